@@ -1,0 +1,94 @@
+"""AWS sessions: one door to the cloud of a stack, the local one or a real account.
+
+Rule 7: on ``aws`` account and region from STS must equal the stack's before any read or write.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quartermaster.fleet.errors import MissingPart, WrongAccount
+from quartermaster.fleet.workspace import Workspace
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.schema import Fleet
+
+__all__ = ["LOCAL_ACCOUNT", "Cloud", "LocalCloud", "connect", "read_local_cloud"]
+
+LOCAL_ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCloud:
+    """What the daemon of the local cloud wrote about itself into ``.ops/local/daemon.json``."""
+
+    instance: str
+    """Changes with every fresh local cloud; a stack records the one that it was made on."""
+    pid: int
+    pid_started: str
+    endpoint: str
+    """URL of the AWS API (and, under ``/_ops/``, of the control API) on loopback."""
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Clients for one stack's account. ``endpoint`` is empty on ``aws``."""
+
+    fleet: str
+    stack: str
+    target: str
+    region: str
+    session: Any
+    endpoint: str = ""
+
+    def client(self, service: str, *, region: str = "") -> Any:
+        """A boto3 client of the stack's account."""
+        return self.session.client(service, region_name=region or self.region, endpoint_url=self.endpoint or None)
+
+
+def read_local_cloud(workspace: Workspace) -> LocalCloud | None:
+    """The local cloud's own word about itself, or None where none was started. Read-only."""
+    path = workspace.folder("local") / "daemon.json"
+    try:
+        return LocalCloud(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def connect(fleet: Fleet, stack: str, workspace: Workspace) -> Cloud:
+    """The cloud of the stack, its account checked. Read-only.
+
+    Raises WrongAccount when STS answers another account, MissingPart without credentials or local cloud.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    declared = fleet.stacks[stack]
+    if declared.target == "local":
+        local = read_local_cloud(workspace)
+        if local is None:
+            raise MissingPart("the local cloud is not running", remedy="ops local up")
+        session = boto3.Session(
+            aws_access_key_id=local.access_key,
+            aws_secret_access_key=local.secret_key,
+            region_name=fleet.region,
+        )
+        return Cloud(fleet.fleet, stack, "local", fleet.region, session, local.endpoint)
+    session = boto3.Session(region_name=fleet.region)
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as exc:
+        raise MissingPart(
+            f"no usable AWS credentials for stack {stack!r}: {exc}",
+            remedy="aws sso login, or set AWS_PROFILE",
+        ) from exc
+    if account != declared.account:
+        raise WrongAccount(
+            f"stack {stack!r} belongs to account {declared.account}, but these credentials are of {account}",
+            remedy=f"use credentials of {declared.account} (AWS_PROFILE), or correct stacks.{stack}.account",
+        )
+    return Cloud(fleet.fleet, stack, "aws", fleet.region, session)

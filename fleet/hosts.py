@@ -1,0 +1,174 @@
+"""Hosts and groups as the cloud shows them, and the acts on a group that patching and drills share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from quartermaster.fleet.aws import Cloud
+from quartermaster.fleet.names import TAG_CLUSTER, physical
+
+__all__ = ["Group", "Host", "Hosts", "RequestCounter", "Requests"]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One instance of a cluster."""
+
+    id: str
+    cluster: str
+    zone: str
+    address: str
+    """Private IPv4."""
+    lifecycle: str
+    """The group's word: InService, Standby, Pending:Wait, Terminating, …"""
+    health: str
+    """The balancer's word: healthy, unhealthy, initial, draining, unused; empty without a balancer."""
+
+    @property
+    def serving(self) -> bool:
+        """In service in its group and healthy at its balancer."""
+        return self.lifecycle == "InService" and self.health in ("healthy", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An auto-scaling group with its hosts, as read at one instant."""
+
+    name: str
+    cluster: str
+    min: int
+    max: int
+    desired: int
+    zones: tuple[str, ...]
+    suspended: tuple[str, ...]
+    """Names of suspended scaling processes."""
+    target_group: str
+    """ARN; empty without a balancer."""
+    hosts: tuple[Host, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests as a balancer counted them, cumulative."""
+
+    sent: int
+    failed: int
+
+    def __sub__(self, earlier: Requests) -> Requests:
+        return Requests(self.sent - earlier.sent, self.failed - earlier.failed)
+
+
+class RequestCounter(Protocol):
+    """Reads a cluster's balancer counters: HAProxy's on the local cloud, CloudWatch's on aws."""
+
+    def read(self, cluster: str) -> Requests:
+        """Cumulative counts now. Read-only."""
+        ...
+
+
+class Hosts:
+    """Reads and moves the hosts of one stack through the AWS API."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._autoscaling = cloud.client("autoscaling")
+        self._ec2 = cloud.client("ec2")
+        self._elb = cloud.client("elbv2")
+
+    def group(self, cluster: str) -> Group:
+        """The cluster's group and hosts now, hosts sorted by zone and id. Read-only. Raises KeyError if none."""
+        name = physical(self._cloud.fleet, self._cloud.stack, cluster)
+        found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+        if not found:
+            raise KeyError(f"no auto-scaling group {name!r}: is the stack provisioned?")
+        group = found[0]
+        arns = group.get("TargetGroupARNs", [])
+        health = self._health(arns[0]) if arns else {}
+        ids = [item["InstanceId"] for item in group["Instances"]]
+        addresses = self._addresses(ids)
+        hosts = [
+            Host(
+                id=item["InstanceId"],
+                cluster=cluster,
+                zone=item["AvailabilityZone"],
+                address=addresses.get(item["InstanceId"], ""),
+                lifecycle=item["LifecycleState"],
+                health=health.get(item["InstanceId"], "unused" if arns else ""),
+            )
+            for item in group["Instances"]
+        ]
+        return Group(
+            name=name,
+            cluster=cluster,
+            min=group["MinSize"],
+            max=group["MaxSize"],
+            desired=group["DesiredCapacity"],
+            zones=tuple(sorted(group["AvailabilityZones"])),
+            suspended=tuple(sorted(item["ProcessName"] for item in group.get("SuspendedProcesses", []))),
+            target_group=arns[0] if arns else "",
+            hosts=tuple(sorted(hosts, key=lambda host: (host.zone, host.id))),
+        )
+
+    def clusters(self) -> tuple[str, ...]:
+        """Names of the stack's clusters that have a group. Read-only."""
+        prefix = physical(self._cloud.fleet, self._cloud.stack) + "-"
+        pages = self._autoscaling.get_paginator("describe_auto_scaling_groups").paginate()
+        groups = [group for page in pages for group in page["AutoScalingGroups"]]
+        return tuple(
+            sorted(
+                tag["Value"]
+                for group in groups
+                if group["AutoScalingGroupName"].startswith(prefix)
+                for tag in group.get("Tags", [])
+                if tag["Key"] == TAG_CLUSTER
+            )
+        )
+
+    def enter_standby(self, group: Group, host_ids: Sequence[str]) -> None:
+        """Take hosts out of service: the balancer drains them, the group keeps them and wants fewer. Changes AWS."""
+        self._autoscaling.enter_standby(
+            AutoScalingGroupName=group.name, InstanceIds=list(host_ids), ShouldDecrementDesiredCapacity=True
+        )
+
+    def exit_standby(self, group: Group, host_ids: Sequence[str]) -> None:
+        """Put hosts back into service; the group wants as many more. Changes AWS."""
+        self._autoscaling.exit_standby(AutoScalingGroupName=group.name, InstanceIds=list(host_ids))
+
+    def suspend(self, group: Group, processes: Sequence[str]) -> None:
+        """Suspend scaling processes by name. Changes AWS."""
+        self._autoscaling.suspend_processes(AutoScalingGroupName=group.name, ScalingProcesses=list(processes))
+
+    def resume(self, group: Group, processes: Sequence[str]) -> None:
+        """Resume scaling processes by name. Changes AWS."""
+        self._autoscaling.resume_processes(AutoScalingGroupName=group.name, ScalingProcesses=list(processes))
+
+    def set_floor(self, group: Group, floor: int) -> None:
+        """Set the group's min. Changes AWS."""
+        self._autoscaling.update_auto_scaling_group(AutoScalingGroupName=group.name, MinSize=floor)
+
+    def terminate(self, host_id: str) -> None:
+        """Terminate one host; its group replaces it. Changes AWS."""
+        self._autoscaling.terminate_instance_in_auto_scaling_group(
+            InstanceId=host_id, ShouldDecrementDesiredCapacity=False
+        )
+
+    def drain_seconds(self, group: Group) -> int:
+        """The deregistration delay of the group's target group, 0 without a balancer. Read-only."""
+        if not group.target_group:
+            return 0
+        answer = self._elb.describe_target_group_attributes(TargetGroupArn=group.target_group)
+        values = {item["Key"]: item["Value"] for item in answer["Attributes"]}
+        return int(values.get("deregistration_delay.timeout_seconds", "300"))
+
+    def _health(self, target_group: str) -> dict[str, str]:
+        answer = self._elb.describe_target_health(TargetGroupArn=target_group)
+        return {item["Target"]["Id"]: item["TargetHealth"]["State"] for item in answer["TargetHealthDescriptions"]}
+
+    def _addresses(self, ids: Sequence[str]) -> dict[str, str]:
+        if not ids:
+            return {}
+        answer: dict[str, Any] = self._ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": list(ids)}])
+        instances = [item for r in answer["Reservations"] for item in r["Instances"]]
+        return {item["InstanceId"]: item.get("PrivateIpAddress", "") for item in instances}

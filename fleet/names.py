@@ -1,0 +1,32 @@
+"""Names and tags of what a stack makes, in one place: who creates and who looks up must agree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+__all__ = ["TAG_CLUSTER", "TAG_FLEET", "TAG_STACK", "TAG_URN", "limited", "physical", "tags"]
+
+TAG_FLEET = "ops:fleet"
+TAG_STACK = "ops:stack"
+TAG_CLUSTER = "ops:cluster"
+TAG_URN = "ops:urn"
+"""Set on every taggable resource: by it an interrupted create is found again."""
+
+
+def physical(fleet: str, stack: str, name: str = "", *, limit: int = 63) -> str:
+    """The physical name ``fleet-stack-name``, cut to ``limit`` (32 for balancers and target groups)."""
+    return limited("-".join(part for part in (fleet, stack, name) if part), limit)
+
+
+def limited(name: str, limit: int) -> str:
+    """The name if it fits, else its head and a hash of the whole, so that two long names stay two."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def tags(fleet: str, stack: str, cluster: str = "") -> Mapping[str, str]:
+    """Tags that every resource of the stack carries."""
+    base = {TAG_FLEET: fleet, TAG_STACK: stack}
+    return {**base, TAG_CLUSTER: cluster} if cluster else base
