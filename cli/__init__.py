@@ -1,0 +1,1 @@
+"""The command line: prompts, tables, progress and exit codes live only here."""

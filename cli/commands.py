@@ -1,0 +1,72 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quartermaster.cli import (
+    capacity,
+    configure,
+    demo,
+    drill,
+    fleetfile,
+    forecast,
+    lease,
+    local,
+    machine,
+    metrics,
+    patch,
+    provision,
+    report,
+    runbook,
+)
+from quartermaster.cli.options import OPTIONS
+
+__all__ = ["build"]
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="ops",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        epilog="Example: ops init && ops validate && ops provision preview",
+        callback=_root,
+    )
+    for module in (fleetfile, machine, configure, report, demo):
+        module.register(app)
+    for group in (
+        provision.group,
+        patch.group,
+        metrics.group,
+        forecast.group,
+        capacity.group,
+        drill.group,
+        runbook.group,
+        local.group,
+        lease.group,
+    ):
+        app.add_typer(group.app)
+    return app
+
+
+def _root(
+    fleet: Annotated[
+        Path | None, typer.Option("--fleet", help="fleet.yaml or its folder; default: here or above.")
+    ] = None,
+    stack: Annotated[str | None, typer.Option("--stack", help="Stack; default: the only one, else dev.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> Any:
+    """Run the yearly life of a fleet on AWS from one fleet.yaml: provision, configure, patch, plan, drill.
+
+    Common options stand before or after the subcommand.
+    """
+    del version  # answered by main.run before anything is imported
+    OPTIONS.fleet, OPTIONS.stack, OPTIONS.json, OPTIONS.yes, OPTIONS.debug = fleet, stack, json, yes, debug

@@ -1,0 +1,64 @@
+"""Which balancer counters a stack has: HAProxy's on the local cloud, CloudWatch's on aws."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from quartermaster.fleet.hosts import RequestCounter, Requests
+from quartermaster.fleet.names import physical
+
+if TYPE_CHECKING:
+    from quartermaster.cli.session import Session
+    from quartermaster.fleet.aws import Cloud
+    from quartermaster.fleet.workspace import Workspace
+
+__all__ = ["counter"]
+
+
+def counter(ops: Session) -> RequestCounter:
+    """The counter of the session's stack."""
+    if ops.cloud.target == "local":
+        return _LocalCounter(ops.workspace, ops.cloud)
+    return _CloudWatchCounter(ops.cloud)
+
+
+class _LocalCounter:
+    def __init__(self, workspace: Workspace, cloud: Cloud) -> None:
+        self._workspace = workspace
+        self._cloud = cloud
+
+    def read(self, cluster: str) -> Requests:
+        from quartermaster.infra.local.client import requests
+
+        return requests(self._workspace, physical(self._cloud.fleet, self._cloud.stack, cluster, limit=32))
+
+
+class _CloudWatchCounter:
+    """RequestCount and 5xx of balancer and targets, summed since this object was made.
+
+    CloudWatch shows a minute late; the patch gate waits for it.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._since = datetime.now(UTC).replace(second=0, microsecond=0)
+
+    def read(self, cluster: str) -> Requests:
+        name = physical(self._cloud.fleet, self._cloud.stack, cluster, limit=32)
+        balancers = self._cloud.client("elbv2").describe_load_balancers(Names=[name])["LoadBalancers"]
+        dimension = balancers[0]["LoadBalancerArn"].split("loadbalancer/", 1)[1]
+        failed = sum(self._sum(dimension, m) for m in ("HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count"))
+        return Requests(sent=self._sum(dimension, "RequestCount"), failed=failed)
+
+    def _sum(self, dimension: str, metric: str) -> int:
+        answer = self._cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApplicationELB",
+            MetricName=metric,
+            Dimensions=[{"Name": "LoadBalancer", "Value": dimension}],
+            StartTime=self._since,
+            EndTime=datetime.now(UTC) + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Sum"],
+        )
+        return int(sum(point["Sum"] for point in answer["Datapoints"]))

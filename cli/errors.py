@@ -1,0 +1,69 @@
+"""Errors as people and machines read them, and the exit status they carry."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+
+from quartermaster.cli.options import options
+from quartermaster.fleet.errors import Fault, InputError, OpsError
+
+__all__ = ["guarded", "render"]
+
+INTERRUPTED = 130
+
+
+def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Call ``work``; print an error it raises and return the error's exit status. No traceback without --debug."""
+    try:
+        return work(arguments)
+    except OpsError as error:
+        if options().debug:
+            traceback.print_exc()
+        if options().json:
+            sys.stdout.write(json.dumps(_as_json(error)) + "\n")
+        sys.stderr.write(render(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped by hand; the journal holds what was done (`ops history`)\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last door: a fault of ours, told as such
+        if options().debug:
+            traceback.print_exc()
+        else:
+            sys.stderr.write(
+                f"error: a fault in ops itself: {type(error).__name__}: {error}\n  remedy: run again with --debug\n"
+            )
+        return 1
+
+
+def render(error: OpsError) -> str:
+    """The error as lines for a terminal: message, each fault with line and remedy, remedy."""
+    lines = [f"error: {error.message}"]
+    if isinstance(error, InputError):
+        for fault in error.faults:
+            lines += [f"  {_place(fault)}: {fault.problem}", f"      → {fault.remedy}"]
+    if error.remedy:
+        lines.append(f"  remedy: {error.remedy}")
+    return "\n".join(lines) + "\n"
+
+
+def _place(fault: Fault) -> str:
+    file = f"{fault.file}:{fault.line}" if fault.line else fault.file
+    return " ".join(part for part in (file, fault.where) if part)
+
+
+def _as_json(error: OpsError) -> dict[str, object]:
+    faults = error.faults if isinstance(error, InputError) else ()
+    return {
+        "error": error.message,
+        "remedy": error.remedy,
+        "faults": [
+            {"file": f.file, "line": f.line, "where": f.where, "problem": f.problem, "remedy": f.remedy} for f in faults
+        ],
+    }

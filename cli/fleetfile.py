@@ -1,0 +1,55 @@
+"""``ops init``, ``ops validate``, ``ops schema``: the one file a user writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quartermaster.cli.output import emit
+from quartermaster.cli.session import session
+from quartermaster.fleet.errors import InputError
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("init", epilog="Example: ops init --name shop")(init)
+    app.command("validate", epilog="Example: ops validate --fleet shop/fleet.yaml")(validate)
+    app.command("schema", epilog="Example: ops schema > fleet.schema.json")(schema)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where fleet.yaml is to stand.")] = Path(),
+    name: Annotated[str, typer.Option(help="Name of the fleet.")] = "shop",
+) -> None:
+    """Write a commented fleet.yaml that validates and runs on the local cloud."""
+    from quartermaster.fleet.schema import example
+
+    path = folder / "fleet.yaml"
+    if path.exists():
+        raise InputError(f"{path} exists and is not overwritten", remedy="choose another folder, or move it away")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(example(name), encoding="utf-8")
+    emit({"file": str(path)}, f"wrote {path}\nnext: ops validate, then ops provision preview")
+
+
+def validate() -> None:
+    """Check fleet.yaml: every fault at once, each with line, value and remedy."""
+    ops = session()
+    fleet = ops.fleet
+    text = (
+        f"{ops.fleet_file}: valid: fleet {fleet.fleet}, {len(fleet.stacks)} stacks, "
+        f"{len(fleet.clusters)} clusters, {len(fleet.databases)} databases"
+    )
+    emit({"file": str(ops.fleet_file), "valid": True, "fleet": fleet.fleet}, text)
+
+
+def schema() -> None:
+    """Print the JSON Schema of fleet.yaml, for editors and CI."""
+    import json
+
+    from quartermaster.fleet.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))

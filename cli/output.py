@@ -1,0 +1,84 @@
+"""Results to stdout, progress to stderr, both from the same values."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from quartermaster.cli.options import options
+from quartermaster.fleet.errors import InputError
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.events import Event, Json
+
+__all__ = ["confirm", "draw", "drawn", "emit", "say", "table"]
+
+
+def emit(document: Json, text: str = "") -> None:
+    """The result: the document with --json, else the text."""
+    if options().json:
+        sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+    elif text:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def say(message: str) -> None:
+    """A line for the person, on stderr: stdout holds the result alone."""
+    sys.stderr.write(message + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> str:
+    """A table as text, coloured on a terminal; columns whose name starts with ``#`` are right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
+    for row in rows:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(file=sys.stdout, highlight=False)
+    with console.capture() as capture:
+        console.print(shown)
+    return capture.get()
+
+
+def confirm(question: str, *, plan: str = "") -> None:
+    """Show what will happen and ask. --yes answers; without a terminal to ask at, raises InputError."""
+    if plan:
+        say(plan)
+    if options().yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError(f"{question}: nobody here to ask", remedy="--yes, after reading the plan")
+    import typer
+
+    if not typer.confirm(question, err=True):
+        raise InputError("not confirmed; nothing was changed")
+
+
+def draw(events: Iterable[Event], *, quiet: bool = False) -> None:
+    """Draw all events (see ``drawn``)."""
+    for _ in drawn(events, quiet=quiet):
+        pass
+
+
+def drawn(events: Iterable[Event], *, quiet: bool = False) -> Iterator[Event]:
+    """Pass events on and draw them on stderr: a line for each step done, and what runs now, with its time.
+
+    ``quiet`` keeps steps that succeed off the page (dozens of resources); failures and notes always show.
+    """
+    from quartermaster.cli.progress import Progress
+
+    with Progress(quiet=quiet) as progress:
+        for event in events:
+            progress.show(event)
+            yield event
+
+
+def fields(values: Mapping[str, object]) -> str:
+    """``name: value`` lines, aligned."""
+    width = max((len(name) for name in values), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())

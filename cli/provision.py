@@ -1,0 +1,123 @@
+"""``ops provision``: from fleet.yaml to running clusters, and away again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quartermaster.cli.group import Group
+from quartermaster.cli.output import confirm, draw, emit, table
+from quartermaster.cli.session import Session, session
+
+if TYPE_CHECKING:
+    from quartermaster.infra.deploy import Deployment
+
+group = Group("provision", "Clusters, balancers, databases and backups from fleet.yaml, through Pulumi.")
+
+CHANGES_FOUND = 3
+
+
+@group.command("preview", example="ops provision preview --exit-code")
+def preview(
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 when there are changes.")] = False,
+) -> None:
+    """Show what `up` would change, what it costs a month and what policy says. Changes nothing."""
+    ops = session()
+    found = _deployment(ops).preview()
+    emit(found.to_json(), _changes(found.to_json(), "would"))
+    changes = found.to_json()["changes"]
+    if exit_code and any(count for kind, count in changes.items() if kind != "same"):
+        raise typer.Exit(CHANGES_FOUND)
+
+
+@group.command("up", example="ops provision up --yes")
+def up() -> None:
+    """Make the account as fleet.yaml says: preview, policy, ask, apply."""
+    ops = session()
+    with ops.run("provision_up", scopes=[ops.scope()]) as (run, lease):
+        deployment = _deployment(ops)
+        draw(run.record(lease.fenced(deployment.mend())))
+        planned = deployment.preview()
+        planned.refuse_blocked()
+        confirm("Apply these changes?", plan=_changes(planned.to_json(), "would"))
+        draw(run.record(lease.fenced(deployment.up())), quiet=True)
+        result = deployment.result.to_json()
+        run.finish("done", result)
+    emit(result, _changes(result, "did"))
+
+
+@group.command("destroy", example="ops provision destroy --yes")
+def destroy(
+    include_protected: Annotated[
+        bool, typer.Option("--include-protected", help="Also take what is protected: databases, backups.")
+    ] = False,
+    confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
+) -> None:
+    """Remove what `up` made; protected resources stay and are named."""
+    ops = session()
+    _typed(ops, confirm_stack)
+    with ops.run("provision_destroy", scopes=[ops.scope()]) as (run, lease):
+        deployment = _deployment(ops)
+        draw(run.record(lease.fenced(deployment.mend())))
+        confirm(f"Remove everything of stack {ops.stack} ({ops.declared.target})?")
+        draw(run.record(lease.fenced(deployment.destroy(include_protected=include_protected))), quiet=True)
+        result = deployment.result.to_json()
+        run.finish("done", result)
+    emit(result, _changes(result, "did"))
+
+
+@group.command("outputs", example="ops provision outputs --json")
+def outputs() -> None:
+    """Show where clusters and databases answer."""
+    found = _deployment(session()).outputs()
+    rows = [(name, item["url"], len(item["hosts"])) for name, item in found["clusters"].items()]
+    text = table(["cluster", "url", "#hosts"], rows)
+    if found["databases"]:
+        places = [(name, item["host"], item["port"]) for name, item in found["databases"].items()]
+        text += "\n" + table(["database", "host", "#port"], places)
+    for item in found.get("substituted", []):
+        text += f"\nsubstituted here: {item['what']}: asked {item['asked']}, used {item['used']}"
+    emit(found, text)
+
+
+def _deployment(ops: Session) -> Deployment:
+    from quartermaster.infra.deploy import Deployment
+    from quartermaster.playbooks.bundle import build
+
+    bundle = build(ops.fleet)
+    path = ops.workspace.folder("cache") / f"bundle-{bundle.sha256}.tar.gz"
+    if not path.exists():
+        path.write_bytes(bundle.content)
+    return Deployment(ops.fleet, ops.stack, ops.workspace, ops.cloud, bundle=path)
+
+
+def _typed(ops: Session, typed: str) -> None:
+    from quartermaster.fleet.errors import InputError
+
+    if ops.declared.protect and typed != ops.stack:
+        raise InputError(
+            f"stack {ops.stack} is protected and is not destroyed on a plain yes",
+            remedy=f"--confirm {ops.stack}, after reading `ops provision preview`",
+        )
+
+
+def _changes(found: dict[str, Any], verb: str) -> str:
+    changes = found["changes"]
+    words = [f"{kind} {count}" for kind, count in changes.items() if count and kind != "same"]
+    text = f"{verb} {', '.join(words)}" if words else "nothing to change"
+    text += f" ({changes['same']} unchanged)" if changes.get("same") else ""
+    cost = found.get("cost_per_month")
+    if cost:
+        text += f"\ncost per month: {cost['before']} → {cost['after']} {cost['currency']} (usage charges not included)"
+        if cost["unknown"]:
+            text += f"\n  without a price: {', '.join(cost['unknown'])}"
+    findings = [(f["severity"], f["rule"], f["resource"], f["reason"], f["remedy"]) for f in found.get("policy", [])]
+    if findings:
+        text += "\n" + table(["severity", "rule", "resource", "why", "remedy"], findings, title="policy")
+    for urn in found.get("kept", []):
+        text += f"\nkept, as it is protected: {urn}"
+    return text
+
+
+__all__ = ["CHANGES_FOUND", "group"]

@@ -1,0 +1,126 @@
+"""What a command works with, made when first asked for: fleet, stack, workspace, cloud, journal, leases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from quartermaster.cli.options import Options, options
+from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quartermaster.fleet.aws import Cloud
+    from quartermaster.fleet.hosts import Hosts, RequestCounter
+    from quartermaster.fleet.journal import Journal, Run
+    from quartermaster.fleet.leases import Lease, Leases
+    from quartermaster.fleet.schema import Fleet, Stack
+
+__all__ = ["Session", "session"]
+
+
+class Session:
+    """One invocation's view of one stack."""
+
+    def __init__(self, chosen: Options) -> None:
+        self.options = chosen
+
+    @cached_property
+    def fleet_file(self) -> Path:
+        """The fleet.yaml: ``--fleet``, else here or above."""
+        from pathlib import Path
+
+        from quartermaster.fleet.schema import find_fleet
+
+        if self.options.fleet is None:
+            return find_fleet(Path.cwd())
+        path = self.options.fleet / "fleet.yaml" if self.options.fleet.is_dir() else self.options.fleet
+        if not path.exists():
+            raise InputError(f"no fleet file at {path}", remedy="ops init, or another --fleet PATH")
+        return path
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        from quartermaster.fleet.schema import load_fleet
+
+        return load_fleet(self.fleet_file)
+
+    @cached_property
+    def stack(self) -> str:
+        """Name of the stack: ``--stack``, else the only one, else ``dev``."""
+        return self.fleet.resolve_stack(self.options.stack)
+
+    @property
+    def declared(self) -> Stack:
+        """The stack as fleet.yaml declares it."""
+        return self.fleet.stacks[self.stack]
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        return Workspace(self.fleet_file)
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """The stack's cloud, account checked; the local one is started when it is not running."""
+        from quartermaster.fleet.aws import connect
+
+        if self.declared.target == "local":
+            from quartermaster.infra.local.client import ensure_running
+
+            ensure_running(self.workspace, self.fleet.fleet)
+        return connect(self.fleet, self.stack, self.workspace)
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        from quartermaster.fleet.hosts import Hosts
+
+        return Hosts(self.cloud)
+
+    @cached_property
+    def counter(self) -> RequestCounter:
+        """Counts of requests at the balancers of this stack."""
+        from quartermaster.cli.counters import counter
+
+        return counter(self)
+
+    @cached_property
+    def journal(self) -> Journal:
+        from quartermaster.fleet.journal import Journal
+
+        return Journal.open(self.workspace.database)
+
+    @cached_property
+    def leases(self) -> Leases:
+        from quartermaster.fleet.leases import Leases
+
+        return Leases(self.journal.engine)
+
+    def scope(self, *below: str) -> str:
+        """A lease scope of this stack, e.g. ``scope("zone", "eu-west-1a")``."""
+        return "/".join((self.stack, *below))
+
+    @contextmanager
+    def run(self, kind: str, *, subject: str = "", scopes: list[str], resume: str = "") -> Iterator[tuple[Run, Lease]]:
+        """A journalled run that holds its leases; failed in the journal when the block raises."""
+        import sys
+
+        run = self.journal.resume(resume) if resume else None
+        run = run or self.journal.start(kind, stack=self.stack, subject=subject, inputs={"arguments": sys.argv[1:]})
+        try:
+            with self.leases.hold(scopes, run=run.id) as lease:
+                yield run, lease
+        except KeyboardInterrupt:
+            run.finish("stopped")
+            raise
+        except Exception as error:
+            run.finish("stopped" if getattr(error, "exit_code", 1) == 4 else "failed", {"error": str(error)})
+            raise
+
+
+def session() -> Session:
+    """The session of this invocation."""
+    return Session(options())

@@ -1,0 +1,77 @@
+"""Every command has help with one example."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from quartermaster.cli.commands import build
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path, command
+        return
+    for name, child in children.items():
+        yield from commands(child, (*path, name))
+
+
+ROOT = typer.main.get_command(build())
+ALL = [(" ".join(path), command) for path, command in commands(ROOT)]
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=[path for path, _ in ALL])
+def test_help_says_what_it_does_and_shows_an_example_of_itself(path: str, command: Any) -> None:
+    assert command.help
+    example = (command.epilog or "").partition("Example: ")[2].splitlines()[0]
+    assert f"ops {path}" in example, f"`ops {path}` has no example of itself in its help"
+    assert shlex.split(example)
+
+
+def test_the_commands_of_the_contract_exist() -> None:
+    have = {path for path, _ in ALL}
+    assert {
+        "init",
+        "validate",
+        "doctor",
+        "configure",
+        "report",
+        "provision preview",
+        "provision up",
+        "provision destroy",
+        "provision outputs",
+        "local up",
+        "local down",
+        "local status",
+        "local reset",
+        "local packages add",
+        "local fail",
+        "local heal",
+        "local exec",
+        "local env",
+        "patch plan",
+        "patch run",
+        "patch resume",
+        "patch recover",
+        "patch status",
+        "metrics import",
+        "metrics list",
+        "metrics show",
+        "forecast run",
+        "forecast backtest",
+        "capacity plan",
+        "capacity apply",
+        "drill schedule",
+        "drill run",
+        "drill recover",
+        "drill list",
+        "runbook render",
+        "runbook list",
+        "runbook check",
+        "lease list",
+        "lease break",
+        "history",
+    } <= have
