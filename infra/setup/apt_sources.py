@@ -9,7 +9,9 @@ from pathlib import Path
 
 __all__ = ["Source", "debian_sources", "parse_deb822", "parse_one_line", "read_sources", "render"]
 
-_ONE_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>(?:\s+\S+)*)\s*$")
+_ONE_LINE = re.compile(
+    r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>(?:\s+\S+)*)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def parse_one_line(text: str) -> list[Source]:
 
 
 def parse_deb822(text: str) -> list[Source]:
-    """The stanzas of a ``.sources`` file, one Source per address and suite; disabled and source-only ones are passed over."""
+    """The stanzas of a ``.sources`` file, one Source per address and suite; disabled and source-only ones are left."""
     found = []
     for stanza in re.split(r"\n[ \t]*\n", text):
         fields = _fields(stanza)

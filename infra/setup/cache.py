@@ -23,7 +23,7 @@ _BENCH = ".build-"
 
 
 def root() -> Path:
-    """The cache folder of this user; it need not exist. A relative XDG_CACHE_HOME is ignored (XDG base directory spec)."""
+    """The cache folder of this user; it need not exist. A relative XDG_CACHE_HOME is ignored, as its spec asks."""
     chosen = os.environ.get("XDG_CACHE_HOME", "")
     base = Path(chosen) if chosen.startswith("/") else Path.home() / ".cache"
     return base / "quartermaster"
@@ -31,7 +31,7 @@ def root() -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` (made when missing); waits while another process holds it. The kernel frees it on death."""
+    """Hold the lock file ``path`` (made when missing), waiting for whoever has it. The kernel frees it on death."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -40,7 +40,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def workbench(beside: Path) -> Iterator[Path]:
-    """A fresh folder next to ``beside``, removed on the way out. Call under the lock: what a killed build left goes first."""
+    """A fresh folder next to ``beside``, removed on the way out. Call under the lock: what a kill left goes first."""
     beside.parent.mkdir(parents=True, exist_ok=True)
     for stale in beside.parent.glob(f"{_BENCH}*"):
         remove(stale)

@@ -1,0 +1,189 @@
+"""The Pulumi engine (its command-line program): found, else downloaded as a release, else built from its Go modules.
+
+What is built is locked: ``engine/go.mod`` and ``engine/go.sum`` name every module with its hash, and Go refuses
+another. The build needs Go, about 4 minutes on two cores and 3.3 GB, which go when it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from quartermaster.fleet.errors import MissingPart, OpsError
+from quartermaster.infra.setup import cache, machine
+from quartermaster.infra.setup.machine import Say, silent
+
+__all__ = ["VERSION", "ensure", "find", "home", "version_of"]
+
+VERSION = "3.250.0"
+"""What we install, and the oldest we take from PATH: tested with the Python SDK of the lock."""
+
+_MODULES = Path(__file__).parent / "engine"
+_PROGRAM = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+_STAMP = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={VERSION}"
+_RELEASE = "https://get.pulumi.com/releases/sdk/pulumi-v{version}-{system}-{arch}.tar.gz"
+_ANSWER_SECONDS = 10
+_BUILD_GIB = 4
+_OLDEST_GO = (1, 21)
+"""From 1.21 on, Go fetches by itself the newer toolchain that go.mod asks for."""
+
+
+def home() -> Path:
+    """Where we keep our engine: ``bin/pulumi`` under it, as ``PulumiCommand(root=…)`` wants. It need not exist."""
+    return cache.root() / "engine" / VERSION
+
+
+def find() -> Path | None:
+    """The engine to use: on PATH when adequate, else ours from the cache; None when there is neither. Read-only."""
+    on_path = shutil.which("pulumi")
+    if on_path and adequate(version_of(Path(on_path))):
+        return Path(on_path)
+    ours = home() / "bin" / "pulumi"
+    return ours if ours.is_file() else None
+
+
+def version_of(program: Path) -> str:
+    """The version that a ``pulumi`` says it has, without the leading v; empty when it does not run. Read-only."""
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        said = subprocess.run(
+            [program, "version"], env=environment, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.strip().removeprefix("v")
+
+
+def adequate(version: str) -> bool:
+    """Whether this version is ours or newer, of the same major."""
+    match, wanted = _numbers(version), _numbers(VERSION)
+    return bool(match) and match[0] == wanted[0] and match >= wanted
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    return tuple(int(part) for part in match.groups()) if match else ()
+
+
+def ensure(say: Say = silent) -> Path:
+    """The engine, brought when it is missing. Raises MissingPart without a way to bring it, OpsError when that fails."""
+    found = find()
+    if found:
+        return found
+    with cache.locked(home().parent / ".lock"):
+        found = find()
+        if found:
+            return found
+        with cache.workbench(home()) as bench:
+            refused = _download(bench, say)
+            if refused:
+                say(f"no official release ({refused}): building it with Go")
+                _build(bench, say)
+            _install(bench)
+    return home() / "bin" / "pulumi"
+
+
+def _install(bench: Path) -> None:
+    """Move ``bench/new`` into its place when its program runs and is the version wanted."""
+    version = version_of(bench / "new/bin/pulumi")
+    if version != VERSION:
+        raise OpsError(f"the engine just made says it is {version or 'nothing'}, not {VERSION}")
+    (bench / "new/pulumi").symlink_to("bin/pulumi")
+    cache.remove(home())
+    (bench / "new").rename(home())
+
+
+def _download(bench: Path, say: Say) -> str:
+    """Unpack the official release into ``bench/new/bin``; returns why not when there is none for us."""
+    arch = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
+    if not arch:
+        return f"none for {platform.machine()}"
+    url = _RELEASE.format(version=VERSION, system=platform.system().lower(), arch=arch)
+    say(f"asking for release {VERSION}")
+    try:
+        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:
+            say(f"downloading release {VERSION}")
+            with tarfile.open(fileobj=answer, mode="r|gz") as archive:
+                archive.extractall(bench / "release", filter="data")
+        (bench / "new").mkdir()
+        (bench / "release/pulumi").rename(bench / "new/bin")
+    except (OSError, tarfile.TarError) as exc:
+        return str(getattr(exc, "reason", "") or exc)
+    return ""
+
+
+def _build(bench: Path, say: Say) -> None:
+    go = shutil.which("go", path=machine.tool_environment()["PATH"] + os.pathsep + "/usr/local/go/bin")
+    why_not = obstacle(go_version(go) if go else "", shutil.disk_usage(bench).free)
+    if go is None or why_not:
+        remedy = f"install Go 1.25.11 or newer, or put pulumi {VERSION} or newer on PATH, then run `ops setup` again"
+        raise MissingPart(f"the Pulumi engine cannot be built: {why_not}", remedy=remedy)
+    shutil.copytree(_MODULES, bench / "modules")
+    environment = {**os.environ, **_go_environment(bench)}
+    say("fetching Go modules")
+    listed = _go([go, "list", "-deps", _PROGRAM], bench, environment).splitlines()
+    command = [go, "build", "-v", "-trimpath", "-ldflags", _STAMP, "-o", str(bench / "new/bin/pulumi"), _PROGRAM]
+    with subprocess.Popen(
+        command, cwd=bench / "modules", env=environment, stderr=subprocess.PIPE, text=True, start_new_session=False
+    ) as build:
+        lines: list[str] = []
+        for line in build.stderr or ():
+            lines.append(line)
+            say(f"compiled {len(lines)} of {len(listed)} Go packages")
+    if build.returncode != 0:
+        raise OpsError(f"go build failed ({build.returncode}):\n{''.join(lines[-15:])}", remedy="run `ops setup` again")
+
+
+def _go(command: list[str], bench: Path, environment: Mapping[str, str]) -> str:
+    done = subprocess.run(command, cwd=bench / "modules", env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        tail = "\n".join(done.stderr.splitlines()[-8:])
+        remedy = "see that Go reaches its modules (GOPROXY), then run `ops setup` again"
+        raise OpsError(f"{' '.join(command[1:])} failed ({done.returncode}):\n{tail}", remedy=remedy)
+    return done.stdout
+
+
+def _go_environment(bench: Path) -> Mapping[str, str]:
+    """Go's settings for this build: caches that go with it, and no module beside the locked ones."""
+    return {
+        "GOPATH": str(bench / "path"),
+        "GOMODCACHE": str(bench / "path/pkg/mod"),
+        "GOCACHE": str(bench / "cache"),
+        "GOTMPDIR": str(bench),
+        "GOBIN": "",
+        "GOWORK": "off",
+        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+        "CGO_ENABLED": "0",
+    }
+
+
+def go_version(go: str) -> str:
+    """The version of a Go program, e.g. ``1.26.8``; empty when it does not run. Read-only."""
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    try:
+        said = subprocess.run(
+            [go, "env", "GOVERSION"], env=environment, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.strip().removeprefix("go")
+
+
+def obstacle(version_of_go: str, free_bytes: int) -> str:
+    """Why the engine cannot be built with this Go and this much disk; empty when it can."""
+    match = re.match(r"(\d+)\.(\d+)", version_of_go)
+    if not match:
+        return "there is no Go on PATH"
+    if tuple(int(part) for part in match.groups()) < _OLDEST_GO:
+        return f"Go {version_of_go} is too old"
+    if free_bytes < _BUILD_GIB * 2**30:
+        return f"{free_bytes / 2**30:.1f} GiB free under {cache.root()}, the build needs {_BUILD_GIB}"
+    return ""
