@@ -1,0 +1,36 @@
+"""fleet.yaml: the model of it, loading with every fault at once, the example, the JSON Schema, and edits."""
+
+from quartermaster.fleet.schema.base import Share
+from quartermaster.fleet.schema.load import Loaded, find_fleet, load_fleet, read_fleet, read_text
+from quartermaster.fleet.schema.model import Ansible, Dns, Fleet, Network, Notify, Stack
+from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
+from quartermaster.fleet.schema.safety import Backups, Drill, Objective, Objectives, Recovery
+from quartermaster.fleet.schema.servers import Balancer, Cluster, Database, ScheduleEntry
+
+__all__ = [
+    "Ansible",
+    "Backups",
+    "Balancer",
+    "Capacity",
+    "Cluster",
+    "Database",
+    "Dns",
+    "Drill",
+    "Fleet",
+    "Freeze",
+    "Loaded",
+    "Metrics",
+    "Network",
+    "Notify",
+    "Objective",
+    "Objectives",
+    "Patching",
+    "Recovery",
+    "ScheduleEntry",
+    "Share",
+    "Stack",
+    "find_fleet",
+    "load_fleet",
+    "read_fleet",
+    "read_text",
+]

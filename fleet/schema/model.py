@@ -1,0 +1,150 @@
+"""The whole of fleet.yaml as one frozen value."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, model_validator
+
+from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.regions import zone_names
+from quartermaster.fleet.schema.base import FleetName, Model, Name, Network4, SecretText, StackName, TimeZone
+from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
+from quartermaster.fleet.schema.safety import GENTLE, Backups, DrillKind, Recovery
+from quartermaster.fleet.schema.servers import Cluster, Database
+
+__all__ = ["Ansible", "Dns", "Fleet", "Network", "Notify", "Stack"]
+
+
+class Stack(Model):
+    """One deployed copy of the fleet."""
+
+    target: Literal["local", "aws"] = "local"
+    """A stack has one target for life."""
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] = ""
+    """Twelve digits, quoted; needed on aws."""
+    protect: bool = False
+    """True: destroy, drills and restores ask for the stack's name."""
+    state: str = ""
+    """Pulumi backend (s3://bucket, or Pulumi Cloud); on local the folder .ops/state."""
+
+
+class Network(Model):
+    """The network of each stack: addresses for a new one, or the ids of one that exists."""
+
+    cidr: Network4 = IPv4Network("10.20.0.0/16")
+    recovery_cidr: Network4 | None = None
+    """Of the copy in the recovery region."""
+    nat: Literal["per_zone", "single", "none"] = "per_zone"
+    """single costs less, and a lost zone takes the others' way out with it."""
+    vpc: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]+$")] = ""
+    subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
+
+
+class Dns(Model):
+    """Needed for TLS and failover records."""
+
+    zone: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$")]
+    """The hosted zone, e.g. shop.example."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")] = "www"
+
+
+class Ansible(Model):
+    """Own roles beside those that come with Quartermaster."""
+
+    roles_path: str = ""
+    """Folder of roles, beside fleet.yaml unless absolute."""
+    vars: dict[str, Any] = Field(default_factory=dict)
+    """Given to every role."""
+
+
+class Notify(Model):
+    """Who is told of what was done or overridden."""
+
+    kind: Literal["webhook", "sns"] = "webhook"
+    url: SecretText | None = None
+    """webhook: where to post; best as secret:NAME."""
+    topic: str = ""
+    """sns: ARN of the topic."""
+
+
+class Fleet(Model):
+    """All that one fleet.yaml describes."""
+
+    fleet: FleetName
+    """Its name; part of the name of everything made."""
+    timezone: TimeZone = "UTC"
+    """Of people: windows, hours, freezes and times of day are read in it."""
+    region: str = "eu-west-1"
+    recovery_region: str = ""
+    """Where copies of backups go, and where the fleet goes when the region is lost."""
+    zones: Annotated[int, Field(ge=2, le=6)] = 3
+    """How many zones of the region are used."""
+    stacks: Annotated[dict[StackName, Stack], Field(min_length=1)] = Field(default_factory=lambda: {"dev": Stack()})
+    network: Network = Network()
+    dns: Dns | None = None
+    clusters: dict[Name, Cluster] = Field(default_factory=dict)
+    databases: dict[Name, Database] = Field(default_factory=dict)
+    backups: Backups = Backups()
+    metrics: Metrics = Metrics()
+    capacity: dict[Name, Capacity] = Field(default_factory=dict)
+    """By cluster."""
+    patching: dict[Name, Patching] = Field(default_factory=dict)
+    """By cluster or database."""
+    recovery: Recovery = Recovery()
+    freezes: tuple[Freeze, ...] = ()
+    ansible: Ansible = Ansible()
+    notify: tuple[Notify, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _role_is_the_clusters_name(cls, value: Any) -> Any:
+        clusters = value.get("clusters") if isinstance(value, dict) else None
+        if not isinstance(clusters, dict):
+            return value
+        filled = {
+            name: {"role": name.replace("-", "_"), **(cluster or {})}
+            if isinstance(name, str) and (cluster is None or isinstance(cluster, dict))
+            else cluster
+            for name, cluster in clusters.items()
+        }
+        return {**value, "clusters": filled}
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """The fleet's time zone."""
+        return ZoneInfo(self.timezone)
+
+    def zone_names(self, *, recovery: bool = False) -> tuple[str, ...]:
+        """The zones used, e.g. ``("eu-west-1a", …)``; of the recovery region on request (KeyError without one)."""
+        return zone_names(self.recovery_region if recovery else self.region)[: self.zones]
+
+    def capacity_of(self, cluster: str) -> Capacity:
+        """The cluster's capacity settings, or the defaults."""
+        return self.capacity.get(cluster, Capacity())
+
+    def patching_of(self, name: str) -> Patching:
+        """The patching settings of a cluster or database, or the defaults."""
+        return self.patching.get(name, Patching())
+
+    def allowed_drills(self, stack: str) -> tuple[DrillKind, ...] | None:
+        """The kinds of drill that the stack permits; None: all of them."""
+        declared = self.recovery.allow.get(stack)
+        if declared is not None:
+            return declared
+        return GENTLE if self.stacks[stack].protect else None
+
+    def resolve_stack(self, name: str | None = None) -> str:
+        """The stack meant: the one named, else the only one, else ``dev``. Raises InputError naming those there are."""
+        known = ", ".join(self.stacks)
+        if name is not None:
+            if name not in self.stacks:
+                raise InputError(f"no stack {name!r} in fleet {self.fleet}", remedy=f"--stack with one of: {known}")
+            return name
+        if len(self.stacks) == 1:
+            return next(iter(self.stacks))
+        if "dev" not in self.stacks:
+            raise InputError("several stacks and none is called dev", remedy=f"--stack with one of: {known}")
+        return "dev"

@@ -1,0 +1,125 @@
+"""Metrics, capacity, patching, freezes: what the planner and the patch cycle go by."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from quartermaster.fleet.schema.base import Day, Model, Name, ShareText, WindowText, fault
+from quartermaster.fleet.schema.base import Share as _Share
+from quartermaster.fleet.windows import Window
+
+__all__ = ["Capacity", "DemandMetric", "Freeze", "Gate", "MetricSource", "Metrics", "Patching", "Survive"]
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class MetricSource(Model):
+    """Where the metric history comes from."""
+
+    kind: Literal["cloudwatch", "prometheus", "csv", "parquet"] = "cloudwatch"
+    url: str = ""
+    """Of a prometheus server."""
+    path: str = ""
+    """Of a csv or parquet file, beside fleet.yaml unless absolute."""
+
+
+class DemandMetric(Model):
+    """The series that says what users ask of a cluster."""
+
+    namespace: str = "AWS/ApplicationELB"
+    name: str = "RequestCount"
+    stat: Literal["Sum", "Average", "Maximum", "Minimum", "SampleCount"] = "Sum"
+    query: str = ""
+    """PromQL, for a prometheus source."""
+    series: str = ""
+    """series_id in a csv or parquet file; default: the cluster's name."""
+
+
+class Metrics(Model):
+    """Source of the history, and the demand of each cluster in it."""
+
+    source: MetricSource = MetricSource()
+    demand: dict[Name, DemandMetric] = Field(default_factory=dict)
+
+
+class Survive(Model):
+    """The loss that capacity must bear."""
+
+    zones: Annotated[int, Field(ge=0, le=5)] = 1
+    at_utilisation: Fraction = 0.85
+    """How busy the hosts that are left may be."""
+
+
+def _or_word(word: str, low: float, *, whole: bool) -> Any:
+    """A validator of a positive number or the one word that stands for finding it out."""
+    remedy = f"{word}, or a {'whole ' if whole else ''}number of {low:g} or more"
+    accepted = int if whole else (int, float)
+
+    def check(value: Any) -> Any:
+        if value == word:
+            return value
+        if isinstance(value, bool) or not isinstance(value, accepted) or not low <= value:
+            raise fault(f"{value!r} is neither {word} nor such a number", remedy)
+        return value
+
+    return PlainValidator(check)
+
+
+def _word_schema(word: str, kind: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"const": word}, {"type": kind, "minimum": 0}]})
+
+
+_Unit = Annotated[float | Literal["learn"], _or_word("learn", 0.001, whole=False), _word_schema("learn", "number")]
+_Lead = Annotated[int | Literal["auto"], _or_word("auto", 1, whole=True), _word_schema("auto", "integer")]
+
+
+class Capacity(Model):
+    """How much a cluster must carry, with what in hand."""
+
+    unit: _Unit = "learn"
+    """Demand per second that one instance carries at target utilisation."""
+    target_utilisation: Fraction = 0.6
+    survive: Survive = Survive()
+    quantile: Fraction = 0.99
+    """Of the demand forecast, over the lead time."""
+    horizon_days: Annotated[int, Field(ge=1, le=730)] = 14
+    lead_minutes: _Lead = "auto"
+    """From the decision to a serving host."""
+    changes_per_day: Annotated[int, Field(ge=1, le=24)] = 6
+    """How often the floor may change in a day."""
+
+
+class Gate(Model):
+    """What must be seen before the next wave starts."""
+
+    min_requests: Annotated[int, Field(ge=0)] = 500
+    """Fewer than this prove nothing: the gate stays shut."""
+    max_error_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
+
+
+class Patching(Model):
+    """How a cluster's hosts, or a database, are patched."""
+
+    method: Literal["in_place", "replace"] = "in_place"
+    window: WindowText = Window.parse("Sun 01:00-05:00")
+    canary: Annotated[int, Field(ge=0, le=100)] = 1
+    """Hosts that go first, alone."""
+    wave: ShareText = _Share(25, percent=True)
+    """Hosts at a time after the canary: a count or a part, never more than one zone's."""
+    soak_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    gate: Gate = Gate()
+    max_failures: Annotated[int, Field(ge=0, le=1000)] = 1
+    """One more failed host than this stops the cycle."""
+    reboot: Literal["when_required", "never", "always"] = "when_required"
+    minor_versions: Literal["pinned", "automatic"] = "pinned"
+    """Databases: whether AWS may raise the minor version in the window."""
+
+
+class Freeze(Model):
+    """Whole days on which no work happens, both included."""
+
+    from_: Annotated[Day, Field(alias="from")]
+    to: Day
+    why: str = ""
