@@ -145,8 +145,9 @@ def _build(tree: Path, say: Say) -> None:
 
 def _mmdebstrap(bench: Path, suite: str, sources: str, say: Say) -> None:
     command = [
-        # A mount namespace of its own: /proc and /dev of the chroot vanish with it, also after a kill.
-        *("unshare", "--mount", "--propagation", "private"),
+        # Namespaces of its own: its mounts and processes vanish with it, also when we are killed.
+        *("setpriv", "--pdeathsig", "KILL"),
+        *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
         *("mmdebstrap", "--mode=root", "--variant=apt", "--format=directory"),
         f"--aptopt={bench / 'apt'}",
         f"--dpkgopt={bench / 'dpkg'}",

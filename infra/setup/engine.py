@@ -1,21 +1,24 @@
 """The Pulumi engine (its command-line program): found, else downloaded as a release, else built from its Go modules.
 
-What is built is locked: ``engine/go.mod`` and ``engine/go.sum`` name every module with its hash, and Go refuses
-another. The build needs Go, about 4 minutes on two cores and 3.3 GB, which go when it ends.
+What is built is locked: ``engine_modules/`` holds a go.mod and go.sum that name every module with its hash, and Go
+refuses another. The build needs Go, about 4 minutes on two cores and 3.3 GB, which go when it ends.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import queue
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
-import urllib.error
+import threading
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from quartermaster.fleet.errors import MissingPart, OpsError
 from quartermaster.infra.setup import cache, machine
@@ -26,7 +29,7 @@ __all__ = ["VERSION", "ensure", "find", "home", "version_of"]
 VERSION = "3.250.0"
 """What we install, and the oldest we take from PATH: tested with the Python SDK of the lock."""
 
-_MODULES = Path(__file__).parent / "engine"
+_MODULES = Path(__file__).parent / "engine_modules"
 _PROGRAM = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _STAMP = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={VERSION}"
 _RELEASE = "https://get.pulumi.com/releases/sdk/pulumi-v{version}-{system}-{arch}.tar.gz"
@@ -74,7 +77,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def ensure(say: Say = silent) -> Path:
-    """The engine, brought when it is missing. Raises MissingPart without a way to bring it, OpsError when that fails."""
+    """The engine, brought when it is missing. Raises MissingPart where that cannot be, OpsError when it fails."""
     found = find()
     if found:
         return found
@@ -109,15 +112,46 @@ def _download(bench: Path, say: Say) -> str:
     url = _RELEASE.format(version=VERSION, system=platform.system().lower(), arch=arch)
     say(f"asking for release {VERSION}")
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:
+        with _open(url) as answer:
             say(f"downloading release {VERSION}")
-            with tarfile.open(fileobj=answer, mode="r|gz") as archive:
-                archive.extractall(bench / "release", filter="data")
-        (bench / "new").mkdir()
-        (bench / "release/pulumi").rename(bench / "new/bin")
+            _unpack(answer, bench / "new/bin")
     except (OSError, tarfile.TarError) as exc:
+        cache.remove(bench / "new")
         return str(getattr(exc, "reason", "") or exc)
     return ""
+
+
+def _open(url: str) -> IO[bytes]:
+    """The answer's body. Looking a name up has no time limit of its own, hence the thread."""
+    answers: queue.SimpleQueue[IO[bytes] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(urllib.request.urlopen(url, timeout=_ANSWER_SECONDS))
+        except OSError as exc:
+            answers.put(exc)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=_ANSWER_SECONDS)
+    except queue.Empty:
+        raise TimeoutError(f"no answer in {_ANSWER_SECONDS} s") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _unpack(release: IO[bytes], folder: Path) -> None:
+    """The programs of a release archive (``pulumi/NAME``) into ``folder``; nothing else is taken from it."""
+    folder.mkdir(parents=True)
+    with tarfile.open(fileobj=release, mode="r|gz") as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isfile() else None
+            parent, _, name = member.name.rpartition("/")
+            if content and parent == "pulumi" and name:
+                with (folder / name).open("wb") as target:
+                    shutil.copyfileobj(content, target)
+                (folder / name).chmod(0o755)
 
 
 def _build(bench: Path, say: Say) -> None:
@@ -131,15 +165,18 @@ def _build(bench: Path, say: Say) -> None:
     say("fetching Go modules")
     listed = _go([go, "list", "-deps", _PROGRAM], bench, environment).splitlines()
     command = [go, "build", "-v", "-trimpath", "-ldflags", _STAMP, "-o", str(bench / "new/bin/pulumi"), _PROGRAM]
-    with subprocess.Popen(
-        command, cwd=bench / "modules", env=environment, stderr=subprocess.PIPE, text=True, start_new_session=False
-    ) as build:
-        lines: list[str] = []
-        for line in build.stderr or ():
-            lines.append(line)
-            say(f"compiled {len(lines)} of {len(listed)} Go packages")
+    lines: list[str] = []
+    with subprocess.Popen(command, cwd=bench / "modules", env=environment, stderr=subprocess.PIPE, text=True) as build:
+        try:
+            for line in build.stderr or ():
+                lines.append(line)
+                say(f"compiled {len(lines)} of {len(listed)} Go packages")
+        except BaseException:
+            build.send_signal(signal.SIGINT)
+            raise
     if build.returncode != 0:
-        raise OpsError(f"go build failed ({build.returncode}):\n{''.join(lines[-15:])}", remedy="run `ops setup` again")
+        tail = "".join(lines[-15:])
+        raise OpsError(f"go build failed ({build.returncode}):\n{tail}", remedy="run `ops setup` again")
 
 
 def _go(command: list[str], bench: Path, environment: Mapping[str, str]) -> str:
