@@ -1,0 +1,56 @@
+# What people type. `make setup` needs git, make, Python 3.11 and Go (or pulumi on PATH); it brings the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+FOLDERS := cli fleet infra planner playbooks runbooks
+TYPES := .venv/types/quartermaster
+SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermaster.infra.setup
+FAST := not engine and not hosts and not browser and not soak
+
+.PHONY: help setup demo test check fmt soak bench lock clean folders
+
+help: ## This list
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+
+# The links by which the folders import as quartermaster.NAME before anything is installed.
+folders:
+	@mkdir -p $(TYPES)
+	@for name in $(FOLDERS); do [ -L $(TYPES)/$$name ] || ln -s ../../../$$name $(TYPES)/$$name; done
+
+setup: folders ## Bring everything this machine lacks: packages, .venv, engine, base tree
+	@$(SETUP)
+
+demo: setup ## The whole loop on this machine, then clean up (KEEP=1 leaves it running)
+	@.venv/bin/ops demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+test: folders ## Every test but the soak ones, those of pages with Chromium
+	@$(SETUP) --browser
+	@.venv/bin/python -m pytest -q -m "not soak"
+
+check: folders ## Format, lint, types, imports and the fast tests: what CI asks first
+	@$(SETUP) --only venv
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy $(FOLDERS)
+	@PYTHONPATH=.venv/types .venv/bin/lint-imports
+	@.venv/bin/python -m pytest -q -m "$(FAST)"
+
+fmt: folders ## Format, and mend what ruff can
+	@$(SETUP) --only venv
+	@.venv/bin/ruff check --fix-only .
+	@.venv/bin/ruff format .
+
+soak: setup ## The tests with full counts (PART=hosts: those under tests/hosts)
+	@.venv/bin/python -m pytest -q -m soak tests/$(PART)
+
+bench: setup ## Measurements, printed
+	@for file in bench/*.py; do echo "== $$file"; .venv/bin/python "$$file"; done
+
+lock: ## Lock anew what pyproject.toml asks for
+	@.venv/bin/uv pip compile --quiet --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove .venv and what tools left here; the cache of the user stays
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache ./*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
