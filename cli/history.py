@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
     app.command("history", epilog="Example: ops history patch-20261120T093000-1f2e")(history)
 
 
-def history(run: Annotated[str, typer.Argument(help="A run's id: show its events; default: list the runs.")] = "") -> None:
+def history(
+    run: Annotated[str, typer.Argument(help="A run's id: show its events; default: list the runs.")] = "",
+) -> None:
     """List the runs of this fleet, newest first, or show one run's events as the journal holds them."""
     ops = session()
     broken = ops.journal.broken_at()
@@ -33,9 +35,13 @@ def history(run: Annotated[str, typer.Argument(help="A run's id: show its events
         _show(ops, run)
         return
     rows = ops.journal.runs()
-    shown = [(row.id, row.stack, row.subject, state_of(row), f"{row.started_at:%Y-%m-%d %H:%M}", row.owner) for row in rows]
+    shown = [
+        (row.id, row.stack, row.subject, state_of(row), f"{row.started_at:%Y-%m-%d %H:%M}", row.owner) for row in rows
+    ]
     text = table(["run", "stack", "of", "state", "started (UTC)", "by"], shown) if shown else "no runs yet"
-    emit({"runs": [{"id": row.id, "kind": row.kind, "state": state_of(row), "result": row.result} for row in rows]}, text)
+    emit(
+        {"runs": [{"id": row.id, "kind": row.kind, "state": state_of(row), "result": row.result} for row in rows]}, text
+    )
 
 
 def state_of(row: RunRow) -> str:

@@ -1,0 +1,196 @@
+"""The steps of the demo, each the commands a user would type."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from quartermaster.cli.output import say
+from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.hosts import Requests
+from quartermaster.fleet.load import Load
+
+__all__ = ["LAST", "STEPS", "Demo", "Step"]
+
+PATCH_RATE, DRILL_RATE = 120, 80
+"""Requests per second while patching and while a host is lost."""
+
+
+class Demo:
+    """One run of the demo: its folder and what it learned so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fleet_file = folder / "fleet.yaml"
+        self.summary: dict[str, Any] = {}
+        self.extras: dict[str, dict[str, object]] = {}
+        """Keys added to a step's entry in demo.json."""
+        self.url = ""
+
+    def ops(self, *arguments: str, quiet: bool = False) -> dict[str, Any]:
+        """Run ``ops … --json`` as a user would and return its document. Raises OpsError when it fails."""
+        if not quiet:
+            say(f"  $ ops {' '.join(arguments)}")
+        command = [sys.executable, "-m", "quartermaster.cli", *arguments, "--json", "--fleet", str(self.fleet_file)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise OpsError(
+                f"`ops {' '.join(arguments)}` exited with {done.returncode}: {done.stdout.strip()[:500]}",
+                remedy=f"look with: ops --fleet {self.fleet_file} history",
+            )
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def serving(self) -> list[dict[str, Any]]:
+        """The web hosts as outputs show them."""
+        hosts: list[dict[str, Any]] = self.ops("provision", "outputs", quiet=True)["clusters"]["web"]["hosts"]
+        return hosts
+
+    def under_load(self, rate: int, *arguments: str) -> tuple[dict[str, Any], Requests]:
+        """Run a command while the balancer is under load; the load's counts go beside it."""
+        say(f"  {rate} requests a second through {self.url}")
+        with Load(self.url, rate_per_second=rate, connections=8, seconds_max=240) as load:
+            document = self.ops(*arguments)
+        return document, load.counts()
+
+    def clean(self) -> None:
+        """Remove everything that runs, however far the demo came."""
+        if self.fleet_file.exists():
+            say("\nremoving what the demo started")
+            self.ops("local", "down", "--yes", quiet=True)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the demo: ``work`` returns the outcome in a newcomer's words."""
+
+    name: str
+    title: str
+    work: Callable[[Demo], str] = field(repr=False)
+
+
+def _prepare(demo: Demo) -> str:
+    if demo.fleet_file.exists():
+        demo.ops("local", "down", "--yes", quiet=True)
+        shutil.rmtree(demo.folder)
+    demo.folder.mkdir(parents=True)
+    with as_file(files("quartermaster.examples") / "demo" / "fleet.yaml") as source:
+        shutil.copy(source, demo.fleet_file)
+    demo.ops("validate")
+    return f"{demo.fleet_file} is valid"
+
+
+def _provision(demo: Demo) -> str:
+    from quartermaster.playbooks.sample import sample_package
+
+    demo.ops("local", "up")
+    demo.ops("local", "packages", "add", str(sample_package("1.0", demo.folder)))
+    made = demo.ops("provision", "up", "--yes")
+    again = demo.ops("provision", "preview")
+    outputs = demo.ops("provision", "outputs", quiet=True)
+    demo.url = outputs["clusters"]["web"]["url"]
+    hosts = outputs["clusters"]["web"]["hosts"]
+    zones = {host["zone"] for host in hosts}
+    moved = sum(count for kind, count in again["changes"].items() if kind != "same")
+    demo.summary["cost_per_month"] = made["cost_per_month"]
+    return (
+        f"{made['changes']['create']} resources made; {len(hosts)} hosts in {len(zones)} zones serve at {demo.url}; "
+        f"looking again finds {moved} changes"
+    )
+
+
+def _configure(demo: Demo) -> str:
+    first = demo.ops("configure")
+    second = demo.ops("configure")
+    changed = [sum(host["changed"] for host in document["hosts"]) for document in (first, second)]
+    return f"{len(first['hosts'])} hosts converged: {changed[0]} changes, then {changed[1]} on the second run"
+
+
+def _patch(demo: Demo) -> str:
+    from quartermaster.playbooks.sample import sample_package
+
+    demo.ops("local", "packages", "add", str(sample_package("1.1", demo.folder)))
+    done, load = demo.under_load(PATCH_RATE, "patch", "run", "web", "--yes")
+    patched = [host for host in done["hosts"] if host["state"] == "patched"]
+    demo.extras["patch"] = {"requests": {"sent": load.sent, "failed": load.failed}, "hosts": done["hosts"]}
+    if load.failed:
+        raise OpsError(f"{load.failed} of {load.sent} requests failed during the patch")
+    return f"{len(patched)} hosts patched one zone at a time; {load.sent} requests sent, {load.failed} failed"
+
+
+def _plan(demo: Demo) -> str:
+    with as_file(files("quartermaster.examples") / "metrics" / "web_requests_hourly.parquet") as sample:
+        demo.ops("metrics", "import", str(sample), "--as", "web", "--replay")
+    demo.ops("forecast", "run", "--horizon", "48")
+    plan = demo.ops("capacity", "plan")["clusters"]["web"]
+    needed = [point["instances"] for point in plan["requirement"]]
+    demo.summary["plan"] = {
+        "hours": len(needed),
+        "instances_least": min(needed),
+        "instances_most": max(needed),
+        "steps": len(plan["schedule"]),
+        "cost_per_month": plan["cost_per_month"],
+        "runway": plan["runway"],
+    }
+    return f"the next {len(needed)} hours need {min(needed)} to {max(needed)} hosts, one zone lost included"
+
+
+def _apply(demo: Demo) -> str:
+    before = len(demo.serving())
+    applied = demo.ops("capacity", "apply", "--yes")
+    say(applied["diff"])
+    demo.ops("provision", "up", "--yes")
+    after = demo.serving()
+    demo.summary["hosts"] = after
+    return f"{len(applied['schedule'])} floors written into fleet.yaml; {before} hosts became {len(after)}"
+
+
+def _drill(demo: Demo) -> str:
+    schedule = demo.ops("drill", "schedule")
+    for drill in schedule["drills"][:3]:
+        say(f"  {drill['kind']} of {drill['of']}: {drill['starts_at']}: {drill['why']}")
+    done, load = demo.under_load(DRILL_RATE, "drill", "run", "instance_loss", "web", "--now", "--yes")
+    demo.summary["rto_seconds"] = done["rto_seconds"]
+    demo.extras["drill"] = {
+        "requests": {"sent": load.sent, "failed": load.failed},
+        "rto_seconds": done["rto_seconds"],
+        "rto_phases": done["rto_phases"],
+        "restored": done["restored"],
+    }
+    phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in done["rto_phases"].items())
+    return (
+        f"a host was lost and replaced in {done['rto_seconds']:.0f} s ({phases}); "
+        f"{load.failed} of {load.sent} requests failed"
+    )
+
+
+def _report(demo: Demo) -> str:
+    path = demo.ops("report")["file"]
+    demo.summary["report"] = path
+    return f"one page: {path}"
+
+
+def _destroy(demo: Demo) -> str:
+    gone = demo.ops("provision", "destroy", "--yes", "--include-protected")
+    return f"{gone['changes']['delete']} resources removed, {len(gone['kept'])} kept"
+
+
+STEPS = (
+    Step("prepare", "A fleet.yaml, checked before anything is touched", _prepare),
+    Step("provision", "Three zones: network, balancer, hosts, database, backups", _provision),
+    Step("configure", "Converge the hosts, twice", _configure),
+    Step("patch", "Patch every host under load, one zone at a time", _patch),
+    Step("plan", "From request history to a forecast and a capacity plan", _plan),
+    Step("apply", "The plan into fleet.yaml, and into real hosts", _apply),
+    Step("drill", "Lose a host on purpose and measure the recovery", _drill),
+    Step("report", "One page for the person who pays", _report),
+)
+LAST = Step("destroy", "Remove everything again", _destroy)
+"""Left out when the demo is kept."""

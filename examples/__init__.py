@@ -1,0 +1,1 @@
+"""Example fleets and small samples of real metric history, with their sources."""
