@@ -24,10 +24,13 @@ from quartermaster.fleet.errors import MissingPart, OpsError
 from quartermaster.infra.setup import cache, machine
 from quartermaster.infra.setup.machine import Say, silent
 
-__all__ = ["VERSION", "ensure", "find", "home", "version_of"]
+__all__ = ["REMEDY", "VERSION", "ensure", "find", "find_go", "go_version", "home", "obstacle", "version_of"]
 
 VERSION = "3.250.0"
 """What we install, and the oldest we take from PATH: tested with the Python SDK of the lock."""
+
+REMEDY = f"install Go 1.25.11 or newer, or put pulumi {VERSION} or newer on PATH, then run `ops setup` again"
+"""For a machine that cannot build the engine."""
 
 _MODULES = Path(__file__).parent / "engine_modules"
 _PROGRAM = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
@@ -155,11 +158,10 @@ def _unpack(release: IO[bytes], folder: Path) -> None:
 
 
 def _build(bench: Path, say: Say) -> None:
-    go = shutil.which("go", path=machine.tool_environment()["PATH"] + os.pathsep + "/usr/local/go/bin")
+    go = find_go()
     why_not = obstacle(go_version(go) if go else "", shutil.disk_usage(bench).free)
     if go is None or why_not:
-        remedy = f"install Go 1.25.11 or newer, or put pulumi {VERSION} or newer on PATH, then run `ops setup` again"
-        raise MissingPart(f"the Pulumi engine cannot be built: {why_not}", remedy=remedy)
+        raise MissingPart(f"the Pulumi engine cannot be built: {why_not}", remedy=REMEDY)
     shutil.copytree(_MODULES, bench / "modules")
     environment = {**os.environ, **_go_environment(bench)}
     say("fetching Go modules")
@@ -200,6 +202,11 @@ def _go_environment(bench: Path) -> Mapping[str, str]:
         "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
         "CGO_ENABLED": "0",
     }
+
+
+def find_go() -> str | None:
+    """The Go program: on PATH, else where its own archive puts it. Read-only."""
+    return shutil.which("go", path=machine.tool_environment()["PATH"] + os.pathsep + "/usr/local/go/bin")
 
 
 def go_version(go: str) -> str:

@@ -15,7 +15,7 @@ from quartermaster.infra.setup import cache, machine
 from quartermaster.infra.setup.machine import Say, silent
 from quartermaster.infra.setup.quiet_services import quiet_services
 
-__all__ = ["Package", "blocking", "ensure", "install_command", "missing", "wanted"]
+__all__ = ["Package", "blocking", "ensure", "install_command", "installing", "missing", "wanted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ def ensure(*, browser: bool = False, say: Say = silent) -> None:
             _install(absent, say)
         for package in absent:
             _keep_from_boot(package)
+
+
+def installing() -> bool:
+    """Whether an installation of ours is under way. Read-only."""
+    return cache.is_locked(_LOCK)
 
 
 def _by_hand(absent: Sequence[Package]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -45,13 +46,13 @@ class _Brought:
         self._said_at = self.begun
 
     def hear(self) -> None:
-        """Take what the part has said since; of a series (same first word) only one line each heartbeat is shown."""
+        """Take what the part has said since; of lines that differ in numbers only, one each heartbeat is shown."""
         *lines, self._begun_line = (self._begun_line + os.read(self.output, 65536).decode()).split("\n")
         for line in lines:
             self._note(line)
 
     def _note(self, line: str) -> None:
-        new = line.split(" ", 1)[0] != self.doing.split(" ", 1)[0]
+        new = re.sub(r"\d+", "", line) != re.sub(r"\d+", "", self.doing)
         self.doing = line
         if new:
             self.tell(line)

@@ -6,11 +6,13 @@ A stamp in it holds what it was made from (lock, project file, Python, place), s
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -48,10 +50,11 @@ def ready(home: Path) -> bool:
 
 def stamp_of(home: Path, python: str = sys.version) -> str:
     """What a complete environment is stamped with: a digest of everything it was made from."""
-    digest = hashlib.sha256(f"{_RECIPE}\0{home}\0{_minor(python)}\0{FOLDERS}".encode())
-    for name in ("requirements.lock", "pyproject.toml"):
-        digest.update((home / name).read_bytes())
-    return digest.hexdigest()
+    asked = tomllib.loads((home / "pyproject.toml").read_text())
+    installed = [asked.get("project"), asked.get("build-system"), asked.get("tool", {}).get("setuptools")]
+    lock = (home / "requirements.lock").read_text()
+    made_from = [_RECIPE, str(home), _minor(python), FOLDERS, installed, lock]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
 def _minor(version: str) -> str:
