@@ -1,0 +1,131 @@
+"""The role bundle: what a host converges from, at boot and from the controller, as one deterministic archive.
+
+The same fleet and the same roles give the same bytes, so the name (its SHA-256) says what is in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quartermaster.fleet.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.schema import Fleet
+
+__all__ = ["Bundle", "build", "cluster_vars"]
+
+_HERE = Path(__file__).parent
+_BOOKS = ("site.yml", "patch.yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A gzipped tar of playbooks, roles and the clusters' settings."""
+
+    content: bytes
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        """Its name in the bucket: by content, so that one name never means two things."""
+        return f"bundles/{self.sha256}.tar.gz"
+
+    def unpack(self, parent: Path) -> Path:
+        """The folder ``parent/<sha256>`` with its files. Creates it."""
+        folder = parent / self.sha256
+        if not folder.exists():
+            making = parent / f".{self.sha256}"
+            with tarfile.open(fileobj=io.BytesIO(self.content)) as archive:
+                archive.extractall(making, filter="data")
+            making.rename(folder)
+        return folder
+
+
+def build(fleet: Fleet, root: Path | None = None) -> Bundle:
+    """The bundle of the fleet. ``root`` is the folder of fleet.yaml, which ``ansible.roles_path`` is relative to.
+
+    Raises InputError that names every cluster whose role there is not.
+    """
+    own = _user_roles(fleet, root)
+    replaced = tuple({f"roles/{name.split('/')[1]}/" for name in own})
+    files = {name: data for name, data in _own_files() if not name.startswith(replaced)} | own
+    _check_roles(fleet, files)
+    for name in fleet.clusters:
+        text = json.dumps(cluster_vars(fleet, name), indent=1, sort_keys=True, default=str)
+        files[f"vars/{name}.json"] = f"{text}\n".encode()
+    content = _archive(files)
+    return Bundle(content, hashlib.sha256(content).hexdigest())
+
+
+def cluster_vars(fleet: Fleet, cluster: str) -> dict[str, Any]:
+    """Variables of one cluster's hosts: facts of the fleet, then the user's own, which win."""
+    declared = fleet.clusters[cluster]
+    values: dict[str, Any] = {"cluster": cluster, "role": declared.role, "ops_fleet": fleet.fleet}
+    if declared.balancer is not None:
+        values |= {
+            "web_port": declared.balancer.port,
+            "web_health_path": declared.balancer.health,
+            "web_shutdown_seconds": max(1, declared.balancer.drain_seconds),
+        }
+    return values | dict(fleet.ansible.vars)
+
+
+def _own_files() -> Iterator[tuple[str, bytes]]:
+    for book in _BOOKS:
+        yield book, (_HERE / book).read_bytes()
+    yield from _tree(_HERE / "roles")
+
+
+def _user_roles(fleet: Fleet, root: Path | None) -> dict[str, bytes]:
+    if not fleet.ansible.roles_path:
+        return {}
+    folder = (root or Path()) / fleet.ansible.roles_path
+    if not folder.is_dir():
+        problem = f"there is no folder {folder}"
+        fault = Fault("ansible.roles_path", problem, "a folder of Ansible roles, beside fleet.yaml or absolute")
+        raise InputError(problem, [fault])
+    return dict(_tree(folder))
+
+
+def _tree(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
+            yield "/".join(("roles", *parts)), path.read_bytes()
+
+
+def _check_roles(fleet: Fleet, files: Mapping[str, bytes]) -> None:
+    known = sorted({name.split("/")[1] for name in files if name.startswith("roles/")})
+    faults = [
+        Fault(
+            f"clusters.{name}.role",
+            f"there is no role {cluster.role!r}",
+            f"one of {', '.join(known)}, or a role of your own under ansible.roles_path",
+        )
+        for name, cluster in fleet.clusters.items()
+        if cluster.role not in known
+    ]
+    if faults:
+        raise InputError("; ".join(f"{fault.where}: {fault.problem}" for fault in faults), faults)
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    # A fixed time, owner, order and level: nothing of the machine that builds it gets in.
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0, filename="") as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in sorted(files):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime, entry.mode = len(files[name]), 0, 0o644
+            archive.addfile(entry, io.BytesIO(files[name]))
+    return packed.getvalue()
