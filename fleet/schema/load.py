@@ -90,27 +90,34 @@ def _validate(data: Any) -> tuple[Fleet | None, list[Fault]]:
         try:
             return Fleet.model_validate(data), faults
         except ValidationError as exc:
-            for error in exc.errors(include_url=False):
-                faults.append(fault_of(error, data, Fleet))
-            for error in exc.errors(include_url=False):
-                path, _key = path_in(data, error["loc"])
-                data = _without(data, path[:-1] if error["type"] == "missing" and len(path) > 1 else path)
-            if "fleet" not in data:
-                data = {"fleet": "unnamed", **data}
+            errors = exc.errors(include_url=False)
+        for error in errors:
+            fault = fault_of(error, data, Fleet)
+            if not any(_touch(fault.where, other.where) for other in faults):
+                faults.append(fault)
+        for error in errors:
+            path, _ = path_in(data, error["loc"])
+            # Without what it must have, the whole part is of no use.
+            data = _without(data, path[:-1] if error["type"] == "missing" and len(path) > 1 else path)
+        if "fleet" not in data:
+            data = {"fleet": "unnamed", **data}
     return None, faults
 
 
 def _without(data: Any, path: trees.Path) -> Any:
-    """A copy without what is at the path."""
+    """A copy without what is at the path; without the whole list where that is an item of one."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
     if not path:
         return data
     step, rest = path[0], path[1:]
-    if isinstance(data, Mapping) and step in data:
+    if isinstance(data, Mapping):
         kept = {key: value for key, value in data.items() if key != step}
-        return {key: _without(value, rest) if key == step else value for key, value in data.items()} if rest else kept
-    if isinstance(data, tuple) and isinstance(step, int) and step < len(data) and rest:
+        if not rest or step not in data:
+            return kept
+        return {key: _without(value, rest) if key == step else value for key, value in data.items()}
+    if isinstance(data, tuple) and isinstance(step, int):
         return tuple(_without(value, rest) if index == step else value for index, value in enumerate(data))
-    # An item of a list is emptied of its fault rather than taken out: the others keep their numbers.
     return data
 
 

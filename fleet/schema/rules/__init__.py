@@ -1,0 +1,54 @@
+"""Rules over several fields: each a pure function from a fleet to the faults it finds, with no lines.
+
+``RULES`` refuse; ``WARNINGS`` are told and nothing more.
+"""
+
+from collections.abc import Callable, Iterable
+
+from quartermaster.fleet.errors import Fault
+from quartermaster.fleet.schema.model import Fleet
+from quartermaster.fleet.schema.rules import network, planning, safety, servers, stacks
+
+__all__ = ["RULES", "WARNINGS"]
+
+Rule = Callable[[Fleet], Iterable[Fault]]
+
+RULES: tuple[Rule, ...] = (
+    stacks.region_is_known,
+    stacks.recovery_region_is_another,
+    stacks.zones_exist,
+    stacks.aws_stacks_are_complete,
+    stacks.names_fit_aws,
+    stacks.notices_have_an_address,
+    network.ranges_are_usable,
+    network.ranges_are_apart,
+    network.existing_network_is_complete,
+    servers.sizes_fit,
+    servers.uses_name_databases,
+    servers.names_are_one_thing,
+    servers.schedules_can_run,
+    servers.balancers_can_balance,
+    servers.balancer_options_fit,
+    servers.databases_are_one_engine,
+    planning.names_are_known,
+    planning.survivors_remain,
+    planning.metric_sources_are_complete,
+    planning.patching_fits_its_subject,
+    planning.patch_windows_are_long_enough,
+    planning.freezes_run_forwards,
+    safety.backups_are_kept_as_locked,
+    safety.copies_have_a_region,
+    safety.compliance_needs_protection,
+    safety.objectives_can_be_met,
+    safety.checks_have_a_database,
+    safety.drills_fit_their_subject,
+    safety.stacks_that_allow_exist,
+)
+WARNINGS: tuple[Rule, ...] = (
+    servers.fewer_hosts_than_zones,
+    servers.instance_types_without_price,
+    network.addresses_may_run_out,
+    planning.survivors_are_busier,
+    safety.databases_without_backup,
+    safety.data_objectives_say_rpo,
+)
