@@ -94,6 +94,7 @@ class _Builder:
                 return self._mapping(node, path)
             if isinstance(node, SequenceNode):
                 return self._sequence(node, path)
+            assert isinstance(node, ScalarNode)
             return self._scalar(node, path)
         finally:
             self._open.discard(id(node))

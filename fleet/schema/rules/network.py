@@ -37,11 +37,8 @@ def ranges_are_apart(fleet: Fleet) -> Iterator[Fault]:
     """The recovery network may be joined to the first one, so they must not overlap."""
     recovery = fleet.network.recovery_cidr
     if recovery is not None and recovery.overlaps(fleet.network.cidr):
-        yield Fault(
-            "network.recovery_cidr",
-            f"{recovery} overlaps with network.cidr {fleet.network.cidr}",
-            "a range apart from it",
-        )
+        problem = f"{recovery} overlaps with network.cidr {fleet.network.cidr}"
+        yield Fault("network.recovery_cidr", problem, "a range apart from it, such as 10.21.0.0/16")
 
 
 def existing_network_is_complete(fleet: Fleet) -> Iterator[Fault]:
@@ -67,9 +64,8 @@ def addresses_may_run_out(fleet: Fleet) -> Iterator[Fault]:
     wanted = sum(cluster.size.max for cluster in fleet.clusters.values())
     room = fleet.network.cidr.num_addresses // 2 - 5 * fleet.zones
     if not fleet.network.vpc and wanted > room:
-        yield Fault(
-            "network.cidr", f"clusters may grow to {wanted} hosts and {room} addresses are theirs", "a larger range"
-        )
+        problem = f"clusters may grow to {wanted} hosts and {room} addresses are theirs"
+        yield Fault("network.cidr", problem, "a larger range")
 
 
 def _ranges(fleet: Fleet) -> Iterator[tuple[str, IPv4Network]]:

@@ -79,9 +79,8 @@ def data_objectives_say_rpo(fleet: Fleet) -> Iterator[Fault]:
             if objective is not None and name in fleet.databases and objective.rpo is None:
                 yield Fault(f"recovery.{name}.{scope}", "an objective for data without rpo", "add rpo: 5m, or yours")
             if objective is not None and name in fleet.clusters and objective.rpo is not None:
-                yield Fault(
-                    f"recovery.{name}.{scope}.rpo", "hosts hold no data: it will not be measured", "leave it out"
-                )
+                problem = f"{name} is a cluster and holds no data: rpo will not be measured"
+                yield Fault(f"recovery.{name}.{scope}.rpo", problem, "leave it out")
 
 
 def checks_have_a_database(fleet: Fleet) -> Iterator[Fault]:
@@ -119,21 +118,18 @@ def _subject(fleet: Fleet, drill: Drill, where: str) -> Iterator[Fault]:
             return
         yield unknown(f"{where}.of", "cluster or database", drill.of, known)
     elif drill.kind in _OF_A_CLUSTER and drill.of not in fleet.clusters:
-        yield Fault(
-            f"{where}.of", f"{drill.kind} is of a cluster, and {drill.of} is a database", _one_of(fleet.clusters)
-        )
+        problem = f"{drill.kind} is of a cluster, and {drill.of} is a database"
+        yield Fault(f"{where}.of", problem, _one_of(fleet.clusters))
     elif drill.kind in _OF_A_DATABASE and drill.of not in fleet.databases:
-        yield Fault(
-            f"{where}.of", f"{drill.kind} is of a database, and {drill.of} is a cluster", _one_of(fleet.databases)
-        )
+        problem = f"{drill.kind} is of a database, and {drill.of} is a cluster"
+        yield Fault(f"{where}.of", problem, _one_of(fleet.databases))
     elif drill.kind == "failover" and not _has_standby(fleet, drill.of):
         yield Fault(f"{where}.of", f"{drill.of} has no standby to fail over to", f"databases.{drill.of}.standby: true")
     elif drill.kind == "restore" and not fleet.backups.rules:
         yield Fault(where, "no backup rule to restore from", "add one to backups.rules")
     elif drill.kind == "zone_evacuation" and fleet.clusters[drill.of].balancer is None:
-        yield Fault(
-            f"{where}.of", f"{drill.of} has no balancer to shift away from a zone", "zone_outage, or a balancer"
-        )
+        problem = f"{drill.of} has no balancer to shift away from a zone"
+        yield Fault(f"{where}.of", problem, "kind: zone_outage, or a balancer")
     if drill.kind == "region_failover" and not fleet.recovery_region:
         yield Fault(where, "there is no recovery_region to fail over to", _NO_REGION)
 
