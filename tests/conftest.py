@@ -1,0 +1,43 @@
+"""Tests that need what this machine lacks are left out, and counted in one line at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import Counter
+
+import pytest
+
+from quartermaster.infra.setup import basetree, engine
+
+_LEFT_OUT: Counter[str] = Counter()
+
+
+def _lacks() -> dict[str, str]:
+    """Marker to what is missing for its tests on this machine."""
+    lacks = {}
+    if engine.find() is None:
+        lacks["engine"] = "the Pulumi engine"
+    if os.geteuid() != 0 or sys.platform != "linux" or not basetree.path().is_dir():
+        lacks["hosts"] = "root on Linux and the base tree"
+    if not shutil.which("chromium"):
+        lacks["browser"] = "Chromium"
+    return lacks
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    lacks = _lacks()
+    kept, gone = [], []
+    for item in items:
+        missing = [lacks[name] for name in lacks if item.get_closest_marker(name)]
+        _LEFT_OUT.update(missing[:1])
+        (gone if missing else kept).append(item)
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    parts = [f"{count} for want of {what}" for what, count in _LEFT_OUT.items()]
+    terminalreporter.write_line(f"left out on this machine: {', '.join(parts) or 'nothing'}")

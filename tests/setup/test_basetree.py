@@ -1,0 +1,45 @@
+"""The base tree's place and recipe; building it is tested by every test on real hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quartermaster.fleet.errors import MissingPart
+from quartermaster.infra.setup import basetree, machine
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_another_recipe_lies_in_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = basetree.path("bookworm")
+    assert basetree.path("bookworm") == before
+    monkeypatch.setattr(basetree, "PACKAGES", (*basetree.PACKAGES, "jq"))
+    assert basetree.path("bookworm") != before
+    assert before.name.startswith("bookworm-")
+
+
+@pytest.mark.parametrize(("suite", "server"), [("bookworm", "postgresql-15"), ("forky", "postgresql")])
+def test_the_database_server_is_the_suites(suite: str, server: str) -> None:
+    assert server in basetree.packages(suite)
+
+
+def test_a_tree_that_is_there_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    basetree.path().mkdir(parents=True)
+    monkeypatch.setattr(basetree, "_build", lambda tree, say: pytest.fail("built"))
+    assert basetree.ensure() == basetree.path()
+
+
+def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "is_debian", lambda: True)
+    monkeypatch.setattr(machine, "is_root", lambda: False)
+    with pytest.raises(MissingPart, match="root is needed"):
+        basetree.ensure()
+
+
+def test_a_tree_never_built_has_no_manifest() -> None:
+    assert basetree.manifest(basetree.path()) == {}
