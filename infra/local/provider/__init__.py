@@ -1,0 +1,1 @@
+"""A Pulumi provider that makes the ``aws:*`` types of our programs through an AWS API on this machine."""

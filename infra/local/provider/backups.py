@@ -1,0 +1,261 @@
+"""AWS Backup: vaults, their locks, plans and selections."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.tagging import read_tags, split
+
+__all__ = ["KINDS"]
+
+
+def _read_arn_tags(api: Api, arn: str) -> State:
+    return read_tags(dict(api.client("backup").list_tags(ResourceArn=arn).get("Tags") or {}))
+
+
+def _retag(api: Api, arn: str, old: Given, new: Given) -> None:
+    put, drop = split(old, new)
+    if put:
+        api.client("backup").tag_resource(ResourceArn=arn, Tags=put)
+    if drop:
+        api.client("backup").untag_resource(ResourceArn=arn, TagKeyList=drop)
+
+
+def _create_vault(api: Api, given: Given) -> str:
+    key = {"EncryptionKeyArn": given["kmsKeyArn"]} if given.get("kmsKeyArn") else {}
+    api.client("backup").create_backup_vault(
+        BackupVaultName=given["name"], BackupVaultTags=given.get("tags") or {}, **key
+    )
+    return str(given["name"])
+
+
+def _read_vault(api: Api, id_: str, given: Given) -> State | None:
+    found = api.client("backup").describe_backup_vault(BackupVaultName=id_)
+    state: State = {
+        "arn": found["BackupVaultArn"],
+        "name": found["BackupVaultName"],
+        **_read_arn_tags(api, found["BackupVaultArn"]),
+    }
+    if found.get("EncryptionKeyArn"):
+        state["kmsKeyArn"] = found["EncryptionKeyArn"]
+    return state
+
+
+def _update_vault(api: Api, id_: str, old: Given, new: Given) -> None:
+    arn = api.client("backup").describe_backup_vault(BackupVaultName=id_)["BackupVaultArn"]
+    _retag(api, arn, old, new)
+
+
+def _delete_vault(api: Api, id_: str, state: Given) -> None:
+    api.client("backup").delete_backup_vault(BackupVaultName=id_)
+
+
+def _lock(api: Api, given: Given) -> str:
+    fields = {
+        "minRetentionDays": "MinRetentionDays",
+        "maxRetentionDays": "MaxRetentionDays",
+        "changeableForDays": "ChangeableForDays",
+    }
+    limits = {theirs: given[ours] for ours, theirs in fields.items() if given.get(ours) is not None}
+    api.client("backup").put_backup_vault_lock_configuration(BackupVaultName=given["backupVaultName"], **limits)
+    return str(given["backupVaultName"])
+
+
+def _read_lock(api: Api, id_: str, given: Given) -> State | None:
+    found = api.client("backup").describe_backup_vault(BackupVaultName=id_)
+    # moto tells the lock only in its list of vaults.
+    if "Locked" not in found:
+        rows = api.client("backup").list_backup_vaults()["BackupVaultList"]
+        found = next((row for row in rows if row["BackupVaultName"] == id_), {})
+    if not found.get("Locked"):
+        return None
+    state: State = {"backupVaultName": id_, "backupVaultArn": found["BackupVaultArn"]}
+    if found.get("MinRetentionDays") is not None:
+        state["minRetentionDays"] = found["MinRetentionDays"]
+    return state
+
+
+def _unlock(api: Api, id_: str, state: Given) -> None:
+    api.client("backup").delete_backup_vault_lock_configuration(BackupVaultName=id_)
+
+
+def _rule(rule: Given) -> dict[str, Any]:
+    made: dict[str, Any] = {"RuleName": rule["ruleName"], "TargetBackupVaultName": rule["targetVaultName"]}
+    for ours, theirs in (
+        ("schedule", "ScheduleExpression"),
+        ("scheduleExpressionTimezone", "ScheduleExpressionTimezone"),
+        ("startWindow", "StartWindowMinutes"),
+        ("completionWindow", "CompletionWindowMinutes"),
+        ("recoveryPointTags", "RecoveryPointTags"),
+    ):
+        if rule.get(ours) is not None:
+            made[theirs] = rule[ours]
+    if rule.get("lifecycle"):
+        made["Lifecycle"] = _lifecycle(rule["lifecycle"])
+    if rule.get("copyActions"):
+        made["CopyActions"] = [
+            {"DestinationBackupVaultArn": copy["destinationVaultArn"], "Lifecycle": _lifecycle(copy["lifecycle"])}
+            for copy in rule["copyActions"]
+        ]
+    return made
+
+
+def _lifecycle(life: Given) -> dict[str, int]:
+    fields = {"deleteAfter": "DeleteAfterDays", "coldStorageAfter": "MoveToColdStorageAfterDays"}
+    return {theirs: life[ours] for ours, theirs in fields.items() if life.get(ours) is not None}
+
+
+def _plan(given: Given) -> dict[str, Any]:
+    return {"BackupPlanName": given["name"], "Rules": [_rule(rule) for rule in given["rules"]]}
+
+
+def _create_plan(api: Api, given: Given) -> str:
+    answer = api.client("backup").create_backup_plan(BackupPlan=_plan(given), BackupPlanTags=given.get("tags") or {})
+    return str(answer["BackupPlanId"])
+
+
+def _read_plan(api: Api, id_: str, given: Given) -> State | None:
+    found = api.client("backup").get_backup_plan(BackupPlanId=id_)
+    if found.get("DeletionDate"):
+        return None
+    rules = []
+    for rule in found["BackupPlan"]["Rules"]:
+        state: State = {
+            "ruleName": rule["RuleName"],
+            "targetVaultName": rule["TargetBackupVaultName"],
+            "schedule": rule.get("ScheduleExpression", ""),
+            "scheduleExpressionTimezone": rule.get("ScheduleExpressionTimezone", "Etc/UTC"),
+            "startWindow": rule.get("StartWindowMinutes"),
+            "completionWindow": rule.get("CompletionWindowMinutes"),
+            "recoveryPointTags": rule.get("RecoveryPointTags") or {},
+        }
+        if rule.get("Lifecycle"):
+            state["lifecycle"] = _read_lifecycle(rule["Lifecycle"])
+        if rule.get("CopyActions"):
+            state["copyActions"] = [
+                {
+                    "destinationVaultArn": copy["DestinationBackupVaultArn"],
+                    "lifecycle": _read_lifecycle(copy.get("Lifecycle") or {}),
+                }
+                for copy in rule["CopyActions"]
+            ]
+        rules.append(state)
+    return {
+        "arn": found["BackupPlanArn"],
+        "name": found["BackupPlan"]["BackupPlanName"],
+        "version": found["VersionId"],
+        "rules": rules,
+        **_read_arn_tags(api, found["BackupPlanArn"]),
+    }
+
+
+def _read_lifecycle(found: Given) -> dict[str, int]:
+    fields = {"deleteAfter": "DeleteAfterDays", "coldStorageAfter": "MoveToColdStorageAfterDays"}
+    return {ours: found[theirs] for ours, theirs in fields.items() if found.get(theirs) is not None}
+
+
+def _update_plan(api: Api, id_: str, old: Given, new: Given) -> None:
+    backup = api.client("backup")
+    if _plan(old) != _plan(new):
+        backup.update_backup_plan(BackupPlanId=id_, BackupPlan=_plan(new))
+    _retag(api, backup.get_backup_plan(BackupPlanId=id_)["BackupPlanArn"], old, new)
+
+
+def _delete_plan(api: Api, id_: str, state: Given) -> None:
+    api.client("backup").delete_backup_plan(BackupPlanId=id_)
+
+
+def _create_selection(api: Api, given: Given) -> str:
+    conditions = [
+        {"ConditionType": tag["type"], "ConditionKey": tag["key"], "ConditionValue": tag["value"]}
+        for tag in given.get("selectionTags") or []
+    ]
+    answer = api.client("backup").create_backup_selection(
+        BackupPlanId=given["planId"],
+        BackupSelection={
+            "SelectionName": given["name"],
+            "IamRoleArn": given["iamRoleArn"],
+            "Resources": given.get("resources", []),
+            "ListOfTags": conditions,
+        },
+    )
+    return str(answer["SelectionId"])
+
+
+def _read_selection(api: Api, id_: str, given: Given) -> State | None:
+    found = api.client("backup").get_backup_selection(BackupPlanId=given["planId"], SelectionId=id_)
+    selection = found["BackupSelection"]
+    return {
+        "planId": given["planId"],
+        "name": selection["SelectionName"],
+        "iamRoleArn": selection["IamRoleArn"],
+        "resources": selection.get("Resources", []),
+        "selectionTags": [
+            {"type": tag["ConditionType"], "key": tag["ConditionKey"], "value": tag["ConditionValue"]}
+            for tag in selection.get("ListOfTags") or []
+        ],
+    }
+
+
+def _delete_selection(api: Api, id_: str, state: Given) -> None:
+    api.client("backup").delete_backup_selection(BackupPlanId=state["planId"], SelectionId=id_)
+
+
+_VAULT_NAME = Limit(r"[a-zA-Z0-9_-]{2,50}", "2 to 50 letters, digits, _ and -")
+
+
+def _refuse_plan(given: Given) -> list[tuple[str, str]]:
+    rules = given.get("rules")
+    names = [rule.get("ruleName") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    bad = [name for name in names if isinstance(name, str) and not re.fullmatch(r"[a-zA-Z0-9_.-]{1,50}", name)]
+    return [("rules", f"rule name {name!r}: up to 50 letters, digits and _.-") for name in bad]
+
+
+KINDS = (
+    Kind(
+        "aws:backup/vault:Vault",
+        create=_create_vault,
+        read=_read_vault,
+        update=_update_vault,
+        delete=_delete_vault,
+        fixed="name kmsKeyArn",
+        live="forceDestroy tags",
+        needs="name",
+        name="name",
+        limits={"name": _VAULT_NAME},
+    ),
+    Kind(
+        "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+        create=_lock,
+        read=_read_lock,
+        delete=_unlock,
+        fixed="backupVaultName minRetentionDays maxRetentionDays changeableForDays",
+        needs="backupVaultName",
+        name="backupVaultName",
+    ),
+    Kind(
+        "aws:backup/plan:Plan",
+        create=_create_plan,
+        read=_read_plan,
+        update=_update_plan,
+        delete=_delete_plan,
+        fixed="name",
+        live="rules tags",
+        needs="name rules",
+        name="name",
+        limits={"name": Limit(r"[a-zA-Z0-9_.-]{1,50}", "up to 50 letters, digits and _.-")},
+        refuse=_refuse_plan,
+    ),
+    Kind(
+        "aws:backup/selection:Selection",
+        create=_create_selection,
+        read=_read_selection,
+        delete=_delete_selection,
+        fixed="planId name iamRoleArn resources selectionTags",
+        needs="planId name iamRoleArn",
+        name="name",
+        limits={"name": Limit(r"[a-zA-Z0-9_.-]{1,50}", "up to 50 letters, digits and _.-")},
+    ),
+)

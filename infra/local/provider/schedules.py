@@ -1,0 +1,84 @@
+"""Scheduled floors of auto-scaling groups."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
+
+__all__ = ["KINDS"]
+
+
+def _put_schedule(api: Api, given: Given) -> str:
+    action: dict[str, Any] = {
+        theirs: given[ours]
+        for ours, theirs in (
+            ("minSize", "MinSize"),
+            ("maxSize", "MaxSize"),
+            ("desiredCapacity", "DesiredCapacity"),
+            ("recurrence", "Recurrence"),
+            ("timeZone", "TimeZone"),
+        )
+        # -1 is Terraform's word for: leave it.
+        if given.get(ours) not in (None, -1)
+    }
+    for ours, theirs in (("startTime", "StartTime"), ("endTime", "EndTime")):
+        if given.get(ours):
+            action[theirs] = datetime.fromisoformat(given[ours])
+    api.client("autoscaling").put_scheduled_update_group_action(
+        AutoScalingGroupName=given["autoscalingGroupName"], ScheduledActionName=given["scheduledActionName"], **action
+    )
+    return str(given["scheduledActionName"])
+
+
+def _read_schedule(api: Api, id_: str, given: Given) -> State | None:
+    found = api.client("autoscaling").describe_scheduled_actions(
+        AutoScalingGroupName=given["autoscalingGroupName"], ScheduledActionNames=[id_]
+    )["ScheduledUpdateGroupActions"]
+    if not found:
+        return None
+    action = found[0]
+    state: State = {
+        "arn": action.get("ScheduledActionARN", ""),
+        "autoscalingGroupName": action["AutoScalingGroupName"],
+        "scheduledActionName": action["ScheduledActionName"],
+    }
+    for ours, theirs in (
+        ("minSize", "MinSize"), ("maxSize", "MaxSize"), ("recurrence", "Recurrence"), ("timeZone", "TimeZone"),
+    ):  # fmt: skip
+        if action.get(theirs) is not None:
+            state[ours] = action[theirs]
+    if action.get("StartTime") and "startTime" in given:
+        state["startTime"] = _instant(action["StartTime"])
+    return state
+
+
+def _instant(value: Any) -> str:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _drop_schedule(api: Api, id_: str, state: Given) -> None:
+    api.client("autoscaling").delete_scheduled_action(
+        AutoScalingGroupName=state["autoscalingGroupName"], ScheduledActionName=id_
+    )
+
+
+def _update_schedule(api: Api, id_: str, old: Given, new: Given) -> None:
+    _put_schedule(api, new)
+
+
+KINDS = (
+    Kind(
+        "aws:autoscaling/schedule:Schedule",
+        create=_put_schedule,
+        read=_read_schedule,
+        update=_update_schedule,
+        delete=_drop_schedule,
+        fixed="autoscalingGroupName scheduledActionName",
+        live="minSize maxSize desiredCapacity recurrence timeZone startTime endTime",
+        needs="autoscalingGroupName scheduledActionName",
+        name="scheduledActionName",
+    ),
+)

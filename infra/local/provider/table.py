@@ -1,0 +1,33 @@
+"""The table of all types that the local cloud makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+
+from quartermaster.infra.local.provider import (
+    backups,
+    balancing,
+    databases,
+    ec2_access,
+    ec2_routes,
+    ec2_vpc,
+    identity,
+    keys,
+    logs,
+    scaling,
+    schedules,
+    storage,
+    templates,
+)
+from quartermaster.infra.local.provider.kind import Kind, duplicate_free
+
+__all__ = ["TABLE"]
+
+_SERVICES = (
+    backups, balancing, databases, ec2_access, ec2_routes, ec2_vpc, identity, keys, logs, scaling, schedules, storage,
+    templates,
+)  # fmt: skip
+
+TABLE: Mapping[str, Kind] = duplicate_free(chain.from_iterable(service.KINDS for service in _SERVICES))
+"""By type token. A type that is not here is refused by name."""

@@ -1,0 +1,132 @@
+"""Launch templates: each change of what a host starts from is a new version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.tagging import as_list, as_map, ec2_retag, read_tags, tag_on_create
+
+__all__ = ["KINDS"]
+
+
+def _pascal(value: Any) -> Any:
+    """Keys of nested blocks to AWS's spelling: ``httpTokens`` to ``HttpTokens``."""
+    if isinstance(value, dict):
+        return {key[0].upper() + key[1:]: _pascal(item) for key, item in value.items()}
+    return [_pascal(item) for item in value] if isinstance(value, list) else value
+
+
+def _camel(value: Any) -> Any:
+    """And back."""
+    if isinstance(value, dict):
+        return {key[0].lower() + key[1:]: _camel(item) for key, item in value.items()}
+    return [_camel(item) for item in value] if isinstance(value, list) else value
+
+
+def _template_data(given: Given) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        theirs: given[ours]
+        for ours, theirs in (
+            ("imageId", "ImageId"),
+            ("instanceType", "InstanceType"),
+            ("keyName", "KeyName"),
+            ("userData", "UserData"),
+            ("vpcSecurityGroupIds", "SecurityGroupIds"),
+        )
+        if given.get(ours)
+    }
+    if profile := given.get("iamInstanceProfile"):
+        data["IamInstanceProfile"] = _pascal(profile)
+    if options := given.get("metadataOptions"):
+        data["MetadataOptions"] = _pascal(options)
+    if monitoring := given.get("monitoring"):
+        data["Monitoring"] = _pascal(monitoring)
+    if mappings := given.get("blockDeviceMappings"):
+        data["BlockDeviceMappings"] = [_device(mapping) for mapping in mappings]
+    if specs := given.get("tagSpecifications"):
+        data["TagSpecifications"] = [
+            {"ResourceType": spec["resourceType"], "Tags": as_list(spec["tags"])} for spec in specs
+        ]
+    return data
+
+
+def _device(mapping: Given) -> dict[str, Any]:
+    ebs = _pascal(mapping["ebs"])
+    # Pulumi writes these two as text, as Terraform's three-valued booleans.
+    for name in ("Encrypted", "DeleteOnTermination"):
+        if name in ebs:
+            ebs[name] = str(ebs[name]).lower() == "true"
+    return {"DeviceName": mapping["deviceName"], "Ebs": ebs}
+
+
+def _create_template(api: Api, given: Given) -> str:
+    answer = api.client("ec2").create_launch_template(
+        LaunchTemplateName=given["name"],
+        VersionDescription=given.get("description", ""),
+        LaunchTemplateData=_template_data(given),
+        TagSpecifications=tag_on_create("launch-template", given),
+    )
+    return str(answer["LaunchTemplate"]["LaunchTemplateId"])
+
+
+def _read_template(api: Api, id_: str, given: Given) -> State | None:
+    ec2 = api.client("ec2")
+    found = ec2.describe_launch_templates(LaunchTemplateIds=[id_])["LaunchTemplates"]
+    if not found:
+        return None
+    versions = ec2.describe_launch_template_versions(LaunchTemplateId=id_, Versions=["$Latest"])
+    data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    state: State = {
+        "arn": f"arn:aws:ec2:{api.region}:{api.account}:launch-template/{id_}",
+        "name": found[0]["LaunchTemplateName"],
+        "latestVersion": found[0]["LatestVersionNumber"],
+        "defaultVersion": found[0]["DefaultVersionNumber"],
+        **read_tags(as_map(found[0].get("Tags"))),
+    }
+    for ours, theirs in (
+        ("imageId", "ImageId"), ("instanceType", "InstanceType"), ("keyName", "KeyName"), ("userData", "UserData"),
+        ("vpcSecurityGroupIds", "SecurityGroupIds"),
+    ):  # fmt: skip
+        if theirs in data:
+            state[ours] = data[theirs]
+    for ours in ("iamInstanceProfile", "metadataOptions", "monitoring"):
+        theirs = ours[0].upper() + ours[1:]
+        if theirs in data:
+            state[ours] = _camel(data[theirs])
+    return state
+
+
+def _update_template(api: Api, id_: str, old: Given, new: Given) -> None:
+    ec2 = api.client("ec2")
+    if _template_data(old) != _template_data(new) or old.get("description") != new.get("description"):
+        answer = ec2.create_launch_template_version(
+            LaunchTemplateId=id_,
+            VersionDescription=new.get("description", ""),
+            LaunchTemplateData=_template_data(new),
+        )
+        if new.get("updateDefaultVersion"):
+            number = str(answer["LaunchTemplateVersion"]["VersionNumber"])
+            ec2.modify_launch_template(LaunchTemplateId=id_, DefaultVersion=number)
+    ec2_retag(api, id_, old, new)
+
+
+def _delete_template(api: Api, id_: str, state: Given) -> None:
+    api.client("ec2").delete_launch_template(LaunchTemplateId=id_)
+
+
+KINDS = (
+    Kind(
+        "aws:ec2/launchTemplate:LaunchTemplate",
+        create=_create_template,
+        read=_read_template,
+        update=_update_template,
+        delete=_delete_template,
+        fixed="name",
+        live="description imageId instanceType keyName userData vpcSecurityGroupIds iamInstanceProfile metadataOptions "
+        "monitoring blockDeviceMappings tagSpecifications updateDefaultVersion tags",
+        needs="name",
+        name="name",
+        limits={"name": Limit(r"[a-zA-Z0-9().\-/_]{3,128}", "3 to 128 letters, digits and ().-/_")},
+    ),
+)
