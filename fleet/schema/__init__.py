@@ -4,6 +4,7 @@ from quartermaster.fleet.schema.base import Share
 from quartermaster.fleet.schema.load import Loaded, find_fleet, load_fleet, read_fleet, read_text
 from quartermaster.fleet.schema.model import Ansible, Dns, Fleet, Network, Notify, Stack
 from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
+from quartermaster.fleet.schema.publish import example, json_schema
 from quartermaster.fleet.schema.safety import Backups, Drill, Objective, Objectives, Recovery
 from quartermaster.fleet.schema.servers import Balancer, Cluster, Database, ScheduleEntry
 
@@ -29,7 +30,9 @@ __all__ = [
     "ScheduleEntry",
     "Share",
     "Stack",
+    "example",
     "find_fleet",
+    "json_schema",
     "load_fleet",
     "read_fleet",
     "read_text",

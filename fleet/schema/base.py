@@ -9,7 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from quartermaster.fleet.secret import Secret
@@ -101,6 +109,10 @@ def _duration(value: Any) -> timedelta:
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
+def _seconds(value: timedelta) -> str:
+    return f"{value // timedelta(seconds=1)}s"
+
+
 def _window(value: Any) -> Window:
     if isinstance(value, Window):
         return value
@@ -185,17 +197,22 @@ def _text(pattern: str | None = None, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **({"pattern": pattern} if pattern else {}), **more})
 
 
-WindowText = Annotated[Window, PlainValidator(_window), _text(WINDOW_PATTERN)]
-Duration = Annotated[timedelta, PlainValidator(_duration), _text(r"^\d+[smhd]$")]
+_AS_TEXT = PlainSerializer(str, when_used="json")
+
+WindowText = Annotated[Window, PlainValidator(_window), _AS_TEXT, _text(WINDOW_PATTERN)]
+Duration = Annotated[
+    timedelta, PlainValidator(_duration), PlainSerializer(_seconds, when_used="json"), _text(r"^\d+[smhd]$")
+]
 TimeZone = Annotated[str, PlainValidator(_time_zone), _text()]
-Network4 = Annotated[ipaddress.IPv4Network, PlainValidator(_network), _text(r"^[\d.]+/\d+$")]
+Network4 = Annotated[ipaddress.IPv4Network, PlainValidator(_network), _AS_TEXT, _text(r"^[\d.]+/\d+$")]
 Day = Annotated[date, PlainValidator(_day), _text(format="date")]
 Instant = Annotated[datetime, PlainValidator(_instant), _text(format="date-time")]
 TimeOfDay = Annotated[str, PlainValidator(_time_of_day), _text(r"^\d{1,2}:\d{2}$")]
-SecretText = Annotated[Secret, PlainValidator(_secret), _text()]
+SecretText = Annotated[Secret, PlainValidator(_secret), _AS_TEXT, _text()]
 ShareText = Annotated[
     Share,
     PlainValidator(_share),
+    _AS_TEXT,
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d{1,3}%$"}]}),
 ]
 
