@@ -1,0 +1,40 @@
+"""Publishing the bundle: the content under its own name first, then the pointer in one put, so nobody reads half."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from quartermaster.fleet.errors import OpsError
+from quartermaster.playbooks.bundle import Bundle
+
+__all__ = ["POINTER", "current", "publish"]
+
+POINTER = "bundles/current.json"
+
+
+def publish(s3: Any, bucket: str, bundle: Bundle) -> bool:
+    """Put the bundle and point hosts to it; whether anything changed. Changes the bucket.
+
+    Raises OpsError when the bucket cannot be written.
+    """
+    if current(s3, bucket) == bundle.sha256:
+        return False
+    pointer = json.dumps({"key": bundle.key, "sha256": bundle.sha256})
+    try:
+        s3.put_object(Bucket=bucket, Key=bundle.key, Body=bundle.content, ContentType="application/gzip")
+        s3.put_object(Bucket=bucket, Key=POINTER, Body=pointer.encode(), ContentType="application/json")
+    except s3.exceptions.ClientError as exc:
+        raise OpsError(f"the bundle cannot be published to bucket {bucket}: {exc}", remedy="ops provision up") from exc
+    return True
+
+
+def current(s3: Any, bucket: str) -> str:
+    """The SHA-256 of the bundle that hosts are pointed to; empty when there is none. Read-only."""
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=POINTER)
+        return str(json.loads(answer["Body"].read())["sha256"])
+    except s3.exceptions.ClientError as exc:
+        if exc.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
+            return ""
+        raise OpsError(f"bucket {bucket} cannot be read: {exc}", remedy="ops provision up") from exc
