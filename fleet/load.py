@@ -147,6 +147,10 @@ class Load:
         samples = self.samples()
         return Requests(sum(item.sent for item in samples), sum(item.failed for item in samples))
 
+    def read(self, cluster: str) -> Requests:  # noqa: ARG002 - a load has one balancer
+        """The same as a ``RequestCounter``: what a user saw, rather than what the balancer says."""
+        return self.counts()
+
     def _read(self) -> None:
         assert self._child is not None and self._child.stdout is not None
         for line in self._child.stdout:
