@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,12 +18,19 @@ from typing import Any
 
 from quartermaster.fleet.aws import LocalCloud
 from quartermaster.fleet.journal import process_started
+from quartermaster.infra.local import moto_ec2
+from quartermaster.infra.local.host import HostSpec
 from quartermaster.infra.local.ledger import Ledger, sweep
-from quartermaster.infra.local.server import Application, Listener, moto_application
+from quartermaster.infra.local.machines import Machines, Work, facts_of
+from quartermaster.infra.local.network import Network
+from quartermaster.infra.local.server import Application, Listener, Route, moto_application
 from quartermaster.infra.local.timing import Timing
 from quartermaster.infra.local.world import World, log
+from quartermaster.infra.setup import basetree
 
 __all__ = ["main"]
+
+_TURN_SECONDS = 0.5
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,38 +46,129 @@ def main(argv: list[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    world = _world(home, options.fleet, Timing.named(options.timing))
-    world.ledger.add("run", world.instance)
-    secret = secrets.token_urlsafe(24)
-    moto = moto_application()
-    routes: dict[str, Any] = {"status": lambda _body: _status(world), "stop": lambda _body: _stop(stop)}
-    application = Application(world, moto, routes, home / "packages", secret)
-    door = Listener(application, "127.0.0.1", 0)
-    world.port = door.port
-    _announce(world, secret)
-    log.info("local cloud %s of fleet %s ready on port %d", world.instance, world.fleet, world.port)
+    cloud = Cloud(_world(home, options.fleet, Timing.named(options.timing)), stop)
     try:
-        while not stop.wait(0.5):
-            pass
+        cloud.run()
     finally:
-        log.info("local cloud %s stops", world.instance)
-        door.close()
-        for line in sweep(world.ledger.entries()):
+        cloud.close()
+
+
+class Cloud:
+    """The parts of one local cloud, wired."""
+
+    def __init__(self, world: World, stop: threading.Event) -> None:
+        self.world = world
+        self._stop = stop
+        world.ledger.add("run", world.instance)
+        self._secret = secrets.token_urlsafe(24)
+        self._network = Network(world)
+        self._work = Work(workers=4)
+        self._machines = Machines(world, self._network, self._work)
+        moto = moto_application()
+        moto_ec2.install(world)
+        self._application = Application(world, moto, self._routes(), world.home / "packages", self._secret)
+        self._doors: dict[str, Listener] = {"": Listener(self._application, "127.0.0.1", 0)}
+        world.port = self._doors[""].port
+        self._wanted: dict[str, HostSpec] = {}
+
+    def run(self) -> None:
+        """Announce the cloud and turn until it is told to stop."""
+        _announce(self.world, self._secret)
+        log.info("local cloud %s of fleet %s ready on port %d", self.world.instance, self.world.fleet, self.world.port)
+        while not self._stop.wait(_TURN_SECONDS):
+            try:
+                self.turn()
+            except Exception:  # noqa: BLE001 - the loop is the cloud: log and turn again
+                log.exception("turn failed")
+
+    def turn(self) -> None:
+        """One observation, one set of decisions."""
+        with self.world.lock:
+            moto_ec2.advance(self.world, self._machines.ids())
+            self._wanted = moto_ec2.specs(self.world) if self.world.with_hosts else {}
+        self._machines.step(self._wanted)
+        for bridge in self._network.bridges():
+            if bridge.name not in self._doors:
+                self._doors[bridge.name] = Listener(self._application, bridge.address, self.world.port)
+
+    def close(self) -> None:
+        """Remove everything. Idempotent."""
+        log.info("local cloud %s stops", self.world.instance)
+        self._work.close()
+        self._machines.close()
+        for door in self._doors.values():
+            door.close()
+        for line in sweep(self.world.ledger.entries()):
             log.info("removed %s", line)
-        (home / "daemon.json").unlink(missing_ok=True)
-        world.ledger.forget()
+        (self.world.home / "daemon.json").unlink(missing_ok=True)
+        self.world.ledger.forget()
+
+    def _routes(self) -> dict[str, Route]:
+        return {
+            "status": lambda _body: self._status(),
+            "stop": lambda _body: self._stop.set(),
+            "hosts/kill": lambda body: self._machines.kill(body["host"]),
+            "hosts/enter": lambda body: self._enter(body["host"]),
+            "zones/fail": lambda body: self._zone(body["zone"], failed=True),
+            "zones/heal": lambda body: self._zone(body["zone"], failed=False),
+        }
+
+    def _status(self) -> Mapping[str, Any]:
+        world = self.world
+        return {
+            "instance": world.instance,
+            "fleet": world.fleet,
+            "pid": os.getpid(),
+            "timing": world.timing.name,
+            "hosts": facts_of(self._machines, self._wanted),
+            "balancers": [],
+            "databases": [],
+            "failed_zones": sorted(world.failed_zones),
+            "with_hosts": world.with_hosts,
+            "why_no_hosts": world.why_no_hosts,
+        }
+
+    def _enter(self, host_id: str) -> Mapping[str, Any]:
+        machine = self._machines.get(host_id)
+        return {"prefix": machine.enter(), "address": machine.spec.address}
+
+    def _zone(self, zone: str, *, failed: bool) -> None:
+        with self.world.lock:
+            known = moto_ec2.zones(self.world)
+        if zone not in known:
+            raise KeyError(f"no zone {zone!r} in use; there are {', '.join(sorted(known)) or 'none'}")
+        if failed:
+            self.world.failed_zones.add(zone)
+        else:
+            self.world.failed_zones.discard(zone)
+        log.info("zone %s %s", zone, "is cut off" if failed else "is healed")
 
 
 def _world(home: Path, fleet: str, timing: Timing) -> World:
+    why_not = _why_no_hosts()
+    tree = basetree.path()
     return World(
         instance=secrets.token_hex(3),
         fleet=fleet,
         home=home,
         timing=timing,
         ledger=Ledger(home / "ledger.jsonl"),
-        with_hosts=False,
-        why_no_hosts="",
+        with_hosts=not why_not,
+        why_no_hosts=why_not,
+        base_tree=tree,
     )
+
+
+def _why_no_hosts() -> str:
+    """What this machine lacks for real hosts; empty when it has all. Read-only."""
+    if sys.platform != "linux":
+        return "real hosts need Linux"
+    if os.geteuid() != 0:
+        return "real hosts need root"
+    if not basetree.path().is_dir():
+        return f"the base tree {basetree.path()} is not built yet: run `ops setup`"
+    missing = [tool for tool in ("ip", "nsenter", "haproxy") if shutil.which(tool) is None]
+    return f"missing on this machine: {', '.join(missing)}: run `ops setup`" if missing else ""
 
 
 def _announce(world: World, secret: str) -> None:
@@ -85,26 +185,6 @@ def _announce(world: World, secret: str) -> None:
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(asdict(local), indent=1) + "\n", encoding="utf-8")
     draft.rename(world.home / "daemon.json")
-
-
-def _status(world: World) -> Mapping[str, Any]:
-    return {
-        "instance": world.instance,
-        "fleet": world.fleet,
-        "pid": os.getpid(),
-        "timing": world.timing.name,
-        "hosts": [],
-        "balancers": [],
-        "databases": [],
-        "failed_zones": sorted(world.failed_zones),
-        "with_hosts": world.with_hosts,
-        "why_no_hosts": world.why_no_hosts,
-    }
-
-
-def _stop(stop: threading.Event) -> Mapping[str, Any]:
-    stop.set()
-    return {"stopping": True}
 
 
 if __name__ == "__main__":

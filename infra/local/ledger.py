@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Entry", "Ledger", "sweep"]
+__all__ = ["Entry", "Ledger", "mounted", "sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Entry:
     """One thing outside the process."""
 
     kind: str
-    """``run`` (the short id that all names carry), ``netns``, ``link`` or ``folder``."""
+    """``run`` (the short id that all names carry), ``netns``, ``link``, ``mount`` or ``folder``."""
     name: str
 
 
@@ -90,9 +90,18 @@ def sweep(entries: Iterable[Entry]) -> list[str]:
         if entry.kind == "link" and Path("/sys/class/net", entry.name).exists() and _ip("link", "delete", entry.name):
             done.append(f"interface {entry.name}")
     for entry in listed:
+        if entry.kind == "mount" and _unmount_empty(Path(entry.name)):
+            done.append(f"mount {entry.name}")
+    for entry in listed:
         if entry.kind == "folder" and _remove_tree(Path(entry.name)):
             done.append(f"folder {entry.name}")
     return done
+
+
+def mounted(folder: Path) -> bool:
+    """Whether something is mounted there; unlike ``Path.is_mount`` it sees a bind mount within one file system."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return any(line.split()[4] == str(folder) for line in lines)
 
 
 def _kill_inside(netns: str) -> int:
@@ -121,6 +130,16 @@ def _pids_inside(netns: str) -> list[int]:
 
 def _ip(*words: str) -> bool:
     return subprocess.run(["ip", *words], capture_output=True, check=False).returncode == 0
+
+
+def _unmount_empty(folder: Path) -> bool:
+    """`ip netns add` binds /run/netns onto itself at its first use and leaves it so; we take that back.
+
+    Without force: where another cloud has a namespace there the kernel refuses, and that is right.
+    """
+    if not mounted(folder) or any(folder.iterdir()):
+        return False
+    return subprocess.run(["umount", str(folder)], capture_output=True, check=False).returncode == 0
 
 
 def _remove_tree(folder: Path) -> bool:

@@ -36,6 +36,9 @@ def moto_application() -> Any:
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "true")
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    from quartermaster.infra.local import moto_backup
+
+    moto_backup.install()
     return DomainDispatcherApplication(create_backend_app)
 
 

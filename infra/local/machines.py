@@ -1,0 +1,182 @@
+"""The hosts of the local cloud together: observed, decided on and acted on, each in its own thread of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from quartermaster.infra.local import host, moto_ec2
+from quartermaster.infra.local.host import HostSpec, Machine
+from quartermaster.infra.local.imds import MetadataServer
+from quartermaster.infra.local.launch import POWEROFF
+from quartermaster.infra.local.network import Bridge, Network
+from quartermaster.infra.local.reconcile import Act, PresentHost, decide_cables, decide_hosts
+from quartermaster.infra.local.world import World, log
+
+__all__ = ["Machines", "Work"]
+
+
+class Work:
+    """Runs acts in threads, at most one for a key at a time; a failed act is logged and decided on anew."""
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="act")
+        self._busy: dict[str, Future[None]] = {}
+
+    def busy(self, key: str) -> bool:
+        """Whether an act for the key is under way."""
+        return key in self._busy and not self._busy[key].done()
+
+    def submit(self, key: str, act: Callable[..., object], *args: object) -> None:
+        """Start the act unless one for the key is under way."""
+        if not self.busy(key):
+            self._busy[key] = self._pool.submit(self._run, key, act, *args)
+
+    def close(self) -> None:
+        """Wait for what is under way; nothing new starts."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @staticmethod
+    def _run(key: str, act: Callable[..., object], *args: object) -> None:
+        try:
+            act(*args)
+        except Exception:  # noqa: BLE001 - one failed act must not end the cloud; the next turn decides anew
+            log.exception("act for %s failed", key)
+
+
+class Machines:
+    """Every host on this machine."""
+
+    def __init__(self, world: World, network: Network, work: Work) -> None:
+        self._world = world
+        self._network = network
+        self._work = work
+        self._machines: dict[str, Machine] = {}
+        self._unplugged: set[str] = set()
+
+    def ids(self) -> set[str]:
+        """Ids of the hosts that exist here, dying ones included."""
+        return set(self._machines)
+
+    def get(self, host_id: str) -> Machine:
+        """The host. Raises KeyError with the known ones."""
+        try:
+            return self._machines[host_id]
+        except KeyError:
+            known = ", ".join(sorted(self._machines)) or "none"
+            raise KeyError(f"no host {host_id!r}; running here: {known}") from None
+
+    def states(self) -> dict[str, str]:
+        """Host id → state (see PresentHost)."""
+        return {key: found.state for key, found in self._present().items()}
+
+    def step(self, wanted: Mapping[str, HostSpec]) -> None:
+        """One turn: decide, act, and tell EC2 how the hosts are."""
+        present = self._present()
+        for act in decide_hosts(wanted, present):
+            self._work.submit(f"host/{act.host}", self._act, act, wanted.get(act.host))
+        for act in decide_cables(self._present(), self._world.failed_zones):
+            if not self._work.busy(f"host/{act.host}"):
+                self._cable(act)
+        with self._world.lock:
+            for key in wanted:
+                instance = moto_ec2.find(self._world, key)
+                if instance is not None:
+                    instance.ops_host_ok = present[key].state in ("on", "rebooting") if key in present else True
+
+    def kill(self, host_id: str) -> None:
+        """Cut the power and the cable of a host; the API is not told."""
+        machine = self.get(host_id)
+        self._cable(Act("unplug", host_id))
+        machine.killed = True
+        host.cut(machine)
+        log.info("host %s lost its power", host_id)
+
+    def close(self) -> None:
+        """Remove every host, powerless."""
+        for machine in list(self._machines.values()):
+            host.cut(machine)
+        for key, machine in list(self._machines.items()):
+            host.remove(self._world, self._network, machine)
+            del self._machines[key]
+
+    def _present(self) -> dict[str, PresentHost]:
+        return {key: self._look(machine) for key, machine in list(self._machines.items())}
+
+    def _look(self, machine: Machine) -> PresentHost:
+        facts = machine.facts()
+        if machine.killed:
+            state = "killed"
+        elif machine.launcher is None:
+            state = "off"
+        elif machine.alive:
+            state = "rebooting" if facts.get("state") == "rebooting" else "on"
+        else:
+            state = "ended"
+        return PresentHost(
+            id=machine.spec.id,
+            zone=machine.spec.zone,
+            state=state,
+            powered_off=facts.get("status") == POWEROFF,
+            reboots=machine.rebooted,
+            cable=machine.spec.id not in self._unplugged,
+        )
+
+    def _act(self, act: Act, spec: HostSpec | None) -> None:
+        if act.kind == "make" and spec is not None:
+            bridge = self._bridge(spec)
+            metadata = MetadataServer(lambda: moto_ec2.metadata(self._world, spec.id))
+            machine = host.make(self._world, self._network, bridge, spec, metadata)
+            self._machines[spec.id] = machine
+            host.power_on(self._world, bridge, machine)
+            return
+        machine = self._machines[act.host]
+        if act.kind == "power_on":
+            host.power_on(self._world, self._bridge(machine.spec), machine)
+        elif act.kind == "power_off":
+            host.power_off(machine)
+            machine.killed = False
+        elif act.kind == "reboot":
+            machine.rebooted += 1
+            host.reboot(machine)
+        elif act.kind == "remove":
+            host.power_off(machine, grace_seconds=self._world.timing["terminate"])
+            host.remove(self._world, self._network, machine)
+            self._unplugged.discard(act.host)
+            del self._machines[act.host]
+            log.info("host %s removed", act.host)
+        elif act.kind == "report_off":
+            machine.launcher = None
+            with self._world.lock:
+                moto_ec2.powered_off(self._world, act.host)
+        elif act.kind == "report_dead":
+            log.warning("host %s died: its init ended with %s", act.host, machine.facts().get("status"))
+            machine.launcher, machine.killed = None, True
+
+    def _cable(self, act: Act) -> None:
+        attachment = self.get(act.host).attachment
+        if act.kind == "plug":
+            self._network.restore(attachment)
+            self._unplugged.discard(act.host)
+        else:
+            self._network.silence(attachment)
+            self._unplugged.add(act.host)
+
+    def _bridge(self, spec: HostSpec) -> Bridge:
+        return self._network.bridge(spec.vpc, spec.vpc_cidr)
+
+
+def facts_of(machines: Machines, wanted: Mapping[str, HostSpec]) -> list[dict[str, Any]]:
+    """What status prints of each host."""
+    states = machines.states()
+    return [
+        {
+            "id": key,
+            "zone": spec.zone,
+            "address": spec.address,
+            "state": states.get(key, "absent"),
+            "boots": machines.get(key).facts().get("boots", 0) if key in states else 0,
+        }
+        for key, spec in sorted(wanted.items())
+    ]

@@ -1,0 +1,192 @@
+"""Bridges, veths and network namespaces: a VPC is a bridge, a host's interface is a veth on it.
+
+The bridge has the VPC's first address, which AWS keeps for the VPC's router, so this machine reaches every host.
+Nothing is forwarded: the machine's sysctl and firewall stay as they are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import itertools
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from quartermaster.fleet.errors import OpsError
+from quartermaster.infra.local.ledger import mounted
+from quartermaster.infra.local.world import World
+
+__all__ = ["Attachment", "Bridge", "Network", "overlapping", "routes", "within"]
+
+_T = TypeVar("_T")
+_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+METADATA_ADDRESS = "169.254.169.254"
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A VPC on this machine."""
+
+    vpc: str
+    name: str
+    address: str
+    prefix_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A namespace with one interface on a bridge."""
+
+    netns: str
+    link: str
+    """The machine's end of the veth."""
+    address: str
+
+
+def routes() -> list[tuple[str, str]]:
+    """(destination CIDR, interface) of every IPv4 route but the default one. Read-only."""
+    answer = subprocess.run(["ip", "-json", "-4", "route"], capture_output=True, text=True, check=True)
+    listed = json.loads(answer.stdout or "[]")
+    return [(row["dst"], row.get("dev", "")) for row in listed if row["dst"] != "default"]
+
+
+def overlapping(cidr: str, taken: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """The first of ``taken`` (CIDR, name) that shares an address with ``cidr``, or None. Pure."""
+    wanted = ipaddress.ip_network(cidr, strict=False)
+    for other, name in taken:
+        if wanted.overlaps(ipaddress.ip_network(other, strict=False)):
+            return other, name
+    return None
+
+
+def within(netns: str, act: Callable[[], _T]) -> _T:
+    """What ``act`` returns when run inside a network namespace: in a thread of its own, as setns is per thread."""
+    result: list[_T] = []
+    failure: list[BaseException] = []
+
+    def _enter() -> None:
+        try:
+            with Path("/run/netns", netns).open() as space:
+                if _libc.setns(space.fileno(), _NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), f"setns {netns}")
+            result.append(act())
+        except OSError as exc:
+            failure.append(exc)
+
+    thread = threading.Thread(target=_enter, name=f"within-{netns}")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+class Network:
+    """Makes and removes what one local cloud has in the kernel; every name is in the ledger first."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._bridges: dict[str, Bridge] = {}
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+
+    def bridge(self, vpc: str, cidr: str) -> Bridge:
+        """The VPC's bridge, made at first use."""
+        with self._lock:
+            found = self._bridges.get(vpc)
+            if found is not None:
+                return found
+            network = ipaddress.ip_network(cidr)
+            number = len(self._bridges)
+            made = Bridge(vpc, f"{self._world.prefix}br{number or ''}", str(network[1]), network.prefixlen)
+            self._world.ledger.add("link", made.name)
+            _ip(
+                f"link add {made.name} type bridge",
+                f"link set {made.name} addrgenmode none",
+                f"addr add {made.address}/{made.prefix_length} dev {made.name}",
+                f"link set {made.name} up",
+            )
+            self._bridges[vpc] = made
+            return made
+
+    def bridges(self) -> list[Bridge]:
+        """Every bridge made so far."""
+        return list(self._bridges.values())
+
+    def drop_bridge(self, bridge: Bridge) -> None:
+        """Remove the bridge of a VPC that is gone."""
+        with self._lock:
+            self._bridges.pop(bridge.vpc, None)
+            _try(["ip", "link", "delete", bridge.name])
+            self._world.ledger.remove("link", bridge.name)
+
+    def attach(self, name: str, bridge: Bridge, address: str, *, metadata: bool = False) -> Attachment:
+        """A namespace ``name`` with ``address`` on the bridge; ``metadata`` adds the metadata service's address."""
+        with self._lock:
+            netns, link = f"{self._world.prefix}-{name}", f"{self._world.prefix}v{next(self._numbers)}"
+            if not mounted(Path("/run/netns")):
+                self._world.ledger.add("mount", "/run/netns")
+            self._world.ledger.add("netns", netns)
+            self._world.ledger.add("link", link)
+            _ip(
+                f"netns add {netns}",
+                f"link add {link} type veth peer name eth0 netns {netns}",
+                f"link set {link} master {bridge.name} addrgenmode none",
+                f"link set {link} up",
+            )
+            inside = [
+                "link set lo up",
+                f"addr add {address}/{bridge.prefix_length} dev eth0",
+                "link set eth0 up",
+                f"route add default via {bridge.address}",
+            ]
+            _ip(*inside, *([f"addr add {METADATA_ADDRESS}/32 dev lo"] if metadata else []), netns=netns)
+            return Attachment(netns, link, address)
+
+    def silence(self, attachment: Attachment) -> None:
+        """Cut the cable: nothing answers, not even with a reset."""
+        _ip(f"link set {attachment.link} down")
+
+    def restore(self, attachment: Attachment) -> None:
+        """Plug the cable in again."""
+        _ip(f"link set {attachment.link} up")
+
+    def detach(self, attachment: Attachment) -> None:
+        """Remove the namespace and its interface. Its processes must be gone."""
+        with self._lock:
+            _try(["ip", "link", "delete", attachment.link])
+            _try(["ip", "netns", "delete", attachment.netns])
+            self._world.ledger.remove("link", attachment.link)
+            self._world.ledger.remove("netns", attachment.netns)
+
+
+def listening_socket(netns: str, host: str, port: int) -> socket.socket:
+    """A listening TCP socket inside a namespace, usable from here."""
+
+    def _open() -> socket.socket:
+        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+        opened.listen(64)
+        return opened
+
+    return within(netns, _open)
+
+
+def _ip(*lines: str, netns: str = "") -> None:
+    command = ["ip", *(["-netns", netns] if netns else []), "-batch", "-"]
+    done = subprocess.run(command, input="\n".join(lines) + "\n", capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise OpsError(f"ip: {done.stderr.strip()} ({'; '.join(lines)})", remedy="root and iproute2 are needed")
+
+
+def _try(command: list[str]) -> None:
+    subprocess.run(command, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"})
