@@ -1,0 +1,285 @@
+"""The hands of a patch cycle on the host: run there by sudo's Python over one SSH connection, standard library only.
+
+Orders come as JSON lines on stdin, answers go as JSON lines to stdout. Everything that must not happen twice is
+written down under /var/lib/ops/patch/RUN before it happens, and the package transaction runs detached: when the
+controller dies it goes on, and the next controller finds it under way or done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+STATE = "/var/lib/ops/patch"
+BUNDLE = "/opt/ops/bundles/current"
+APT = (
+    "apt-get",
+    "--yes",
+    "--quiet=2",
+    "--option=DPkg::Lock::Timeout=120",
+    "--option=Dpkg::Options::=--force-confdef",
+    "--option=Dpkg::Options::=--force-confold",
+    "--option=APT::Install-Recommends=false",
+    "--option=APT::Sandbox::User=root",
+)
+ENVIRONMENT = {
+    **os.environ,
+    "DEBIAN_FRONTEND": "noninteractive",
+    "LC_ALL": "C.UTF-8",
+    "UCF_FORCE_CONFFOLD": "1",
+    "NEEDRESTART_MODE": "a",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
+_INST = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) (.*?)\[\w+\]\)", re.M)
+
+
+class Trouble(Exception):
+    """What a person should read."""
+
+
+def facts(names: Iterable[str] = (), **_: Any) -> dict[str, Any]:
+    """What the host is like now. Read-only."""
+    return {
+        "boot_id": _read("/proc/sys/kernel/random/boot_id"),
+        "reboot_required": os.path.exists("/run/reboot-required"),
+        "versions": _versions(names),
+    }
+
+
+def survey(**_: Any) -> dict[str, Any]:
+    """What could be upgraded, after reading the package lists again."""
+    _must([*APT, "update"])
+    updates = _simulate(["--with-new-pkgs", "upgrade"])
+    return {"updates": updates, "reboot_required": os.path.exists("/run/reboot-required")}
+
+
+def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
+    """Which packages the upgrade would change, their present .deb kept where they can be had."""
+    folder = _folder(run)
+    kept = _load(f"{folder}/saved.json")
+    if kept:
+        return kept
+    for old in glob.glob(f"{STATE}/*"):
+        if old != folder:
+            shutil.rmtree(old)
+    try:
+        changes = _simulate(_upgrade_words(pins))
+    except Trouble:
+        _must([*APT, "update"])
+        changes = _simulate(_upgrade_words(pins))
+    os.makedirs(f"{folder}/debs", exist_ok=True)
+    missing = [change["name"] for change in changes if change["old"] and not _keep(f"{folder}/debs", change)]
+    return _store(f"{folder}/saved.json", {"changes": changes, "missing": missing})
+
+
+def upgrade(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
+    """Install exactly the pinned versions, once per run, however often it is asked."""
+    _once(_folder(run), "upgrade", [*APT, *_upgrade_words(pins)])
+    found = _versions(pins)
+    wrong = {name: found.get(name, "none") for name in pins if found.get(name) != pins[name]}
+    if wrong:
+        raise Trouble("not at the pinned version afterwards: " + ", ".join(f"{k} {v}" for k, v in wrong.items()))
+    saved = _load(f"{_folder(run)}/saved.json") or {"changes": []}
+    return {"versions": _versions({change["name"] for change in saved["changes"]} | set(pins))}
+
+
+def rollback(run: str, **_: Any) -> dict[str, Any]:
+    """Put the saved packages back and remove what the upgrade brought anew."""
+    folder = _folder(run)
+    saved = _load(f"{folder}/saved.json")
+    if saved is None:
+        raise Trouble("nothing was saved before the upgrade")
+    if saved["missing"]:
+        raise Trouble(f"the old package of {', '.join(saved['missing'])} could not be had any more")
+    _settle(folder)
+    debs = sorted(glob.glob(f"{folder}/debs/*.deb"))
+    fresh = [f"{change['name']}-" for change in saved["changes"] if not change["old"]]
+    if debs or fresh:
+        _once(folder, "rollback", [*APT, "--allow-downgrades", "install", *debs, *fresh])
+    return {"versions": _versions(change["name"] for change in saved["changes"])}
+
+
+def reboot(run: str, **_: Any) -> dict[str, Any]:
+    """Reboot, once per run: asked again after it, only says so."""
+    mark = f"{_folder(run)}/reboot.json"
+    now = _read("/proc/sys/kernel/random/boot_id")
+    asked = _load(mark)
+    if asked and asked["boot_id"] != now:
+        return {"boot_id": now, "done": True}
+    _store(mark, {"boot_id": now})
+    os.sync()
+    command = "sleep 0.3; exec reboot || exec systemctl reboot"
+    subprocess.Popen(["sh", "-c", command], start_new_session=True, env=ENVIRONMENT, **_quiet())
+    return {"boot_id": now, "done": False}
+
+
+def converge(**_: Any) -> dict[str, Any]:
+    """Apply the bundle that the host holds, as at boot."""
+    host = _load("/etc/ops/host.json")
+    if host is None or not os.path.exists(f"{BUNDLE}/site.yml"):
+        raise Trouble("the host holds no bundle: it never converged; run `ops configure`")
+    words = [word for name in ("cluster", "role") for word in ("-e", f"{name}={host[name]}")]
+    book = ["ansible-playbook", "-i", "localhost,", "-c", "local", f"{BUNDLE}/site.yml", *words]
+    done = _run(book, cwd=BUNDLE, extra={"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"})
+    if done.returncode != 0:
+        fatal = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line]
+        raise Trouble("converge failed: " + " ".join(fatal or [done.stderr[-500:]])[:1000])
+    counted = re.search(r"changed=(\d+)", done.stdout)
+    return {"changed": int(counted[1]) if counted else 0}
+
+
+def health(port: int, path: str, seconds: float, **_: Any) -> dict[str, Any]:
+    """Wait until the service on this host answers 200; ``error`` says what it last met."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=3) as answer:
+                if answer.status == 200:
+                    return {"error": ""}
+                error = f"answers {answer.status}"
+        except (OSError, ValueError) as exc:
+            error = str(exc)
+        if time.monotonic() > until:
+            return {"error": f"port {port}{path}: {error}"}
+        time.sleep(0.2)
+
+
+def _upgrade_words(pins: Mapping[str, str]) -> list[str]:
+    return ["--only-upgrade", "--no-remove", "install", *(f"{name}={pins[name]}" for name in sorted(pins))]
+
+
+def _simulate(words: list[str]) -> list[dict[str, Any]]:
+    text = _must([*APT, "--simulate", "--option=Debug::NoLocking=1", *words])
+    return [
+        {"name": name, "old": old or "", "new": new, "security": "security" in source.lower(), "source": source.strip()}
+        for name, old, new, source in _INST.findall(text)
+    ]
+
+
+def _keep(folder: str, change: Mapping[str, Any]) -> bool:
+    """Bring the installed version's .deb: from the repository, else from apt's own cache."""
+    if _run([*APT, "download", f"{change['name']}={change['old']}"], cwd=folder).returncode == 0:
+        return True
+    escaped = change["old"].replace(":", "%3a")
+    cached = glob.glob(f"/var/cache/apt/archives/{change['name']}_{escaped}_*.deb")
+    for path in cached:
+        shutil.copy(path, folder)
+    return bool(cached)
+
+
+def _once(folder: str, name: str, command: list[str]) -> None:
+    """Run a package command once per run, detached from us; asked again, wait for it and tell its verdict."""
+    verdict, log = f"{folder}/{name}.rc", f"{folder}/{name}.log"
+    with open(f"{folder}/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # held by the worker while it runs, also when whoever started it is gone
+        if not os.path.exists(verdict):
+            _settle(folder)
+            os.dup2(lock.fileno(), 9, inheritable=True)
+            script = 'v=$1; shift; "$@" 9>&-; echo $? > "$v.new"; sync "$v.new"; mv "$v.new" "$v"'
+            with open(log, "ab") as out:
+                streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
+                worker = ["sh", "-c", script, "ops-patch", verdict, *command]
+                subprocess.run(
+                    worker, start_new_session=True, env=ENVIRONMENT, cwd="/", pass_fds=(9,), check=False, **streams
+                )
+            os.close(9)
+    code = _read(verdict) if os.path.exists(verdict) else "killed"
+    if code != "0":
+        tail = " ".join(_read(log).splitlines()[-4:])
+        raise Trouble(f"{name} failed ({code}): {tail[-600:]}")
+
+
+def _settle(folder: str) -> None:
+    """Finish what a lost or failed transaction left half configured."""
+    for log in glob.glob(f"{folder}/*.log"):
+        verdict = f"{log[:-4]}.rc"
+        if not os.path.exists(verdict) or _read(verdict) != "0":
+            _run(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"])
+
+
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    wanted = sorted(names)
+    if not wanted:
+        return {}
+    shown = _run(["dpkg-query", "--show", "--showformat=${Package} ${Version} ${db:Status-Status}\\n", *wanted]).stdout
+    rows = (line.split(" ") for line in shown.splitlines())
+    return {row[0]: row[1] for row in rows if row[2] == "installed"}
+
+
+def _folder(run: str) -> str:
+    folder = f"{STATE}/{os.path.basename(run)}"
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
+
+
+def _load(path: str) -> dict[str, Any] | None:
+    return json.loads(_read(path)) if os.path.exists(path) else None
+
+
+def _store(path: str, value: dict[str, Any]) -> dict[str, Any]:
+    with open(f"{path}.new", "w") as out:
+        json.dump(value, out)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(f"{path}.new", path)
+    return value
+
+
+def _read(path: str) -> str:
+    with open(path, errors="replace") as file:
+        return file.read().strip()
+
+
+def _quiet() -> dict[str, Any]:
+    return {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def _run(
+    command: list[str], cwd: str = "/", extra: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {**ENVIRONMENT, **(extra or {})}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def _must(command: list[str]) -> str:
+    done = _run(command)
+    if done.returncode != 0:
+        tail = " ".join((done.stderr or done.stdout).split("\n")[-4:])
+        raise Trouble(f"{' '.join(word for word in command if not word.startswith('-'))}: {tail.strip()[:600]}")
+    return done.stdout
+
+
+ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
+    order.__name__: order for order in (facts, survey, save, upgrade, rollback, reboot, converge, health)
+}
+
+
+def main() -> None:
+    """Answer orders until the connection ends."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            answer: dict[str, Any] = {"ok": ORDERS[order.pop("order")](**order)}
+        except Trouble as exc:
+            answer = {"trouble": str(exc)}
+        except OSError as exc:
+            answer = {"trouble": f"{type(exc).__name__}: {exc}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

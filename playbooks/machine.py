@@ -1,0 +1,95 @@
+"""What a patch cycle asks of one host, and the values it gets back. ``remote`` does it over SSH; tests bring a fake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from quartermaster.fleet.errors import OpsError
+
+__all__ = ["Facts", "HostTrouble", "Machine", "Machines", "Saved", "Survey", "Update"]
+
+
+class HostTrouble(OpsError):
+    """One host did not do what it was asked to, or cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A package that a newer version is offered for."""
+
+    name: str
+    old: str
+    """Installed version; empty for a package that would come anew."""
+    new: str
+    security: bool = False
+    source: str = ""
+    """Where it comes from, as apt says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is pending on one host."""
+
+    updates: tuple[Update, ...] = ()
+    reboot_required: bool = False
+    error: str = ""
+    """Why the host could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A host as it is now."""
+
+    boot_id: str
+    reboot_required: bool
+    versions: Mapping[str, str]
+    """Installed versions of the packages asked for; those not installed are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the upgrade would change, and whether it can be taken back by packages."""
+
+    changes: tuple[Update, ...]
+    missing: tuple[str, ...]
+    """Packages whose present .deb cannot be had: with any, rollback by packages is impossible."""
+
+
+class Machine(Protocol):
+    """One host. Every act is done at most once per run, however often it is asked. All raise HostTrouble."""
+
+    def facts(self, names: Iterable[str]) -> Facts: ...
+
+    def survey(self) -> Survey: ...
+
+    def save(self, run: str, pins: Mapping[str, str]) -> Saved: ...
+
+    def upgrade(self, run: str, pins: Mapping[str, str]) -> Mapping[str, str]:
+        """Versions afterwards of every package that changed."""
+        ...
+
+    def rollback(self, run: str) -> Mapping[str, str]: ...
+
+    def reboot(self, run: str) -> str:
+        """The new boot id, once the host is back."""
+        ...
+
+    def converge(self) -> int:
+        """How many tasks changed something."""
+        ...
+
+    def health(self, port: int, path: str, seconds: float) -> str:
+        """Empty once the service answers on the host itself, else what it last met."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Machines(Protocol):
+    """The way to the hosts."""
+
+    def open(self, host_id: str) -> Machine:
+        """The host; connects when first asked something."""
+        ...
