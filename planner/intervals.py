@@ -22,6 +22,10 @@ _POWERS = (0.0, 0.5, 1.0)
 _TAIL = 0.9
 """Beyond it an exponential tail stands beside the empirical quantile, which knows nothing past its largest error."""
 _FLOOR = 0.05
+"""Share of the mean path below which errors in percent shrink no further."""
+_OPTIMISM = 1.1
+"""Errors at origins that the forecaster was chosen on are too small by about this factor (bench/planner.py: the share
+of demand under q0.95 over seven sets of real series rises from 0.90-0.95 to 0.91-0.96)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +43,7 @@ class Spread:
 
     def around(self, path: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Quantiles for a path from the first step ahead on, shape (steps, levels), levels ascending."""
-        offsets = np.stack([_quantiles(e, levels) for e in self.errors])[self.bucket(np.arange(len(path)))]
+        offsets = _OPTIMISM * np.stack([_quantiles(e, levels) for e in self.errors])[self.bucket(np.arange(len(path)))]
         out = path[:, None] + offsets * _scale(path, self.power, self.unit)[:, None]
         return np.maximum.accumulate(out, axis=1)
 
@@ -104,7 +108,7 @@ def _pinball(
     spread: Spread, paths: NDArray[np.float64], actual: NDArray[np.float64], levels: NDArray[np.float64]
 ) -> float:
     bucket = spread.bucket(np.arange(paths.shape[1]))
-    offsets = np.stack([_quantiles(e, levels) for e in spread.errors])[bucket]
+    offsets = _OPTIMISM * np.stack([_quantiles(e, levels) for e in spread.errors])[bucket]
     known = np.isfinite(actual)
     quantiles = paths[:, :, None] + offsets[None] * _scale(paths, spread.power, spread.unit)[:, :, None]
     short = (actual[:, :, None] - quantiles)[known]

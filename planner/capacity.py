@@ -1,0 +1,116 @@
+"""Instances for a demand: the smallest group that carries it, also without its fullest zones.
+
+    N carries d when             N * unit >= d
+    and survives k zones when    left(N, k) * unit * at_utilisation / target_utilisation >= d
+
+where ``unit`` is the demand one instance carries at target utilisation, and ``left`` what stays of a group that is
+spread over the zones round-robin (the first ``N mod zones`` zones hold one more) when its k fullest zones are lost.
+Four zones, two of them lost, three needed after: seven instances, not six, as six are spread 2-2-1-1 and leave two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quartermaster.fleet.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Rules", "carried", "instances", "left_after", "over_lead", "requirement", "smallest_leaving"]
+
+_ROUNDING = 1e-9
+"""Demand that exceeds a whole number of instances by less than this share is rounding, not demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a group must bear."""
+
+    unit: float
+    """Demand that one instance carries at target utilisation."""
+    zones: int = 3
+    lost: int = 1
+    """Fullest zones that may be lost at once."""
+    target_utilisation: float = 0.6
+    at_utilisation: float = 0.85
+    """How busy instances may be after that loss."""
+    smallest: int = 0
+    largest: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not (math.isfinite(self.unit) and self.unit > 0):
+            faults.append(Fault("unit_capacity", f"{self.unit:g}", "give --unit-capacity a number above 0"))
+        if self.zones < 1 or not 0 <= self.lost < self.zones:
+            problem = f"{self.lost} of {self.zones} zones lost leaves nothing"
+            faults.append(Fault("survive.zones", problem, f"survive at most {max(self.zones - 1, 0)}"))
+        for name, share in (("target_utilisation", self.target_utilisation), ("at_utilisation", self.at_utilisation)):
+            if not 0 < share <= 1:
+                faults.append(Fault(name, f"{share:g}", "a share above 0 and up to 1"))
+        if self.largest is not None and self.largest < max(self.smallest, 1):
+            faults.append(Fault("size.max", f"{self.largest} is below min {self.smallest}", "raise size.max"))
+        if faults:
+            raise InputError("; ".join(f"{f.where}: {f.problem}" for f in faults), faults, remedy=faults[0].remedy)
+
+    @property
+    def surviving_unit(self) -> float:
+        """Demand that one instance carries at the utilisation allowed after the loss."""
+        return self.unit * self.at_utilisation / self.target_utilisation
+
+
+def left_after(count: int, zones: int, lost: int) -> int:
+    """Instances that stay of ``count`` when the ``lost`` fullest of ``zones`` zones go."""
+    full, more = divmod(count, zones)
+    return count - lost * full - min(lost, more)
+
+
+def smallest_leaving(wanted: int, zones: int, lost: int) -> int:
+    """The smallest group of which ``wanted`` instances stay: the inverse of ``left_after``.
+
+    Within a round of ``zones`` instances the first ``lost`` land where they may be lost and add nothing to what stays.
+    """
+    if wanted <= 0:
+        return 0
+    rounds, rest = divmod(wanted, zones - lost)
+    return rounds * zones + (lost + rest if rest else 0)
+
+
+def instances(demand: float, rules: Rules) -> int:
+    """The smallest group that carries the demand and survives; not clipped to the group's limits."""
+    if not math.isfinite(demand) or demand <= 0:
+        return 0
+    alone = _ceiling(demand / rules.unit)
+    return max(alone, smallest_leaving(_ceiling(demand / rules.surviving_unit), rules.zones, rules.lost))
+
+
+def carried(count: int, rules: Rules) -> float:
+    """The largest demand for which ``count`` instances are enough."""
+    return min(count * rules.unit, left_after(count, rules.zones, rules.lost) * rules.surviving_unit)
+
+
+def requirement(demand: Sequence[float] | NDArray[np.float64], rules: Rules) -> NDArray[np.int64]:
+    """``instances`` for each hour; not clipped."""
+    return np.array([instances(float(d), rules) for d in demand], dtype=np.int64)
+
+
+def over_lead(quantile: NDArray[np.float64], interval_minutes: float, lead_minutes: float) -> NDArray[np.float64]:
+    """Highest quantile from each step on until what is ordered at its end would serve.
+
+    A floor set at an instant carries the demand of its own interval and, as a host ordered at the end of it serves only
+    ``lead_minutes`` later, of the intervals that the lead time reaches into. The last steps look as far as data goes.
+    """
+    reach = math.ceil(lead_minutes / interval_minutes - _ROUNDING)
+    if reach <= 0 or not len(quantile):
+        return quantile.copy()
+    padded = np.concatenate([quantile, np.full(reach, -np.inf)])
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, reach + 1).max(axis=1))
+
+
+def _ceiling(ratio: float) -> int:
+    return math.ceil(ratio * (1 - _ROUNDING))

@@ -1,0 +1,118 @@
+"""Floors by time: the cheapest steps that cover a requirement with at most so many changes a day, exactly.
+
+Dynamic programme over hours, levels and changes used in the day. In a cheapest schedule every step stands at the
+highest requirement within it, so that only the values of the requirement need to be tried as levels. Costs are whole
+numbers (instance intervals; ties by fewer changes), so the optimum is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+import numpy as np
+
+__all__ = ["MOST_ACTIONS", "Floor", "cheapest", "floors"]
+
+MOST_ACTIONS = 125
+"""Scheduled actions per Auto Scaling group: docs.aws.amazon.com/general/latest/gr/as.html (quota, adjustable)."""
+
+_NEVER = np.iinfo(np.int64).max // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """From then on at least that many instances."""
+
+    starts_at: datetime
+    instances: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"starts_at": self.starts_at.isoformat().replace("+00:00", "Z"), "instances": self.instances}
+
+    def to_entry(self) -> dict[str, Any]:
+        """As a one-off entry of ``clusters.NAME.schedule`` in fleet.yaml."""
+        return {"at": self.starts_at.isoformat().replace("+00:00", "Z"), "min": self.instances}
+
+
+def floors(
+    times: Sequence[datetime], required: Sequence[int], changes_per_day: int, zone: tzinfo
+) -> tuple[tuple[Floor, ...], str]:
+    """The cheapest schedule for a requirement at those instants, and a statement where AWS's limit lowered the changes.
+
+    A day is one of people in ``zone``. The first floor counts as a change of its day.
+    """
+    if not len(required):
+        return (), ""
+    days = [t.astimezone(zone).toordinal() for t in times]
+    allowed, stated = changes_per_day, ""
+    most = MOST_ACTIONS // (max(days) - min(days) + 1)
+    if most < 1:
+        # More days than actions: one budget for all of them.
+        allowed, days = MOST_ACTIONS, [0] * len(days)
+        stated = f"{MOST_ACTIONS} changes in all, as AWS allows {MOST_ACTIONS} scheduled actions a group"
+    elif most < allowed:
+        stated = f"{most} changes a day rather than {allowed}, as AWS allows {MOST_ACTIONS} scheduled actions a group"
+        allowed = most
+    levels = cheapest(list(required), [d - days[0] for d in days], allowed)
+    starts = [i for i, level in enumerate(levels) if i == 0 or level != levels[i - 1]]
+    return tuple(Floor(times[i], levels[i]) for i in starts), stated
+
+
+def cheapest(required: Sequence[int], days: Sequence[int], changes: int) -> list[int]:
+    """The floor of each interval: at least what is required, least in sum, then with the fewest changes.
+
+    ``days`` is the day of each interval (ascending); ``changes`` at most start a floor within each, the first included.
+    """
+    if changes < 1:
+        raise ValueError("a schedule needs one change to begin with")
+    need = np.asarray(required, dtype=np.int64)
+    count = len(need)
+    levels = np.unique(need)
+    price = count + 1  # one instance interval outweighs any number of changes
+    used = min(changes, count)
+    # cost[c, l]: cheapest so far at level l with c changes used in the present day.
+    cost = np.full((used + 1, len(levels)), _NEVER, dtype=np.int64)
+    came_from = np.zeros((count, used + 1, len(levels)), dtype=np.int32)
+    carried = np.zeros((count, len(levels)), dtype=np.int32)
+    own = np.arange(len(levels), dtype=np.int32)
+    cost[1] = levels * price + 1
+    cost[:, levels < need[0]] = _NEVER
+    for t in range(1, count):
+        carried[t] = -1
+        if days[t] != days[t - 1]:
+            carried[t] = cost.argmin(axis=0)
+            fresh = np.full_like(cost, _NEVER)
+            fresh[0] = cost.min(axis=0)
+            cost = fresh
+        following = cost.copy()
+        came_from[t] = own
+        cheapest_level = cost.argmin(axis=1)
+        moved = cost[np.arange(used + 1), cheapest_level][:-1, None] + 1
+        better = moved < following[1:]
+        following[1:] = np.where(better, moved, following[1:])
+        came_from[t, 1:] = np.where(better, cheapest_level[:-1, None], came_from[t, 1:])
+        following = np.minimum(following + levels * price, _NEVER)
+        following[:, levels < need[t]] = _NEVER
+        cost = following
+    return _walk_back(cost, came_from, carried, levels)
+
+
+def _walk_back(
+    cost: np.ndarray[Any, Any],
+    came_from: np.ndarray[Any, Any],
+    carried: np.ndarray[Any, Any],
+    levels: np.ndarray[Any, Any],
+) -> list[int]:
+    used, level = (int(i) for i in np.unravel_index(int(cost.argmin()), cost.shape))
+    out = [int(levels[level])]
+    for t in range(len(came_from) - 1, 0, -1):
+        before = int(came_from[t, used, level])
+        used -= before != level
+        level = before
+        if carried[t, level] >= 0:
+            used = int(carried[t, level])
+        out.append(int(levels[level]))
+    return out[::-1]

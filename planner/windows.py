@@ -1,0 +1,84 @@
+"""Hours for work that takes capacity away, ranked by the chance that demand then exceeds what is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from quartermaster.planner.capacity import left_after
+from quartermaster.planner.hourly import Hourly
+from quartermaster.planner.plan import ClusterPlan
+
+__all__ = ["Slot", "capacity_left", "exceedance", "rank", "slots"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A stretch of time in which the work could stand."""
+
+    starts_at: datetime
+    ends_at: datetime
+    risk: float
+    """Upper bound of the chance that demand exceeds what is left in any of its hours (sum over them, at most 1)."""
+    demand: float
+    """Highest expected demand within, as a share of the highest in the forecast: it breaks ties of risk."""
+
+
+def exceedance(quantiles: Sequence[float], levels: Sequence[float], capacity: float) -> float:
+    """The chance that demand exceeds ``capacity``, from its quantiles at ascending levels.
+
+    Between levels by straight lines; beyond the outermost by exponential tails as steep as the last stretch.
+    """
+    if not all(map(math.isfinite, quantiles)):
+        return 1.0
+    if capacity <= 0:
+        return 1.0 if quantiles[-1] > 0 else 0.0
+    if capacity >= quantiles[-1]:
+        steep = _steepness(quantiles[-2:], levels[-2:])
+        return (1 - levels[-1]) * (math.exp(-(capacity - quantiles[-1]) / steep) if steep > 0 else 0.0)
+    if capacity < quantiles[0]:
+        mirrored = [1 - level for level in levels[:2]]
+        steep = _steepness([-q for q in quantiles[:2]][::-1], mirrored[::-1])
+        below = levels[0] * (math.exp(-(quantiles[0] - capacity) / steep) if steep > 0 else 0.0)
+        return 1 - below
+    return 1 - float(np.interp(capacity, quantiles, levels))
+
+
+def capacity_left(plan: ClusterPlan, *, zones_lost: int = 0, instances_lost: int = 0) -> list[float]:
+    """Demand that each hour's floor still carries after the loss, at the utilisation allowed then."""
+    rules = plan.rules
+    counts = [left_after(r.instances, rules.zones, zones_lost) - instances_lost for r in plan.requirement]
+    return [max(0, n) * (rules.surviving_unit if zones_lost or instances_lost else rules.unit) for n in counts]
+
+
+def slots(hours: Hourly, left: Sequence[float], duration: timedelta) -> list[Slot]:
+    """Every start on the hour for work of that duration, in order of time."""
+    width = timedelta(minutes=hours.interval_minutes)
+    count = max(1, math.ceil(duration / width))
+    chances = [exceedance(list(q), hours.levels, c) for q, c in zip(hours.quantiles, left, strict=True)]
+    top = float(np.nanmax(hours.mean)) or 1.0
+    out = []
+    for i in range(len(hours.times) - count + 1):
+        start = hours.times[i]
+        risk = min(1.0, sum(chances[i : i + count]))
+        out.append(Slot(start, start + duration, risk, float(hours.mean[i : i + count].max()) / top))
+    return out
+
+
+def rank(
+    plan: ClusterPlan, duration: timedelta, *, zones_lost: int = 0, instances_lost: int = 0, most: int | None = None
+) -> list[Slot]:
+    """The plan's hours for work of that duration which takes that much away, best first."""
+    left = capacity_left(plan, zones_lost=zones_lost, instances_lost=instances_lost)
+    return sorted(slots(plan.forecast, left, duration), key=lambda s: (s.risk, s.demand, s.starts_at))[:most]
+
+
+def _steepness(quantiles: Sequence[float], levels: Sequence[float]) -> float:
+    """Scale of the exponential tail that runs through the last two quantiles."""
+    if len(quantiles) < 2:
+        return 0.0
+    return (quantiles[1] - quantiles[0]) / math.log((1 - levels[0]) / (1 - levels[1]))
