@@ -61,7 +61,7 @@ def read_text(text: str, *, file: str = FILE) -> Loaded:
     fleet: Fleet | None = None
     if not (faults and tree.value is None):
         fleet, wrong = _validate(tree.value)
-        faults += wrong
+        faults += [fault for fault in wrong if not any(_touch(fault.where, other.where) for other in tree.faults)]
         if fleet is not None:
             known = {fault.where for fault in faults}
             faults += [

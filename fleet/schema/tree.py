@@ -83,7 +83,7 @@ class _Builder:
         self._count += 1
         if self._count > _MOST_NODES:
             if self._count == _MOST_NODES + 1:
-                self._fault(node, path, "the file unfolds to too many values", "write fewer aliases")
+                self._fault(node, path[:1], "the file unfolds to too many values", "write fewer aliases")
             return None
         if id(node) in self._open:
             self._fault(node, path, "this alias holds itself", "write the value out")
@@ -152,6 +152,8 @@ class _Builder:
                 case "timestamp":
                     return _moment(text)
         except ValueError:
+            if kind == "timestamp":
+                return text  # looks like a date and is none: the field says better what it wants
             self._fault(node, path, f"{text!r} is no {kind}", "put it in quotes if it is meant as text")
             return text
         self._fault(node, path, f"the tag {node.tag!r} is not taken here", "write the plain value")

@@ -113,9 +113,8 @@ def stacks_that_allow_exist(fleet: Fleet) -> Iterator[Fault]:
 
 def _subject(fleet: Fleet, drill: Drill, where: str) -> Iterator[Fault]:
     known = (*fleet.clusters, *fleet.databases)
-    if drill.of not in known:
-        if drill.kind in ("tabletop", "region_failover") and drill.of == fleet.fleet:
-            return
+    of_all = drill.kind in ("tabletop", "region_failover") and drill.of == fleet.fleet
+    if drill.of not in known and not of_all:
         yield unknown(f"{where}.of", "cluster or database", drill.of, known)
     elif drill.kind in _OF_A_CLUSTER and drill.of not in fleet.clusters:
         problem = f"{drill.kind} is of a cluster, and {drill.of} is a database"
