@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.events import Event, Json, from_record, to_record
 
-__all__ = ["Journal", "Recorded", "Run", "RunRow", "open_engine", "process_alive", "process_started"]
+__all__ = ["Journal", "Recorded", "Run", "RunRow", "open_engine", "process_alive", "process_started", "reading"]
 
 _meta = sa.MetaData()
 _runs = sa.Table(
@@ -171,12 +171,12 @@ class Journal:
         for column, value in ((_runs.c.kind, kind), (_runs.c.stack, stack), (_runs.c.subject, subject)):
             if value:
                 query = query.where(column == value)
-        with self._engine.connect() as db:
+        with reading(self._engine) as db:
             return [_run_row(row) for row in db.execute(query)]
 
     def run(self, run_id: str) -> RunRow:
         """One run. Raises KeyError when there is none of that id."""
-        with self._engine.connect() as db:
+        with reading(self._engine) as db:
             row = db.execute(sa.select(_runs).where(_runs.c.id == run_id)).first()
         if row is None:
             raise KeyError(f"no run {run_id!r} in the journal")
@@ -185,7 +185,7 @@ class Journal:
     def events(self, run_id: str) -> list[Recorded]:
         """The events of one run in order. Read-only."""
         query = sa.select(_events).where(_events.c.run == run_id).order_by(_events.c.seq)
-        with self._engine.connect() as db:
+        with reading(self._engine) as db:
             return [
                 Recorded(datetime.fromisoformat(row.at), from_record(json.loads(row.record)), row.hash)
                 for row in db.execute(query)
@@ -194,7 +194,7 @@ class Journal:
     def broken_at(self) -> int | None:
         """The sequence number of the first event whose hash does not follow from what is written, or None."""
         prior = ""
-        with self._engine.connect() as db:
+        with reading(self._engine) as db:
             for row in db.execute(sa.select(_events).order_by(_events.c.seq)):
                 if row.prior_hash != prior or row.hash != _digest(prior, row.run, row.at, row.record):
                     return int(row.seq)
@@ -239,9 +239,15 @@ def open_engine(path: Path) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # Writers queue at the door: a deferred transaction that reads, then writes, fails as "locked".
-        connection.exec_driver_sql("begin immediate")
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("begin" if reads else "begin immediate")
 
     return engine
+
+
+def reading(engine: sa.Engine) -> sa.Connection:
+    """A connection that only reads, so it does not wait for writers. A context manager."""
+    return engine.connect().execution_options(reads=True)
 
 
 def process_started(pid: int) -> str:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost
 from quartermaster.fleet.events import Event, StepStarted
-from quartermaster.fleet.journal import process_alive, process_started
+from quartermaster.fleet.journal import process_alive, process_started, reading
 
 __all__ = ["Lease", "LeaseRow", "Leases", "overlap"]
 
@@ -84,7 +84,7 @@ class Leases:
     def held(self) -> list[LeaseRow]:
         """Leases that bind others now, oldest first. Read-only."""
         now = datetime.now(UTC)
-        with self._engine.connect() as db:
+        with reading(self._engine) as db:
             return [row for row in self._open_rows(db) if row.holds(now)]
 
     @contextmanager
@@ -168,7 +168,7 @@ class Leases:
 
     def _binding(self, tokens: Sequence[int]) -> set[int]:
         now = datetime.now(UTC)
-        with self._engine.connect() as db:
+        with reading(self._engine) as db:
             return {row.token for row in self._open_rows(db) if row.token in tokens and row.expires_at > now}
 
     def _open_rows(self, db: sa.Connection) -> list[LeaseRow]:

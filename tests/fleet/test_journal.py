@@ -1,0 +1,170 @@
+"""The journal: written before the act, durable, chained, and telling of runs that were cut off."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted, from_record, to_record
+from quartermaster.fleet.journal import Journal, process_alive, process_started
+
+EVENTS = [
+    StepStarted(step="drain", host="i-1", zone="eu-west-1a", undo={"min": 3}),
+    Noted(step="drain", message="30 s to go", level="warning"),
+    StepFinished(step="drain", host="i-1", seconds=30.5, changed=False, detail={"open": 0}),
+    StepFailed(step="patch", title="Patch the host", error="no space"),
+]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal.open(tmp_path / "ops.db")
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_events_come_back_from_their_records(event: Event) -> None:
+    assert from_record(to_record(event)) == event
+
+
+def test_recorded_events_are_read_in_order(journal: Journal) -> None:
+    run = journal.start("patch", stack="dev", subject="web", inputs={"wave": "25%"})
+    assert list(run.record(EVENTS)) == EVENTS
+    assert [recorded.event for recorded in journal.events(run.id)] == EVENTS
+    row = journal.run(run.id)
+    assert (row.kind, row.stack, row.subject, row.state, row.inputs) == (
+        "patch",
+        "dev",
+        "web",
+        "running",
+        {"wave": "25%"},
+    )
+
+
+def test_step_is_written_down_before_the_generator_acts(journal: Journal, tmp_path: Path) -> None:
+    run = journal.start("patch", stack="dev")
+    seen: list[str] = []
+
+    def work() -> Iterator[Event]:
+        yield EVENTS[0]
+        other = Journal.open(tmp_path / "ops.db")  # what another process would read at this moment
+        seen.extend(recorded.event.step for recorded in other.events(run.id))
+        other.engine.dispose()
+
+    list(run.record(work()))
+    assert seen == ["drain"]
+
+
+def test_finished_run_keeps_its_result(journal: Journal) -> None:
+    run = journal.start("patch", stack="dev")
+    run.finish("done", {"hosts": 3})
+    row = journal.run(run.id)
+    assert (row.state, row.result, row.interrupted) == ("done", {"hosts": 3}, False)
+    assert row.ended_at is not None
+
+
+def test_unknown_run_is_named(journal: Journal) -> None:
+    with pytest.raises(KeyError, match="patch-1"):
+        journal.run("patch-1")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "update events set record = replace(record, '30.5', '3.5') where seq = 3",
+        "update events set at = '2026-01-01' where seq = 3",
+        "delete from events where seq = 2",
+        "update events set run = 'other' where seq = 3",
+    ],
+)
+def test_edited_journal_shows(journal: Journal, edit: str) -> None:
+    list(journal.start("patch", stack="dev").record(EVENTS))
+    assert journal.broken_at() is None
+    with journal.engine.begin() as db:
+        db.execute(sa.text(edit))
+    assert journal.broken_at() == 3
+
+
+def test_chain_holds_over_runs_and_openings(journal: Journal, tmp_path: Path) -> None:
+    one, other = journal.start("patch", stack="dev"), journal.start("drill", stack="dev")
+    list(one.record(EVENTS[:2]))
+    list(other.record(EVENTS[:1]))
+    list(one.record(EVENTS[2:]))
+    again = Journal.open(tmp_path / "ops.db")
+    assert again.broken_at() is None
+    again.engine.dispose()
+
+
+def test_many_writers_keep_one_chain(journal: Journal) -> None:
+    def write() -> None:
+        list(journal.start("patch", stack="dev").record(EVENTS * 5))
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert journal.broken_at() is None
+
+
+def test_reader_does_not_wait_for_a_writer(journal: Journal) -> None:
+    run = journal.start("patch", stack="dev")
+    list(run.record(EVENTS[:1]))
+    found: list[int] = []
+    reader = threading.Thread(target=lambda: found.append(len(journal.events(run.id))))
+    with journal.engine.begin() as db:
+        db.execute(sa.text("update runs set subject = 'web'"))
+        reader.start()
+        reader.join(timeout=5)
+        while_writing = list(found)
+    reader.join()
+    assert while_writing == [1]
+
+
+CUT_OFF = """
+import sys, time
+from pathlib import Path
+from quartermaster.fleet.events import StepStarted
+from quartermaster.fleet.journal import Journal
+
+run = Journal.open(Path(sys.argv[1])).start("patch", stack="dev")
+
+def work():
+    yield StepStarted(step="drain", undo={"min": 3})
+    sys.stdout.write(run.id + "\\n")
+    sys.stdout.flush()
+    time.sleep(60)
+
+list(run.record(work()))
+"""
+
+
+def test_killed_run_is_seen_as_interrupted_with_the_step_it_was_at(journal: Journal, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CUT_OFF, str(tmp_path / "ops.db")], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        run_id = process.stdout.readline().strip()
+        assert not journal.run(run_id).interrupted
+        process.send_signal(signal.SIGKILL)
+    assert journal.run(run_id).interrupted
+    [last] = journal.events(run_id)
+    assert last.event == StepStarted(step="drain", undo={"min": 3})
+    assert journal.broken_at() is None
+
+
+def test_a_process_is_told_from_a_later_one_with_its_pid() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        started = process_started(process.pid)
+        assert process_alive(process.pid, started)
+        assert not process_alive(process.pid, "1")
+        process.kill()
+    assert not process_alive(process.pid, started)
