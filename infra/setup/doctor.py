@@ -51,7 +51,7 @@ def _python() -> Check:
 def _environment() -> Check:
     home = venv.project()
     folder = home / ".venv"
-    if not (home / "requirements.lock").is_file():
+    if not venv.is_checkout(home):
         return Check("environment", "found", f"installed in {sys.prefix}, without a lock of ours")
     if venv.ready(home):
         return Check("environment", "found", f"{folder}, as locked")

@@ -39,6 +39,10 @@ def _downloads_wait(wish: Wish) -> bool:
     return packages.blocking(packages.missing(browser=wish.browser))
 
 
+def _no_lock(wish: Wish) -> str:
+    return "" if venv.is_checkout(wish.home) else "installed as a package, its dependencies came with it"
+
+
 def _hosts_cannot_run(_: Wish) -> str:
     return basetree.obstacle()
 
@@ -55,6 +59,7 @@ PARTS = (
         ready=lambda wish: venv.ready(wish.home),
         bring=lambda wish, say: venv.ensure(wish.home, say),
         waits_for_packages=_downloads_wait,
+        skip=_no_lock,
     ),
     Part(
         "engine",

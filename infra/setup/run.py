@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     if chosen.part:
         return _bring_one(next(part for part in PARTS if part.name == chosen.part), wish)
-    venv.link_folders(wish.home)
+    if venv.is_checkout(wish.home):
+        venv.link_folders(wish.home)
     wanted = [part for part in PARTS if not chosen.only or part.name in chosen.only]
     begun = time.monotonic()
     failed = _bring(wanted, wish)

@@ -20,7 +20,7 @@ from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.setup import cache, machine
 from quartermaster.infra.setup.machine import Say, silent
 
-__all__ = ["FOLDERS", "ensure", "project", "ready"]
+__all__ = ["FOLDERS", "ensure", "is_checkout", "project", "ready"]
 
 FOLDERS = ("cli", "fleet", "infra", "planner", "playbooks", "runbooks")
 """The source folders, imported as ``quartermaster.NAME``."""
@@ -40,6 +40,11 @@ _RECIPE = "1"
 def project() -> Path:
     """The project's folder: the one that holds ``infra`` (through the links of ``.venv/types`` or not)."""
     return Path(__file__).resolve().parents[2]
+
+
+def is_checkout(home: Path) -> bool:
+    """Whether ``home`` is a clone, with a lock to make an environment from; an installed wheel is not. Read-only."""
+    return (home / "requirements.lock").is_file()
 
 
 def ready(home: Path) -> bool:

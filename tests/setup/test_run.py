@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quartermaster.infra.setup import run, venv
-from quartermaster.infra.setup.parts import Part, Wish
+from quartermaster.infra.setup.parts import PARTS, Part, Wish
 
 
 def part(name: str, *, ready: bool = False, waits: bool = False, skip: str = "") -> Part:
@@ -60,6 +60,13 @@ def test_progress_is_shown_and_a_series_is_not_repeated(
     said = capsys.readouterr().err
     assert said.count("compiled") == 1
     assert "done" in said
+
+
+def test_an_installed_package_brings_no_environment(tmp_path: Path) -> None:
+    environment = next(part for part in PARTS if part.name == "venv")
+    assert not environment.ready(Wish(tmp_path))
+    assert "installed as a package" in environment.skip(Wish(tmp_path))
+    assert environment.skip(Wish(venv.project())) == ""
 
 
 def test_setup_imports_nothing_but_the_standard_library() -> None:
