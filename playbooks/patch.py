@@ -97,7 +97,7 @@ def _health_faults(group: Group, refresh_running: bool) -> list[str]:
     faults = [
         f"{host.id} is {host.lifecycle} and {host.health or 'unknown'}" for host in group.hosts if not host.serving
     ]
-    per_zone = Counter({zone: 0 for zone in group.zones}) + Counter(host.zone for host in group.hosts)
+    per_zone = Counter(host.zone for host in group.hosts)
     counts = {zone: per_zone[zone] for zone in group.zones}
     if counts and max(counts.values()) - min(counts.values()) > 1:
         spread = ", ".join(f"{zone} {count}" for zone, count in counts.items())

@@ -28,20 +28,20 @@ class SshMachines:
         self._inventory = inventory
 
     def open(self, host_id: str) -> SshMachine:
-        """The host; connects when first asked something. Raises HostTrouble when the inventory lacks it."""
+        """The host; connects when first asked something, and says then why it cannot."""
         try:
             return SshMachine(host_id, self._inventory.ssh_command(host_id))
-        except KeyError as exc:
-            why = self._inventory.left_out.get(host_id, "it is not in the inventory")
-            raise HostTrouble(f"host {host_id} cannot be worked on: {why}") from exc
+        except KeyError:
+            return SshMachine(host_id, [], self._inventory.left_out.get(host_id, "it is not in the inventory"))
 
 
 class SshMachine:
     """A Machine behind ``ssh``. One thread at a time."""
 
-    def __init__(self, host_id: str, command: list[str]) -> None:
+    def __init__(self, host_id: str, command: list[str], obstacle: str = "") -> None:
         self._id = host_id
         self._command = command
+        self._obstacle = obstacle
         self._child: subprocess.Popen[bytes] | None = None
         self._rest = b""
 
@@ -96,6 +96,8 @@ class SshMachine:
                 stream.close()
 
     def _ask(self, order: str, *, within: float = 60.0, **words: Any) -> dict[str, Any]:
+        if self._obstacle:
+            raise HostTrouble(f"host {self._id} cannot be worked on: {self._obstacle}")
         try:
             answer = json.loads(self._exchange(json.dumps({"order": order, **words}).encode() + b"\n", within))
         except (OSError, ValueError, TimeoutError) as exc:

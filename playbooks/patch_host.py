@@ -1,0 +1,206 @@
+"""One host's way through a patch cycle. Each step reads the world first, so a host half-way is taken up where it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.events import StepFailed, StepFinished, StepStarted
+from quartermaster.fleet.hosts import Host
+from quartermaster.playbooks.machine import HostTrouble, Machine
+from quartermaster.playbooks.patch_past import HostPast
+from quartermaster.playbooks.patch_plan import HostPlan, PatchPlan, spelled
+from quartermaster.playbooks.together import Voice
+from quartermaster.playbooks.world import World, find
+
+__all__ = ["HostWork", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a host may take, in seconds."""
+
+    drain_slack: float = 120.0
+    """Beyond the drain delay: deregistration takes seconds to arrive."""
+    health: float = 60.0
+    """From the converge to a healthy answer on the host itself."""
+    healthy: float = 300.0
+    """From leaving standby to healthy at the balancer."""
+    poll: float = 0.5
+
+
+@dataclass(slots=True)
+class HostWork:
+    """The work on one host of a wave."""
+
+    plan: PatchPlan
+    run: str
+    host: HostPlan
+    past: HostPast
+    world: World
+    machine: Machine
+    voice: Voice
+    expected: Mapping[str, str] = field(default_factory=dict)
+    """Versions that the canary came to."""
+    limits: Limits = Limits()
+    state: str = ""
+    """How it ended: patched, failed, rolled_back or drained."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """After the upgrade."""
+    _touched: bool = False
+
+    def go(self) -> None:
+        """Patch the host, or take it back as far as that goes; ends with the event that tells its state."""
+        begun = time.monotonic()
+        self.voice.say(StepStarted(step="host", title="patch", host=self.host.id, zone=self.host.zone))
+        try:
+            try:
+                self._forward()
+                self.state, error = "patched", ""
+            except OpsError as exc:
+                error = exc.message
+                self.state = self._backward()
+        except OpsError as exc:
+            self.state, error = "drained", f"{error}; then {exc.message}"
+        finally:
+            self.machine.close()
+        self._tell(error, time.monotonic() - begun)
+
+    @property
+    def _pins(self) -> dict[str, str]:
+        return {update.name: self.plan.pins[update.name] for update in self.host.updates if update.old}
+
+    def _forward(self) -> None:
+        if "rollback" in self.past.begun:
+            self._touched = True
+            raise HostTrouble(f"its upgrade had failed: {self.past.error or 'taken up during the rollback'}")
+        self._touched = "upgrade" in self.past.begun
+        if "standby" not in self.past.begun:
+            self._step("check", self._check)
+        lifecycle = self._seen().lifecycle
+        if "return" not in self.past.begun or lifecycle in ("Standby", "EnteringStandby"):
+            if lifecycle == "InService":
+                self._step("standby", self._enter, undo={"standby": self.host.id})
+            self._step("drain", self._drained)
+            self._work()
+            self._step("return", lambda: self.world.exit_standby(self.host.id))
+        else:
+            self.versions = self.past.done.get("upgrade", {}).get("versions", {})
+        self._step("healthy", self._served)
+
+    def _work(self) -> None:
+        """Package, reboot, converge, health: the host is out of service."""
+        if self._pins:
+            if "upgrade" not in self.past.done:
+                self._step("save", self._save)
+                self._touched = True
+                self._step("upgrade", self._upgrade)
+            else:
+                self.versions = self.past.done["upgrade"]["versions"]
+        if "reboot" not in self.past.done and self._wants_reboot():
+            self._touched = True
+            self._step("reboot", lambda: {"boot_id": self.machine.reboot(self.run)})
+        if "converge" not in self.past.done:
+            self._step("converge", lambda: {"changed": self.machine.converge()})
+        if self.plan.health:
+            self._step("health", self._answers)
+
+    def _backward(self) -> str:
+        """Take a failed host back: to its saved packages and into service, else leave it drained."""
+        seen = find(self.world, self.host.id)
+        if seen is None:
+            return "failed"
+        if not self._touched:
+            if seen.lifecycle in ("Standby", "EnteringStandby"):
+                self._step("drain", self._drained)
+                self._step("return", lambda: self.world.exit_standby(self.host.id))
+                self._step("healthy", self._served)
+            return "failed"
+        if seen.lifecycle == "InService":
+            self._step("standby", self._enter, undo={"standby": self.host.id})
+        self._step("drain", self._drained)
+        self._step("rollback", lambda: {"versions": dict(self.machine.rollback(self.run))})
+        if self.plan.health:
+            self._step("health", self._answers)
+        self._step("return", lambda: self.world.exit_standby(self.host.id))
+        self._step("healthy", self._served)
+        return "rolled_back"
+
+    def _step(self, name: str, act: Callable[[], Any], undo: Mapping[str, Any] | None = None) -> None:
+        common: dict[str, Any] = {"step": name, "host": self.host.id, "zone": self.host.zone}
+        self.voice.say(StepStarted(**common, undo=undo or {}))
+        begun = time.monotonic()
+        try:
+            detail = act() or {}
+        except OpsError as exc:
+            self.voice.say(StepFailed(**common, seconds=_since(begun), error=exc.message))
+            raise
+        self.voice.say(StepFinished(**common, seconds=_since(begun), detail=detail))
+
+    def _check(self) -> None:
+        seen = self._seen()
+        if not seen.serving:
+            raise HostTrouble(f"host {seen.id} is {seen.lifecycle} and {seen.health or 'unknown'}")
+        self.machine.facts([])  # reachable before it leaves service
+
+    def _enter(self) -> None:
+        self.world.enter_standby(self.host.id)
+
+    def _drained(self) -> None:
+        """Wait until the group says Standby and the balancer has let go: the full delay, never less."""
+        patience = self.plan.drain_seconds + self.limits.drain_slack
+        self._until(lambda seen: seen.lifecycle == "Standby" and seen.health in ("unused", ""), patience, "drained")
+
+    def _served(self) -> None:
+        self._until(lambda seen: seen.serving, self.limits.healthy, "healthy at the balancer")
+
+    def _until(self, met: Callable[[Host], bool], patience: float, word: str) -> None:
+        until = time.monotonic() + patience
+        while not met(seen := self._seen()):
+            if time.monotonic() > until:
+                raise HostTrouble(f"host {seen.id} was not {word} in {patience:.0f} s: {seen.lifecycle}, {seen.health}")
+            self.voice.wait(self.limits.poll)
+
+    def _seen(self) -> Host:
+        seen = find(self.world, self.host.id)
+        if seen is None:
+            raise HostTrouble(f"host {self.host.id} is no longer in group {self.plan.group}")
+        return seen
+
+    def _save(self) -> dict[str, Any]:
+        saved = self.machine.save(self.run, self._pins)
+        old = {change.name: change.old for change in saved.changes}
+        return {"old": old, "rollback": not saved.missing, "missing": list(saved.missing)}
+
+    def _upgrade(self) -> dict[str, Any]:
+        self.versions = dict(self.machine.upgrade(self.run, self._pins))
+        other = {name: found for name, found in self.versions.items() if self.expected.get(name, found) != found}
+        if other:
+            raise HostTrouble(f"host {self.host.id} came to other versions than the canary: {spelled(other)}")
+        return {"versions": dict(self.versions)}
+
+    def _answers(self) -> None:
+        if error := self.machine.health(self.plan.port, self.plan.health, self.limits.health):
+            raise HostTrouble(f"host {self.host.id} is not healthy on itself: {error}")
+
+    def _wants_reboot(self) -> bool:
+        if self.plan.reboot == "when_required":
+            return self.machine.facts([]).reboot_required or "reboot" in self.past.begun
+        return self.plan.reboot == "always"
+
+    def _tell(self, error: str, seconds: float) -> None:
+        old = {update.name: update.old for update in self.host.updates if update.old}
+        new = old if self.state in ("rolled_back", "failed") else dict(self.versions)
+        detail = {"state": self.state, "from": spelled(old), "to": spelled(new)}
+        common: dict[str, Any] = {"step": "host", "title": "patch", "host": self.host.id, "zone": self.host.zone}
+        if self.state == "patched":
+            self.voice.say(StepFinished(**common, seconds=round(seconds, 3), detail=detail))
+        else:
+            self.voice.say(StepFailed(**common, seconds=round(seconds, 3), detail=detail, error=error))
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 3)

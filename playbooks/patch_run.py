@@ -1,0 +1,216 @@
+"""Carrying a patch plan out, wave by wave, and taking a stopped run up again or putting everything back.
+
+A generator of events: each ``StepStarted`` is in the journal before its act. When the consumer stops listening
+(kill, lost lease) nothing more is done: ``resume`` or ``recover`` go on from the journal. When the work itself stops
+(a failed canary, the failure budget, a shut gate, the window's end) everything suspended and lowered is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from quartermaster.fleet.clock import Clock, SystemClock
+from quartermaster.fleet.errors import GuardRefused, OpsError
+from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
+from quartermaster.fleet.hosts import RequestCounter, Requests
+from quartermaster.playbooks.machine import Machines
+from quartermaster.playbooks.patch_gate import Probe, judge, read
+from quartermaster.playbooks.patch_host import HostWork, Limits
+from quartermaster.playbooks.patch_past import Past
+from quartermaster.playbooks.patch_plan import PatchPlan, Wave
+from quartermaster.playbooks.patch_recover import put_back
+from quartermaster.playbooks.together import Job, Voice, together
+from quartermaster.playbooks.world import World
+
+__all__ = ["Tools", "resume", "run"]
+
+_FAILED = ("failed", "rolled_back", "drained")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a run works with."""
+
+    world: World
+    machines: Machines
+    counter: RequestCounter | None = None
+    probe: Probe | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    limits: Limits = field(default_factory=Limits)
+
+
+def run(plan: PatchPlan, run_id: str, tools: Tools) -> Iterator[Event]:
+    """Carry the plan out. Changes group and hosts. Raises GuardRefused, nothing done, when the world has moved."""
+    start = StepStarted(step="patch", title=f"patch {plan.cluster}", detail={"plan": plan.to_json()})
+    yield start
+    yield from _Cycle(Past.of([start]), run_id, tools).go(fresh=True)
+
+
+def resume(events: Iterable[Event], run_id: str, tools: Tools) -> Iterator[Event]:
+    """Go on with a run that its journal tells of. Finished hosts are left; a host half-way is taken up where it is."""
+    past = Past.of(events)
+    title = f"go on patching {past.plan.cluster}"
+    yield StepStarted(step="patch", title=title, detail={"plan": past.plan.to_json()})
+    yield from _Cycle(past, run_id, tools).go(fresh=past.baseline is None and not past.hosts)
+
+
+class _Cycle:
+    """One pass over what is left of a plan."""
+
+    def __init__(self, past: Past, run_id: str, tools: Tools) -> None:
+        self._past = past
+        self._plan = past.plan
+        self._run = run_id
+        self._tools = tools
+        self._canary: dict[str, str] = {}
+
+    def go(self, *, fresh: bool) -> Iterator[Event]:
+        stopped = failed = ""
+        if self._plan.waves:
+            if fresh:
+                yield from self._note(self._preflight())
+            try:
+                yield from self._note(self._suspend())
+                for wave in self._plan.waves:
+                    if stopped := self._too_late():
+                        break
+                    yield from self._note(self._wave(wave))
+                    if failed := self._spent(wave):
+                        break
+                    if wave is not self._plan.waves[-1] and wave.number not in self._past.gated:
+                        yield from self._note(self._gate(wave))
+                        if wave.number not in self._past.gated:
+                            failed = f"the gate after wave {wave.number} stayed shut"
+                            break
+            except OpsError as exc:
+                yield Noted(step="patch", message=exc.message, level="warning")
+                yield from put_back(self._past, self._tools.world)
+                raise
+            yield from self._note(put_back(self._past, self._tools.world))
+        bad = [host for host, past in self._past.hosts.items() if past.state in _FAILED]
+        state = "failed" if failed or bad else "stopped" if stopped else "done"
+        detail: dict[str, Any] = {"state": state, "requests": self._counted()}
+        why = failed or stopped or (f"not patched: {', '.join(bad)}" if bad else "")
+        if why:
+            yield Noted(step="patch", message=why, level="warning")
+        yield StepFinished(step="patch", detail={**detail, "why": why}, changed=bool(self._plan.waves))
+
+    def _note(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Pass events on and keep the past up to date by them, as a later resume would read them."""
+        for event in events:
+            yield event
+            self._past._take(event)
+
+    def _preflight(self) -> Iterator[Event]:
+        yield StepStarted(step="preflight")
+        group = self._tools.world.group()
+        faults = [f"{host.id} is {host.lifecycle}, {host.health}" for host in group.hosts if not host.serving]
+        planned, there = {host.id for host in self._plan.hosts}, {host.id for host in group.hosts}
+        faults += [f"{host} is new" for host in sorted(there - planned)]
+        faults += [f"{host} is gone" for host in sorted(planned - there)]
+        if faults:
+            error = "the group is no longer as planned: " + "; ".join(faults)
+            yield StepFailed(step="preflight", error=error)
+            raise GuardRefused(error, remedy="plan again")
+        counts = read(self._tools.counter, self._plan.cluster)
+        yield StepFinished(step="preflight", changed=False, detail={"baseline": asdict(counts) if counts else None})
+
+    def _suspend(self) -> Iterator[Event]:
+        """Suspend what would move hosts about, the processes written down first."""
+        there = self._tools.world.group().suspended
+        if suspend := [name for name in self._plan.suspend if name not in there]:
+            kept = sorted({*self._past.suspended, *suspend})
+            yield StepStarted(step="processes", undo={"suspended": kept}, detail={"suspend": suspend})
+            self._tools.world.suspend(suspend)
+            yield StepFinished(step="processes")
+
+    def _room(self, wave: Wave, leaving: int) -> Iterator[Event]:
+        """See that enough will serve, and lower the floor when standby does not fit under it. Raises GuardRefused."""
+        group = self._tools.world.group()
+        serving = sum(host.serving for host in group.hosts)
+        needed = max(1, wave.needed or 0)
+        if leaving and serving - leaving < needed:
+            raise GuardRefused(
+                f"wave {wave.number} would leave {serving - leaving} of {serving} serving hosts, {needed} are needed",
+                remedy="bring the failed hosts back or scale up, then `ops patch resume`",
+            )
+        floor = group.desired - leaving
+        if group.min > floor:
+            prior = group.min if self._past.prior_floor is None else self._past.prior_floor
+            yield StepStarted(step="floor", undo={"min": prior}, detail={"min": floor})
+            self._tools.world.set_floor(floor)
+            yield StepFinished(step="floor")
+
+    def _wave(self, wave: Wave) -> Iterator[Event]:
+        left = [host_id for host_id in wave.hosts if not self._past.host(host_id).state]
+        if not left:
+            return
+        kind = "canary" if wave.canary else "wave"
+        said = f"{kind} {wave.number} of {len(self._plan.waves)}: {len(left)} host(s) in {wave.zone}, {wave.left} serve"
+        yield Noted(step="wave", zone=wave.zone, message=said)
+        in_service = {host.id for host in self._tools.world.group().hosts if host.lifecycle == "InService"}
+        yield from self._room(wave, len(in_service & set(left) - self._returned()))
+        works: list[HostWork] = []
+        yield from together([self._job(host_id, works) for host_id in left])
+        if wave.canary:
+            self._canary |= {name: found for work in works for name, found in work.versions.items()}
+
+    def _returned(self) -> set[str]:
+        """Hosts that had left standby already when an earlier pass was cut off."""
+        return {host_id for host_id, past in self._past.hosts.items() if "return" in past.begun}
+
+    def _job(self, host_id: str, works: list[HostWork]) -> Job:
+        def job(voice: Voice) -> None:
+            planned = self._plan.host(host_id)
+            machine = self._tools.machines.open(host_id)
+            past, world = self._past.host(host_id), self._tools.world
+            work = HostWork(self._plan, self._run, planned, past, world, machine, voice, self._expected())
+            work.limits = self._tools.limits
+            works.append(work)
+            work.go()
+
+        return job
+
+    def _expected(self) -> dict[str, str]:
+        """Versions that the canaries came to, in this pass or one before."""
+        found = dict(self._canary)
+        for wave in self._plan.waves:
+            for host_id in wave.hosts if wave.canary else ():
+                found |= self._past.host(host_id).done.get("upgrade", {}).get("versions", {})
+        return found
+
+    def _spent(self, wave: Wave) -> str:
+        """Why the cycle ends here; empty while it may go on."""
+        bad = [host_id for host_id, past in self._past.hosts.items() if past.state in _FAILED]
+        if wave.canary and set(bad) & set(wave.hosts):
+            return f"the canary failed: {', '.join(sorted(set(bad) & set(wave.hosts)))}"
+        if len(bad) > self._plan.max_failures:
+            return f"{len(bad)} hosts failed, {self._plan.max_failures} may: {', '.join(sorted(bad))}"
+        return ""
+
+    def _too_late(self) -> str:
+        ends = self._plan.ends_at
+        return f"the window ended at {ends:%H:%M %Z}" if ends and self._tools.clock.now() >= ends else ""
+
+    def _gate(self, wave: Wave) -> Iterator[Event]:
+        yield StepStarted(step=f"gate:{wave.number}", detail={"soak_seconds": self._plan.soak_seconds})
+        self._tools.clock.sleep(self._plan.soak_seconds)
+        shut = judge(self._plan.gate, self._since_start(), self._tools.probe)
+        if shut:
+            yield StepFailed(step=f"gate:{wave.number}", error=shut, detail={"requests": self._counted()})
+        else:
+            yield StepFinished(step=f"gate:{wave.number}", changed=False, detail={"requests": self._counted()})
+
+    def _since_start(self) -> Requests | None:
+        """Counts since the run began; None when they cannot be had or began anew meanwhile."""
+        now = read(self._tools.counter, self._plan.cluster)
+        if now is None or self._past.baseline is None:
+            return None
+        since = now - self._past.baseline
+        return since if since.sent >= 0 and since.failed >= 0 else None
+
+    def _counted(self) -> dict[str, int] | None:
+        since = self._since_start()
+        return asdict(since) if since else None

@@ -1,0 +1,88 @@
+"""The group that a patch cycle works on, as a seam: the cloud's, or a fake in tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.hosts import Group, Host, Hosts
+
+__all__ = ["CloudWorld", "World", "find"]
+
+_T = TypeVar("_T")
+_FRESH_SECONDS = 0.4
+
+
+class World(Protocol):
+    """One cluster's group: read, and moved."""
+
+    def group(self) -> Group:
+        """As it is now, at most half a second old. Read-only."""
+        ...
+
+    def enter_standby(self, host_id: str) -> None: ...
+
+    def exit_standby(self, host_id: str) -> None: ...
+
+    def suspend(self, processes: Sequence[str]) -> None: ...
+
+    def resume(self, processes: Sequence[str]) -> None: ...
+
+    def set_floor(self, floor: int) -> None: ...
+
+
+def find(world: World, host_id: str) -> Host | None:
+    """The host as its group shows it, or None when it is gone. Read-only."""
+    return next((host for host in world.group().hosts if host.id == host_id), None)
+
+
+class CloudWorld:
+    """The group of a cluster through the AWS API. Threads share its readings, and act one after another."""
+
+    def __init__(self, hosts: Hosts, cluster: str) -> None:
+        self._hosts = hosts
+        self._cluster = cluster
+        self._lock = threading.RLock()
+        self._read_at = 0.0
+        self._group: Group | None = None
+
+    def group(self) -> Group:
+        with self._lock:
+            if self._group is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
+                self._group = _told(lambda: self._hosts.group(self._cluster))
+                self._read_at = time.monotonic()
+            return self._group
+
+    def enter_standby(self, host_id: str) -> None:
+        self._act(lambda group: self._hosts.enter_standby(group, [host_id]))
+
+    def exit_standby(self, host_id: str) -> None:
+        self._act(lambda group: self._hosts.exit_standby(group, [host_id]))
+
+    def suspend(self, processes: Sequence[str]) -> None:
+        self._act(lambda group: self._hosts.suspend(group, processes))
+
+    def resume(self, processes: Sequence[str]) -> None:
+        self._act(lambda group: self._hosts.resume(group, processes))
+
+    def set_floor(self, floor: int) -> None:
+        self._act(lambda group: self._hosts.set_floor(group, floor))
+
+    def _act(self, act: Callable[[Group], None]) -> None:
+        with self._lock:
+            group = self.group()
+            _told(lambda: act(group))
+            self._group = None
+
+
+def _told(call: Callable[[], _T]) -> _T:
+    """The call's answer; what the API refuses becomes an OpsError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return call()
+    except (BotoCoreError, ClientError) as exc:
+        raise OpsError(f"the cloud refused: {exc}", remedy="ops status, then ops patch resume") from exc
