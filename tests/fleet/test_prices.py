@@ -34,7 +34,7 @@ def test_what_is_not_in_the_table_has_no_price(kind: str, region: str) -> None:
 def test_shapes(kind: str, vcpu: int, gib: int) -> None:
     shape = PRICES.shape(kind)
     assert shape is not None
-    assert (shape.vcpu, shape.memory_gib) == (vcpu, gib)
+    assert (shape.vcpu, int(shape.memory_gib)) == (vcpu, gib)
 
 
 def test_every_region_of_the_table_has_every_rate() -> None:

@@ -67,7 +67,7 @@ def test_schedule_instants_become_utc() -> None:
 
 def test_fleet_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        fleet_of("fleet: shop\n").zones = 2  # type: ignore[misc]
+        fleet_of("fleet: shop\n").zones = 2
 
 
 def test_yaml_is_1_2_and_takes_aliases() -> None:

@@ -8,8 +8,8 @@ from ipaddress import IPv4Network
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.schema.model import Fleet
 
-LONGEST, SHORTEST = 16, 24
-"""AWS takes /16 to /28 for a VPC; below /24 the public, private and data subnets of six zones do not fit."""
+LONGEST, SHORTEST = 16, 23
+"""AWS takes /16 to /28 for a VPC and for a subnet; below /23 the subnets of all zones and tiers do not fit."""
 _PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
 _RESERVED = IPv4Network("172.17.0.0/16")
 """Several AWS services keep it to themselves (AWS: VPC CIDR blocks)."""
