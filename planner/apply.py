@@ -124,7 +124,8 @@ def _from_now(plan: ClusterPlan, now: datetime) -> tuple[Floor, ...]:
     soon = (now + _START_IN).replace(second=0, microsecond=0) + timedelta(minutes=1)
     later = [f for f in plan.schedule if f.starts_at > soon]
     over = [f for f in plan.schedule if f.starts_at <= soon]
-    return (*([Floor(soon, over[-1].instances)] if over else []), *later)
+    # What the plan starts with holds from now on, also where the plan starts at the next full hour.
+    return (Floor(soon, (over[-1] if over else later[0]).instances), *later[0 if over else 1 :])
 
 
 def _standing(plan: ClusterPlan, cluster: Cluster) -> Sequence[Floor] | None:

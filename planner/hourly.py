@@ -32,9 +32,10 @@ class Hourly:
         """The quantile of one of ``levels``."""
         return self.quantiles[:, self.levels.index(level)]
 
-    def first(self, count: int) -> Hourly:
-        """Its first hours."""
-        return Hourly(self.times[:count], self.interval_minutes, self.mean[:count], self.quantiles[:count], self.levels)
+    def part(self, start: int, count: int) -> Hourly:
+        """``count`` of its hours, from ``start`` on."""
+        some = slice(start, start + count)
+        return Hourly(self.times[some], self.interval_minutes, self.mean[some], self.quantiles[some], self.levels)
 
 
 def hourly(forecast: SeriesForecast) -> Hourly:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from quartermaster.planner.capacity import Rules, over_lead, requirement
 from quartermaster.planner.clean import clean
 from quartermaster.planner.findings import Finding, Refusal
 from quartermaster.planner.forecast import DEFAULT_LEVELS
+from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.forecasters.registry import candidates
-from quartermaster.planner.hourly import Hourly, hourly
+from quartermaster.planner.hourly import Hourly, hourly, instant
 from quartermaster.planner.one import Choice, forecast_series
 from quartermaster.planner.prices import Cost, monthly
 from quartermaster.planner.replay import Replay, replay
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["CapacityPlan", "ClusterPlan", "Requirement", "plan"]
+
+
+_LONGEST_STALE_DAYS = 92
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,12 @@ class ClusterPlan:
 
     @property
     def headroom(self) -> float:
-        """What the floors carry above the median demand, as a share of it, in the tightest twentieth of the hours."""
+        """How far demand may exceed its median before hosts are busier than ``at_utilisation``, as a share of it.
+
+        Of the tightest twentieth of the hours.
+        """
         median = self.forecast.at(0.5)
-        carried = np.array([r.instances for r in self.requirement]) * self.unit.value
+        carried = np.array([r.instances for r in self.requirement]) * self.rules.surviving_unit
         busy = median > 0
         return float(np.quantile(carried[busy] / median[busy] - 1, 0.05)) if busy.any() else float("inf")
 
@@ -123,13 +130,15 @@ def plan(
     unit: float | None = None,
     only: Sequence[str] = (),
     models: Sequence[str] = (),
+    now: datetime | None = None,
 ) -> CapacityPlan:
     """Plan every demand series of a valid long frame; pure.
 
     ``settings`` gives, by series, the cluster it is the demand of and that cluster's settings
     (:func:`quartermaster.planner.settings.of_fleet`); another series is planned under its own name by ``default``.
-    ``unit`` is a unit capacity given by hand, in the unit of the series; ``only`` limits to clusters of those names.
-    Raises InputError where a unit capacity can neither be had nor learned, for all series at once.
+    ``unit`` is a unit capacity given by hand, in the unit of the series; ``only`` limits to clusters of those
+    names. The plan starts right after the history, or at the hour of ``now`` where that is later. Raises
+    InputError where a unit capacity can neither be had nor learned, for all series at once.
     """
     cleaned = clean(frame)
     by_name = {s.id: s for s in cleaned.series}
@@ -151,7 +160,7 @@ def plan(
         except InputError as exc:
             faults.append(Fault(name, exc.message, exc.remedy))
             continue
-        clusters[name] = _one(name, series, own, learned, forecasters)
+        clusters[name] = _one(name, series, own, learned, forecasters, now)
     missing = [n for n in only if n not in clusters and n not in {r.name for r in refused}]
     if missing and not faults:
         there = ", ".join(by_name) or "none"
@@ -161,17 +170,26 @@ def plan(
     return CapacityPlan(clusters, tuple(refused), cleaned.findings)
 
 
-def _one(name: str, series: Series, own: Settings, learned: UnitCapacity, forecasters: Sequence[Any]) -> ClusterPlan:
+def _one(
+    name: str,
+    series: Series,
+    own: Settings,
+    learned: UnitCapacity,
+    forecasters: Sequence[Forecaster],
+    now: datetime | None,
+) -> ClusterPlan:
     rules = own.rules(learned.value)
     levels = sorted({0.1, *DEFAULT_LEVELS, own.quantile})
-    steps = max(1, own.horizon_days * DAY_US // series.interval_us)
+    stale = _stale_steps(series, now)
+    steps = max(1, own.horizon_days * DAY_US // series.interval_us) + stale
     reach = int(np.ceil(own.lead_minutes * 60e6 / series.interval_us))
     result = forecast_series(series, steps + reach, levels, forecasters)
     assert result.choice is not None
     hours = hourly(result)
     demand = over_lead(hours.at(own.quantile), hours.interval_minutes, own.lead_minutes)
     count = max(1, round(own.horizon_days * DAY_US / 60e6 / hours.interval_minutes))
-    hours, demand = hours.first(count), demand[:count]
+    skipped = 0 if now is None else sum(t <= now - timedelta(minutes=hours.interval_minutes) for t in hours.times)
+    hours, demand = hours.part(skipped, count), demand[skipped : skipped + count]
     needed = requirement(demand, rules)
     clipped = np.clip(needed, max(rules.smallest, 1), rules.largest)
     rows = tuple(
@@ -194,7 +212,7 @@ def _one(name: str, series: Series, own: Settings, learned: UnitCapacity, foreca
         runway=runway(series, rules),
         replay=None if isinstance(replayed, str) else replayed,
         replay_reason=replayed if isinstance(replayed, str) else "",
-        statements=_statements(result.choice, rows, rules, lowered),
+        statements=_statements(result.choice, rows, rules, lowered, stale * series.interval_us / DAY_US),
     )
 
 
@@ -215,8 +233,25 @@ def _no_demand(series: Series) -> str:
     return ""
 
 
-def _statements(choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str) -> tuple[str, ...]:
+def _stale_steps(series: Series, now: datetime | None) -> int:
+    """Intervals that have passed since the last row; at most a quarter of a year of them is bridged."""
+    if now is None:
+        return 0
+    behind = int((now - instant(series.last_us)) / timedelta(microseconds=1))
+    if behind > _LONGEST_STALE_DAYS * DAY_US:
+        raise InputError(
+            f"the history of {series.id} ends at {_iso(instant(series.last_us))}, {behind // DAY_US} days ago",
+            remedy="bring it up to date: ops metrics import FILE; or plan from a file with --metrics",
+        )
+    return max(0, behind // series.interval_us)
+
+
+def _statements(
+    choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str, stale_days: float
+) -> tuple[str, ...]:
     out = []
+    if stale_days > 1:
+        out.append(f"the history ends {stale_days:.1f} days before the plan starts: import what came since")
     if choice.fallback:
         out.append(f"low confidence: {choice.reason}")
     over = [r for r in rows if r.needed > r.instances]

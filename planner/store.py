@@ -88,8 +88,8 @@ class StoredSeries:
 def import_file(path: Path, store: Path, *, rename: str = "", until: datetime | None = None) -> ImportReport:
     """Merge a Parquet or CSV file into the store. Raises InputError, before anything is written, for a bad file.
 
-    ``rename`` names the file's only series anew; ``until`` moves all rows by whole weeks so that they end at or just
-    before that instant, hours and days of the week kept (for samples and rehearsals, never for real history).
+    ``rename`` names the file's only series anew; ``until`` moves all rows by whole weeks, so that hours and days of the
+    week stay, and leaves out what then lies after that instant (for samples and rehearsals, never for real history).
     """
     frame, note = _adapted(read(path), path, rename, until)
     groups = {str(name): group for name, group in frame.groupby("series_id", sort=True)}
@@ -159,9 +159,15 @@ def _adapted(frame: pd.DataFrame, path: Path, rename: str, until: datetime | Non
         frame = frame.assign(series_id=rename).astype({"series_id": "str"})
         notes.append(f"{names[0]} is stored as {rename}")
     if until is not None:
-        weeks = (until - frame["timestamp"].max().to_pydatetime()) // timedelta(weeks=1)
-        frame = frame.assign(timestamp=frame["timestamp"] + timedelta(weeks=weeks))
-        notes.append(f"moved by {weeks:+d} weeks: a replay of the past, not what was measured at these dates")
+        weeks = -((frame["timestamp"].max().to_pydatetime() - until) // timedelta(weeks=1))
+        moved = frame.assign(timestamp=frame["timestamp"] + timedelta(weeks=weeks))
+        frame = moved[moved["timestamp"] <= until]
+        if not len(frame):
+            raise InputError(f"{path.name}: less than a week of history cannot be moved", remedy="import it as it is")
+        notes.append(
+            f"moved by {weeks:+d} weeks: a replay of the past, not what was measured at these dates; "
+            f"{len(moved) - len(frame)} rows lie after now and are left out"
+        )
     return frame, "; ".join(notes)
 
 

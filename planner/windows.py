@@ -52,7 +52,7 @@ def capacity_left(plan: ClusterPlan, *, zones_lost: int = 0, instances_lost: int
     """Demand that each hour's floor still carries after the loss, at the utilisation allowed then."""
     rules = plan.rules
     counts = [left_after(r.instances, rules.zones, zones_lost) - instances_lost for r in plan.requirement]
-    return [max(0, n) * (rules.surviving_unit if zones_lost or instances_lost else rules.unit) for n in counts]
+    return [max(0, n) * rules.surviving_unit for n in counts]
 
 
 def slots(hours: Hourly, left: Sequence[float], duration: timedelta) -> list[Slot]:
