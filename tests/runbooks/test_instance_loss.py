@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -149,20 +150,57 @@ def test_a_lease_lost_on_the_way_stops_the_drill_and_leaves_it_to_recover(journa
     assert recover(world, journal, row.id).restored
 
 
-def test_a_world_that_moved_since_the_plan_is_not_touched(journal: Journal) -> None:
+@pytest.mark.parametrize("how", ["gone", "unhealthy"])
+def test_a_world_that_moved_since_the_plan_is_not_touched(journal: Journal, how: str) -> None:
     world = FakeWorld()
     plan = a_plan(world)
-    world.now_group = replace(world.now_group, hosts=world.now_group.hosts[1:], desired=2)
-    if plan.host != "i-0":
+    events = start(plan, world, journal)
+    while getattr(next(events), "step", "") != "steady_before":
+        pass
+    hosts = tuple(replace(host, health="unhealthy") if host.id == plan.host else host for host in plan.before.hosts)
+
+    def move(_: object) -> None:
         world.now_group = replace(
-            a_group(), hosts=tuple(host for host in a_group().hosts if host.id != plan.host), desired=2
+            plan.before, hosts=hosts if how == "unhealthy" else tuple(h for h in hosts if h.id != plan.host)
         )
+
+    for event in events:
+        if isinstance(event, StepFinished):
+            move(event)  # between the steady state and the fault
+            break
     with pytest.raises(OpsError, match="the world has moved since the plan"):
-        finish(start(plan, world, journal))
+        finish(events)
     assert not world.killed
     (row,) = journal.runs()
     assert row.state == "failed"
-    assert row.result is not None and row.result["restored"]
+    assert row.result is not None
+    assert row.result["restored"]
+    assert "the world has moved" in row.result["failed"]
+
+
+def test_time_between_the_steps_belongs_to_the_recovery_time(journal: Journal) -> None:
+    world = FakeWorld()
+    plan = a_plan(world)
+    events, whole = start(plan, world, journal), 0.0
+    with pytest.raises(StopIteration) as end:
+        while True:
+            event = next(events)
+            world.instant += timedelta(seconds=0.4)  # a slow terminal, a slow disk
+            if event.step == "whole" and isinstance(event, StepFinished):
+                whole = event.detail["seconds_since_fault"]
+    result: DrillResult = end.value.value
+    assert result.rto_seconds == pytest.approx(whole, abs=0.01)
+
+
+def test_requests_that_go_on_failing_are_no_recovery(journal: Journal) -> None:
+    world = FakeWorld()
+
+    def trickle(_: FakeWorld) -> None:
+        world.counts = (world.counts[0], world.counts[1] + 1)
+
+    world.on_sleep = trickle
+    with pytest.raises(OpsError, match=r"aborted and healed: calm\(i-\d, 5\) did not hold within 60 s"):
+        finish(start(a_plan(world), world, journal))
 
 
 def test_more_failures_than_one_host_explains_abort_and_heal(journal: Journal) -> None:

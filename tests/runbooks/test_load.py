@@ -57,7 +57,7 @@ def says(*parts: bytes, keep: bool = True) -> Callable[[int, socket.socket], boo
     return answer
 
 
-def run(url: str, *, rate: float = 100, seconds: float = 1.0, connections: int = 4) -> Load:
+def run(url: str, *, rate: float = 200, seconds: float = 0.6, connections: int = 4) -> Load:
     with Load(url, rate, connections, seconds) as load:
         while load.running:
             time.sleep(0.02)
@@ -146,7 +146,7 @@ def test_a_stall_shows_in_the_latency_of_all_who_were_due() -> None:
         return True
 
     with server(answer) as url:
-        load = run(url, rate=50, connections=1)
+        load = run(url, rate=50, seconds=1.0, connections=1)
     assert load.samples()[0].slowest_seconds >= 0.7
     assert load.samples()[0].p50_seconds >= 0.05  # those that waited behind the stalled one were due as well
 
@@ -183,23 +183,29 @@ def test_a_load_that_dies_is_told_never_counted_as_whole() -> None:
         os.kill(load._child.pid, signal.SIGKILL)
 
 
-def test_the_load_dies_with_its_parent() -> None:
+@pytest.mark.parametrize("leaked", [False, True], ids=["plain", "pipe held by another"])
+def test_the_load_dies_with_its_parent(leaked: bool) -> None:
     code = (
-        "import sys, time\n"
+        "import os, subprocess, sys, time\n"
         "from quartermaster.fleet.load import Load\n"
         "with Load(sys.argv[1]) as load:\n"
-        "    print(load._child.pid, flush=True)\n"
+        "    os.set_inheritable(load._child.stdin.fileno(), True)\n"
+        f"    other = subprocess.Popen(['sleep', '20'], close_fds={not leaked}, stdout=subprocess.DEVNULL)\n"
+        "    print(load._child.pid, other.pid, flush=True)\n"
         "    time.sleep(60)\n"
     )
     with server(says(OK)) as url:
         parent = subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True)
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert process_started(pid)
-        parent.kill()
-        parent.wait()
-        parent.stdout.close()
-        deadline = time.monotonic() + 5
-        while process_started(pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
-    assert not process_started(pid)
+        pid, other = (int(word) for word in parent.stdout.readline().split())
+        try:
+            assert process_started(pid)
+            parent.kill()
+            parent.wait()
+            deadline = time.monotonic() + 5
+            while process_started(pid) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert not process_started(pid)
+        finally:
+            os.kill(other, signal.SIGKILL)
+            parent.stdout.close()
