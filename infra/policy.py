@@ -5,14 +5,13 @@ A value that is known only after creation (UNKNOWN) breaks no rule: what cannot 
 
 from __future__ import annotations
 
-import ipaddress
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from quartermaster.fleet.schema import Fleet
-from quartermaster.infra.resources import SECRET, UNKNOWN, Resource
+from quartermaster.infra.inputs import HIDDEN, covers, holds, is_world, items, part, sources, statements, texts
+from quartermaster.infra.resources import UNKNOWN, Resource
 
 __all__ = ["RULES", "Finding", "Scene", "Severity", "check"]
 
@@ -22,7 +21,6 @@ Severity = Literal["mandatory", "advisory"]
 _POLICIES = ("aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy", "aws:iam/userPolicy:UserPolicy")
 _ADMINISTRATOR = "policy/AdministratorAccess"
 _ADMIN_PORTS = {22: "ssh", 3389: "remote desktop", 5432: "PostgreSQL"}
-_HIDDEN = (UNKNOWN, SECRET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +83,17 @@ def encryption_at_rest(scene: Scene) -> Broken:
     remedy = "encrypt it with the stack's key"
     for one in scene.of("aws:rds/instance:Instance"):
         # A replica has the encryption of its source.
-        if not one.inputs.get("replicateSourceDb") and not _holds(one.inputs.get("storageEncrypted")):
+        if not one.inputs.get("replicateSourceDb") and not holds(one.inputs.get("storageEncrypted")):
             yield "mandatory", one, f"database {one.name} is stored unencrypted", f"storageEncrypted: {remedy}"
     for one in scene.of("aws:dynamodb/table:Table"):
-        if not _holds(_part(one.inputs.get("serverSideEncryption")).get("enabled")):
+        if not holds(part(one.inputs.get("serverSideEncryption")).get("enabled")):
             yield "mandatory", one, f"table {one.name} has no key of its own", f"serverSideEncryption: {remedy}"
     for one in scene.of("aws:ec2/launchTemplate:LaunchTemplate"):
-        for mapping in _items(one.inputs.get("blockDeviceMappings")):
-            if mapping.get("ebs") and not _holds(_part(mapping["ebs"]).get("encrypted")):
+        for mapping in items(one.inputs.get("blockDeviceMappings")):
+            if mapping.get("ebs") and not holds(part(mapping["ebs"]).get("encrypted")):
                 yield "mandatory", one, f"a disk of hosts of {one.name} is unencrypted", f"ebs.encrypted: {remedy}"
     for one in scene.of("aws:ebs/volume:Volume"):
-        if not _holds(one.inputs.get("encrypted")):
+        if not holds(one.inputs.get("encrypted")):
             yield "mandatory", one, f"volume {one.name} is unencrypted", f"encrypted: {remedy}"
     for one in scene.of("aws:backup/vault:Vault"):
         if not one.inputs.get("kmsKeyArn"):
@@ -109,14 +107,14 @@ def encryption_at_rest(scene: Scene) -> Broken:
 def key_rotation(scene: Scene) -> Broken:
     """Keys are rotated every year."""
     for one in scene.of("aws:kms/key:Key"):
-        if not _holds(one.inputs.get("enableKeyRotation")):
+        if not holds(one.inputs.get("enableKeyRotation")):
             yield "mandatory", one, f"key {one.name} is never rotated", "enableKeyRotation: true"
 
 
 def imdsv2(scene: Scene) -> Broken:
     """Hosts give their credentials to those only who ask with a token."""
     for one in scene.of("aws:ec2/launchTemplate:LaunchTemplate", "aws:ec2/instance:Instance"):
-        if _part(one.inputs.get("metadataOptions")).get("httpTokens") not in ("required", *_HIDDEN):
+        if part(one.inputs.get("metadataOptions")).get("httpTokens") not in ("required", *HIDDEN):
             reason = f"{one.name} answers metadata requests without a token (IMDSv1)"
             yield "mandatory", one, reason, "metadataOptions.httpTokens: required"
 
@@ -133,7 +131,7 @@ def no_public_bucket(scene: Scene) -> Broken:
     ways = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     for one in scene.of("aws:s3/bucket:Bucket"):
         block = scene.companion(one, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
-        missing = [way for way in ways if block is None or not _holds(block.inputs.get(way))]
+        missing = [way for way in ways if block is None or not holds(block.inputs.get(way))]
         if missing:
             yield "mandatory", one, f"bucket {one.name} may become public", f"set {', '.join(missing)}"
 
@@ -141,9 +139,9 @@ def no_public_bucket(scene: Scene) -> Broken:
 def least_privilege(scene: Scene) -> Broken:
     """No policy allows every action of a service on every resource."""
     for one in scene.of(*_POLICIES):
-        for statement in _statements(one.inputs.get("policy")):
-            actions = [action for action in _texts(statement.get("Action")) if action == "*" or action.endswith(":*")]
-            if statement.get("Effect") == "Allow" and actions and "*" in _texts(statement.get("Resource")):
+        for statement in statements(one.inputs.get("policy")):
+            actions = [action for action in texts(statement.get("Action")) if action == "*" or action.endswith(":*")]
+            if statement.get("Effect") == "Allow" and actions and "*" in texts(statement.get("Resource")):
                 reason = f"policy {one.name} allows {', '.join(actions)} on everything"
                 yield "mandatory", one, reason, "name the actions and the resources"
     for one in scene.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment"):
@@ -158,19 +156,17 @@ def no_open_admin_port(scene: Scene) -> Broken:
         inline = one.type == "aws:ec2/securityGroup:SecurityGroup"
         if one.inputs.get("type") == "egress":
             continue
-        for rule in _items(one.inputs.get("ingress")) if inline else [one.inputs]:
-            open_ports = [what for port, what in _ADMIN_PORTS.items() if _covers(rule, port)]
-            if open_ports and any(_is_world(cidr) for cidr in _sources(rule)):
+        for rule in items(one.inputs.get("ingress")) if inline else [one.inputs]:
+            open_ports = [what for port, what in _ADMIN_PORTS.items() if covers(rule, port)]
+            if open_ports and any(is_world(cidr) for cidr in sources(rule)):
                 reason = f"{', '.join(open_ports)} {'is' if len(open_ports) == 1 else 'are'} open to the world"
                 yield "mandatory", one, reason, "allow a security group or a private range"
 
 
 def database_backup(scene: Scene) -> Broken:
     """Every database is in a backup plan and can go back to a point in time."""
-    selected = [
-        arn for one in scene.of("aws:backup/selection:Selection") for arn in _texts(one.inputs.get("resources"))
-    ]
-    unseen = sum(arn in _HIDDEN for arn in selected)
+    selected = [arn for one in scene.of("aws:backup/selection:Selection") for arn in texts(one.inputs.get("resources"))]
+    unseen = sum(arn in HIDDEN for arn in selected)
     for one in scene.of("aws:rds/instance:Instance", "aws:dynamodb/table:Table"):
         if one.inputs.get("replicateSourceDb"):
             continue
@@ -183,7 +179,7 @@ def database_backup(scene: Scene) -> Broken:
             else:
                 yield "mandatory", one, f"{one.name} is in no backup plan", "add a rule to backups.rules"
         days = one.inputs.get("backupRetentionPeriod")
-        kept = _holds(_part(one.inputs.get("pointInTimeRecovery")).get("enabled")) if table else days in _HIDDEN or days
+        kept = holds(part(one.inputs.get("pointInTimeRecovery")).get("enabled")) if table else days in HIDDEN or days
         if not kept:
             remedy = "pointInTimeRecovery: {enabled: true}" if table else "backupRetentionPeriod: 7"
             yield "mandatory", one, f"{one.name} cannot go back to a point in time", remedy
@@ -194,11 +190,11 @@ def spread_over_zones(scene: Scene) -> Broken:
     for one in scene.of("aws:autoscaling/group:Group", "aws:lb/loadBalancer:LoadBalancer"):
         key = "vpcZoneIdentifiers" if one.type == "aws:autoscaling/group:Group" else "subnets"
         subnets = one.inputs.get(key)
-        if subnets not in _HIDDEN and len(_texts(subnets)) < scene.fleet.zones:
-            reason = f"{one.name} stands in {len(_texts(subnets))} of {scene.fleet.zones} zones"
+        if subnets not in HIDDEN and len(texts(subnets)) < scene.fleet.zones:
+            reason = f"{one.name} stands in {len(texts(subnets))} of {scene.fleet.zones} zones"
             yield "mandatory", one, reason, f"{key}: a subnet in each zone"
     for one in scene.of("aws:rds/instance:Instance"):
-        if not one.inputs.get("replicateSourceDb") and not _holds(one.inputs.get("multiAz")):
+        if not one.inputs.get("replicateSourceDb") and not holds(one.inputs.get("multiAz")):
             severity: Severity = "mandatory" if scene.protected else "advisory"
             reason = f"database {one.name} is lost with its zone"
             yield severity, one, reason, f"databases.{one.name}.standby: true"
@@ -212,7 +208,7 @@ def deletion_protection(scene: Scene) -> Broken:
         "aws:lb/loadBalancer:LoadBalancer": "enableDeletionProtection",
     }
     for one in scene.of(*keys) if scene.protected else ():
-        if not _holds(one.inputs.get(keys[one.type])):
+        if not holds(one.inputs.get(keys[one.type])):
             reason = f"{one.name} of the protected stack {scene.stack} can be deleted"
             yield "mandatory", one, reason, f"{keys[one.type]}: true"
     for one in scene.of("aws:s3/bucket:Bucket", "aws:backup/vault:Vault") if scene.protected else ():
@@ -225,12 +221,12 @@ def tls_only(scene: Scene) -> Broken:
     for one in scene.of("aws:s3/bucket:Bucket"):
         policy = scene.companion(one, "aws:s3/bucketPolicy:BucketPolicy")
         text = "" if policy is None else str(policy.inputs.get("policy"))
-        if text not in _HIDDEN and "aws:SecureTransport" not in text:
+        if text not in HIDDEN and "aws:SecureTransport" not in text:
             yield "mandatory", one, f"bucket {one.name} answers without TLS", "deny where aws:SecureTransport is false"
     if scene.fleet.stacks[scene.stack].target != "aws":
         return
     for one in scene.of("aws:lb/listener:Listener"):
-        redirects = any(action.get("type") == "redirect" for action in _items(one.inputs.get("defaultActions")))
+        redirects = any(action.get("type") == "redirect" for action in items(one.inputs.get("defaultActions")))
         if one.inputs.get("protocol") == "HTTP" and not redirects:
             yield "advisory", one, f"listener {one.name} speaks plain HTTP", "end TLS before it, or on it"
 
@@ -251,54 +247,3 @@ RULES = {
         tls_only,
     )
 }
-
-
-def _holds(value: Any) -> bool:
-    """Whether a switch is on, or not known yet. Launch templates write booleans as text."""
-    return value is True or value == "true" or value in _HIDDEN
-
-
-def _part(value: Any) -> Mapping[str, Any]:
-    """The mapping; of an unknown one every part is unknown."""
-    if value in _HIDDEN:
-        return dict.fromkeys(("enabled", "encrypted", "httpTokens"), UNKNOWN)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _items(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [str(item) for item in value] if isinstance(value, list | tuple) else []
-
-
-def _statements(policy: Any) -> list[Mapping[str, Any]]:
-    if isinstance(policy, str):
-        try:
-            policy = json.loads(policy)
-        except ValueError:
-            return []
-    found = _part(policy).get("Statement", [])
-    return [found] if isinstance(found, Mapping) else _items(found)
-
-
-def _covers(rule: Mapping[str, Any], port: int) -> bool:
-    if rule.get("ipProtocol", rule.get("protocol")) in ("-1", "all"):
-        return True
-    low, high = rule.get("fromPort"), rule.get("toPort")
-    return isinstance(low, int | float) and isinstance(high, int | float) and low <= port <= high
-
-
-def _sources(rule: Mapping[str, Any]) -> list[str]:
-    keys = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
-    return [text for key in keys for text in _texts(rule.get(key))]
-
-
-def _is_world(cidr: str) -> bool:
-    try:
-        return ipaddress.ip_network(cidr, strict=False).prefixlen == 0
-    except ValueError:
-        return False

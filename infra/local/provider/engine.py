@@ -40,17 +40,17 @@ class TableProvider(rpc.Provider):
 
     async def check(self, request: rpc.CheckRequest) -> rpc.CheckResponse:
         """Refuse by name what the table does not know and what AWS would not take."""
-        kind = self._table.get(request.type)
+        kind = self._table.get(_type(request.type))
         if kind is None:
             known = ", ".join(sorted(self._table))
-            reason = f"the local cloud has no type {request.type} (resource {request.name}); it has: {known}"
+            reason = f"the local cloud has no type {_type(request.type)}; it has: {known}"
             return rpc.CheckResponse(inputs=request.new_inputs, failures=[rpc.CheckFailure("", reason)])
         given = plain_map(request.new_inputs)
         failures = [rpc.CheckFailure(name, reason) for name, reason in _refusals(kind, given)]
         return rpc.CheckResponse(inputs=request.new_inputs, failures=failures)
 
     async def create(self, request: rpc.CreateRequest) -> rpc.CreateResponse:
-        kind = self._kind(request.type)
+        kind = self._kind(_type(request.type))
         given = plain_map(request.properties)
         if request.preview:
             return rpc.CreateResponse("", wrapped_map(given))
@@ -64,7 +64,7 @@ class TableProvider(rpc.Provider):
         return rpc.CreateResponse(id_, wrapped_map(_outputs(given, found)))
 
     async def read(self, request: rpc.ReadRequest) -> rpc.ReadResponse:
-        kind = self._kind(request.type)
+        kind = self._kind(_type(request.type))
         given = plain_map(request.inputs) or {
             name: value for name, value in plain_map(request.properties).items() if name in kind.inputs
         }
@@ -76,7 +76,7 @@ class TableProvider(rpc.Provider):
         return rpc.ReadResponse(request.resource_id, wrapped_map(_outputs(inputs, found)), wrapped_map(inputs))
 
     async def update(self, request: rpc.UpdateRequest) -> rpc.UpdateResponse:
-        kind = self._kind(request.type)
+        kind = self._kind(_type(request.type))
         old, new = plain_map(request.olds), plain_map(request.news)
         if request.preview:
             return rpc.UpdateResponse(wrapped_map({**old, **new}))
@@ -90,7 +90,7 @@ class TableProvider(rpc.Provider):
         return rpc.UpdateResponse(wrapped_map(_outputs(new, found)))
 
     async def delete(self, request: rpc.DeleteRequest) -> None:
-        kind = self._kind(request.type)
+        kind = self._kind(_type(request.type))
         state = plain_map(request.properties)
         api = self._api(state, request.timeout)
 
@@ -138,6 +138,11 @@ class TableProvider(rpc.Provider):
             return await asyncio.get_running_loop().run_in_executor(self._executor, act)
         except StopIteration as exc:  # cannot cross a future
             raise LookupError(str(exc)) from exc
+
+
+def _type(chain: str) -> str:
+    """A URN names the types of all parents before the resource's own."""
+    return chain.rsplit("$", 1)[-1]
 
 
 def compare(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, bool]:

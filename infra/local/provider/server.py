@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +41,18 @@ class _Servicer(ProviderServicer):
         """The engine says where it listens; we have nothing to tell it."""
         return empty_pb2.Empty()
 
+    async def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await _in_one_line(super().Create(request, context), context)
+
+    async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await _in_one_line(super().Read(request, context), context)
+
+    async def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await _in_one_line(super().Update(request, context), context)
+
+    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await _in_one_line(super().Delete(request, context), context)
+
     async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Compares inputs with inputs: the SDK's own Diff hands on only the old outputs."""
         old = plain_map(PropertyValue.unmarshal_map(request.old_inputs))
@@ -63,6 +75,14 @@ class _Servicer(ProviderServicer):
             },
             hasDetailedDiff=True,
         )
+
+
+async def _in_one_line(answer: Awaitable[Any], context: Any) -> Any:
+    """The answer; a failure reaches the user as what AWS said, without the traceback that the SDK adds."""
+    try:
+        return await answer
+    except Exception as exc:  # noqa: BLE001  whatever it is, the engine must hear of it as an answer
+        await context.abort(grpc.StatusCode.UNKNOWN, str(exc).split(":\n  File", 1)[0])
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pulumi
 
@@ -166,13 +167,17 @@ def _body(given: Given) -> bytes:
 
 
 def _put_object(api: Api, given: Given) -> str:
-    kind = {"ContentType": given["contentType"]} if given.get("contentType") else {}
-    api.client("s3").put_object(Bucket=given["bucket"], Key=given["key"], Body=_body(given), **kind)
+    more = {"ContentType": given["contentType"]} if given.get("contentType") else {}
+    if given.get("tags"):
+        more["Tagging"] = urlencode(given["tags"])
+    api.client("s3").put_object(Bucket=given["bucket"], Key=given["key"], Body=_body(given), **more)
     return f"{given['bucket']}/{given['key']}"
 
 
 def _read_object(api: Api, id_: str, given: Given) -> State | None:
-    found = api.client("s3").head_object(Bucket=given["bucket"], Key=given["key"])
+    place = {"Bucket": given["bucket"], "Key": given["key"]}
+    found = api.client("s3").head_object(**place)
+    tags = as_map(api.client("s3").get_object_tagging(**place)["TagSet"])
     return {
         "arn": f"arn:aws:s3:::{given['bucket']}/{given['key']}",
         "bucket": given["bucket"],
@@ -180,6 +185,7 @@ def _read_object(api: Api, id_: str, given: Given) -> State | None:
         "etag": found["ETag"].strip('"'),
         "contentType": found["ContentType"],
         "versionId": found.get("VersionId", ""),
+        **read_tags(tags),
     }
 
 
@@ -229,7 +235,7 @@ KINDS = (
         update=_again(_put_object),
         delete=_delete_object,
         fixed="bucket key",
-        live="source content contentBase64 contentType sourceHash",
+        live="source content contentBase64 contentType sourceHash tags",
         needs="bucket key",
         name="key",
     ),

@@ -1,0 +1,151 @@
+"""Who may open what: the stack's key, the SSH key pair, and each cluster's role and security groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from quartermaster.fleet.schema.servers import Cluster
+from quartermaster.infra.bucket import Bucket
+from quartermaster.infra.component import Component
+from quartermaster.infra.database import Database
+from quartermaster.infra.layout import Layout
+from quartermaster.infra.policies import allow, document, trust
+
+__all__ = ["ClusterAccess", "Keys"]
+
+_SSM = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+_TABLE_ACTIONS = (
+    "BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "DescribeTable", "GetItem", "PutItem",
+    "Query", "Scan", "UpdateItem",
+)  # fmt: skip
+
+
+class Keys(Component):
+    """The KMS key that encrypts the stack's data, rotated every year, and the key pair that people log in with."""
+
+    def __init__(self, layout: Layout, public_key: str) -> None:
+        super().__init__("Keys", "keys")
+        self.data = aws.kms.Key(
+            "data",
+            description=f"Data of {layout.name()}",
+            enable_key_rotation=True,
+            deletion_window_in_days=30 if layout.protect else 7,
+            opts=self.child(protect=layout.protect),
+        )
+        aws.kms.Alias("data", name=f"alias/{layout.name()}", target_key_id=self.data.key_id, opts=self.child())
+        self.pair = aws.ec2.KeyPair("ssh", key_name=layout.name(), public_key=public_key, opts=self.child())
+        self.register_outputs({"data": self.data.arn})
+
+
+class ClusterAccess(Component):
+    """What the hosts of one cluster are (role, profile) and whom they talk to (security groups)."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        name: str,
+        cluster: Cluster,
+        *,
+        account: str,
+        vpc_id: pulumi.Input[str],
+        keys: Keys,
+        bucket: Bucket,
+        databases: Mapping[str, Database],
+    ) -> None:
+        super().__init__("ClusterAccess", f"{name}-access")
+        self._layout, self._cluster, self._name = layout, name, f"{name}-access"
+        self.hosts = self._group(name, vpc_id, f"Hosts of {name}")
+        self._out(name, self.hosts)
+        self.balancer: aws.ec2.SecurityGroup | None = None
+        if cluster.balancer is not None:
+            self.balancer = self._group(f"{name}-balancer", vpc_id, f"Balancer of {name}")
+            source = str(layout.cidr) if cluster.balancer.internal else "0.0.0.0/0"
+            self._rule(f"{name}-balancer", self.balancer, cluster.balancer.port, cidr=source)
+            self._rule(name, self.hosts, cluster.balancer.port, group=self.balancer)
+            aws.vpc.SecurityGroupEgressRule(
+                f"{name}-balancer",
+                security_group_id=self.balancer.id,
+                ip_protocol="tcp",
+                from_port=cluster.balancer.port,
+                to_port=cluster.balancer.port,
+                referenced_security_group_id=self.hosts.id,
+                opts=self.child(),
+            )
+        used = [databases[item] for item in cluster.uses]
+        for database in used:
+            database.admit(name, self.hosts)
+        self.profile = self._profile(name, account, keys, bucket, used)
+        self.register_outputs({"hosts": self.hosts.id, "profile": self.profile.arn})
+
+    def _group(self, name: str, vpc_id: pulumi.Input[str], description: str) -> aws.ec2.SecurityGroup:
+        return aws.ec2.SecurityGroup(
+            name, name=self._layout.name(name), description=description, vpc_id=vpc_id, opts=self.child()
+        )
+
+    def _rule(
+        self,
+        name: str,
+        to: aws.ec2.SecurityGroup,
+        port: int,
+        *,
+        cidr: str | None = None,
+        group: aws.ec2.SecurityGroup | None = None,
+    ) -> None:
+        aws.vpc.SecurityGroupIngressRule(
+            name,
+            security_group_id=to.id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            cidr_ipv4=cidr,
+            referenced_security_group_id=group.id if group else None,
+            opts=self.child(),
+        )
+
+    def _out(self, name: str, group: aws.ec2.SecurityGroup) -> None:
+        """Hosts fetch packages: all ways out are open, and all go through the NAT gateways."""
+        aws.vpc.SecurityGroupEgressRule(
+            name, security_group_id=group.id, ip_protocol="-1", cidr_ipv4="0.0.0.0/0", opts=self.child()
+        )
+
+    def _profile(
+        self, name: str, account: str, keys: Keys, bucket: Bucket, used: list[Database]
+    ) -> aws.iam.InstanceProfile:
+        layout = self._layout
+        role = aws.iam.Role(
+            name,
+            name=layout.name(f"{name}-{layout.region}", limit=64),
+            assume_role_policy=trust("ec2.amazonaws.com"),
+            opts=self.child(),
+        )
+        group = f"arn:aws:autoscaling:{layout.region}:{account}:autoScalingGroup:*:autoScalingGroupName"
+        tables = [item.table.arn for item in used if item.table is not None]
+        secrets = [item.secret.arn for item in used if item.secret is not None]
+        policy = pulumi.Output.all(
+            bucket=bucket.bucket.arn,
+            key=keys.data.arn,
+            tables=pulumi.Output.all(*tables),
+            secrets=pulumi.Output.all(*secrets),
+        ).apply(lambda found: _host_policy(found, f"{group}/{layout.name(name)}"))
+        aws.iam.RolePolicy(name, name="host", role=role.name, policy=policy, opts=self.child())
+        aws.iam.RolePolicyAttachment(f"{name}-ssm", role=role.name, policy_arn=_SSM, opts=self.child())
+        return aws.iam.InstanceProfile(name, name=role.name, role=role.name, opts=self.child())
+
+
+def _host_policy(found: Mapping[str, object], group: str) -> str:
+    tables, secrets = found["tables"], found["secrets"]
+    assert isinstance(tables, list)
+    assert isinstance(secrets, list)
+    statements = [
+        allow(["s3:GetObject"], [f"{found['bucket']}/bundles/*"]),
+        allow(["kms:Decrypt", "kms:GenerateDataKey"], [str(found["key"])]),
+        allow(["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"], [group]),
+    ]
+    if tables:
+        statements.append(allow([f"dynamodb:{action}" for action in _TABLE_ACTIONS], tables))
+    if secrets:
+        statements.append(allow(["secretsmanager:GetSecretValue"], secrets))
+    return document(statements)

@@ -1,0 +1,210 @@
+"""Deploys a stack: preview, up, destroy, drift and outputs of what fleet.yaml declares."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quartermaster.fleet.errors import MissingPart, OpsError
+from quartermaster.fleet.events import Event, Json
+from quartermaster.fleet.workspace import Workspace
+from quartermaster.infra import cloud_record
+from quartermaster.infra.assess import cost_per_month, findings
+from quartermaster.infra.engine import Engine
+from quartermaster.infra.facts import gather
+from quartermaster.infra.interrupted import mend, saved_state
+from quartermaster.infra.layout import Layout, layout
+from quartermaster.infra.outcome import Outcome, Watcher
+from quartermaster.infra.outputs import read_outputs
+from quartermaster.infra.state import custom, protected
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.aws import Cloud
+    from quartermaster.fleet.schema import Fleet
+
+__all__ = ["Deployment", "forget_local"]
+
+
+class Deployment:
+    """One stack of a fleet. ``result`` holds the outcome of the last `up` or `destroy` that was run to its end."""
+
+    def __init__(
+        self, fleet: Fleet, stack: str, workspace: Workspace, cloud: Cloud, *, bundle: Path | None = None
+    ) -> None:
+        self._fleet = fleet
+        self._stack = stack
+        self._workspace = workspace
+        self._cloud = cloud
+        self._bundle = bundle
+        self._layout: Layout = layout(fleet, stack)
+        self._result: Outcome | None = None
+        self._planned: Outcome | None = None
+        self._engine = _engine(fleet, stack, workspace, cloud)
+
+    @property
+    def result(self) -> Outcome:
+        """What the last `up` or `destroy` did. Raises RuntimeError before one has ended."""
+        if self._result is None:
+            raise RuntimeError("nothing has been run to its end yet")
+        return self._result
+
+    def mend(self) -> Iterator[Event]:
+        """Put right what an interrupted run left; yields what it found. Changes state and lock only."""
+        self._same_cloud()
+        yield from mend(self._engine, self._cloud)
+
+    def preview(self) -> Outcome:
+        """What `up` would do, what it costs and what policy says. Changes nothing. Raises OpsError."""
+        self._same_cloud()
+        begun = time.monotonic()
+        watcher = Watcher()
+        self._run(watcher, lambda: watcher.planned(self._engine.preview(self._program())))
+        resources = tuple(watcher.after.values())
+        self._planned = Outcome(
+            changes=watcher.changes,
+            seconds=time.monotonic() - begun,
+            cost_per_month=cost_per_month(tuple(watcher.before.values()), resources, self._fleet.region),
+            policy=findings(resources),
+            resources=resources,
+        )
+        return self._planned
+
+    def up(self) -> Iterator[Event]:
+        """Make the cloud as fleet.yaml says: one step a resource. Mends first, and refuses what policy forbids.
+
+        Raises OpsError when a resource fails, GuardRefused when policy forbids it.
+        """
+        yield from self.mend()
+        planned = self._planned or self.preview()
+        planned.refuse_blocked()
+        cloud_record.write(self._workspace, self._stack, self._cloud)
+        begun = time.monotonic()
+        watcher = Watcher()
+        yield from self._watch(watcher, self._engine.up(self._program()))
+        self._planned = None
+        self._result = Outcome(
+            changes=watcher.changes,
+            seconds=time.monotonic() - begun,
+            cost_per_month=planned.cost_per_month,
+            policy=planned.policy,
+            resources=planned.resources,
+        )
+
+    def destroy(self, *, include_protected: bool = False) -> Iterator[Event]:
+        """Delete what `up` made, but what is protected only on request. Mends first. Raises OpsError."""
+        yield from self.mend()
+        begun = time.monotonic()
+        watcher = Watcher()
+        guarded = protected(saved_state(self._engine))
+        if guarded and include_protected:
+            yield from self._watch(Watcher(), self._engine.up(self._program(protect=False), targets=list(guarded)))
+        spare = bool(guarded) and not include_protected
+        if custom(saved_state(self._engine)):
+            yield from self._watch(watcher, self._engine.destroy(exclude_protected=spare))
+        left = tuple(resource["urn"] for resource in custom(saved_state(self._engine)))
+        if not left:
+            cloud_record.forget(self._workspace, self._stack)
+        before = tuple(watcher.before.values())
+        after = tuple(item for item in before if item.urn in left)
+        self._result = Outcome(
+            changes=watcher.changes,
+            seconds=time.monotonic() - begun,
+            cost_per_month=cost_per_month(before, after, self._fleet.region),
+            kept=left,
+            resources=after,
+        )
+
+    def drift(self) -> list[Mapping[str, Json]]:
+        """What differs from the state: {urn, property, expected, found}. Read-only."""
+        self._same_cloud()
+        watcher = Watcher()
+        self._run(watcher, lambda: list(watcher.watched(self._engine.drift())))
+        return watcher.found
+
+    def outputs(self) -> dict[str, Json]:
+        """Where clusters and databases answer, read from the cloud. Read-only."""
+        self._same_cloud()
+        return read_outputs(self._fleet, self._layout, self._workspace, self._cloud)
+
+    def _program(self, *, protect: bool | None = None) -> Callable[[], None]:
+        from dataclasses import replace
+
+        from quartermaster.infra.program import declare
+
+        facts = gather(self._fleet, self._layout, self._workspace, self._cloud, self._bundle)
+        shape = self._layout if protect is None else replace(self._layout, protect=protect)
+        return functools.partial(declare, self._fleet, shape, facts)
+
+    def _run(self, watcher: Watcher, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except OpsError as exc:
+            raise _with_errors(exc, watcher) from exc
+
+    def _watch(self, watcher: Watcher, events: Iterator[Any]) -> Iterator[Event]:
+        try:
+            yield from watcher.watched(events)
+        except OpsError as exc:
+            raise _with_errors(exc, watcher) from exc
+
+    def _same_cloud(self) -> None:
+        if self._cloud.target != "local" or not custom(saved_state(self._engine)):
+            return
+        if not cloud_record.matches(self._workspace, self._stack, self._cloud):
+            raise MissingPart(
+                f"the local cloud that stack {self._stack!r} was made on is gone, and its resources with it",
+                remedy="ops local reset, then ops provision up",
+            )
+
+
+def forget_local(workspace: Workspace) -> None:
+    """Forget the state of every local stack: what it describes is gone with its local cloud. Keeps the passphrase."""
+    import shutil
+
+    folder = workspace.folder("state")
+    for name in (".pulumi", "project"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    cloud_record.forget_all(workspace)
+
+
+def _with_errors(exc: OpsError, watcher: Watcher) -> OpsError:
+    if type(exc) is not OpsError or not watcher.errors:
+        return exc
+    return OpsError("\n".join(dict.fromkeys(watcher.errors)), remedy="correct it and run the command again")
+
+
+def _engine(fleet: Fleet, stack: str, workspace: Workspace, cloud: Cloud) -> Engine:
+    folder = workspace.folder("state")
+    local = cloud.target == "local"
+    declared = fleet.stacks[stack].state
+    passphrase = None
+    provider: Callable[[], AbstractContextManager[str]] | None = None
+    if local:
+        from quartermaster.infra.keys import passphrase_file
+
+        passphrase = passphrase_file(workspace)
+        provider = functools.partial(_serve, workspace, fleet.region)
+    return Engine(
+        project=fleet.fleet,
+        stack=stack,
+        folder=folder / "project",
+        backend=f"file://{folder}" if local or not declared else declared,
+        passphrase=passphrase,
+        provider=provider,
+        config={"aws:region": fleet.region},
+        home=workspace.folder("cache") / "pulumi" if local else None,
+    )
+
+
+def _serve(workspace: Workspace, region: str) -> AbstractContextManager[str]:
+    from quartermaster.fleet.aws import read_local_cloud
+    from quartermaster.infra.local.provider.server import serve
+
+    local = read_local_cloud(workspace)
+    if local is None:
+        raise MissingPart("the local cloud is not running", remedy="ops local up")
+    return serve(local, region)

@@ -1,0 +1,212 @@
+"""The adapter over Pulumi's Automation API: one stack, its operations as streams of the engine's own events.
+
+Nothing of Pulumi's keyword soup and none of its errors passes this file.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation
+from pulumi.automation import errors
+from pulumi.automation.events import EngineEvent
+
+from quartermaster.fleet.errors import LeaseHeld, MissingPart, OpsError
+from quartermaster.infra.locks import holders
+from quartermaster.infra.setup.engine import find
+
+__all__ = ["Engine"]
+
+_QUIET = {
+    "PULUMI_SKIP_UPDATE_CHECK": "true",
+    "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+    "PULUMI_DISABLE_JOURNALING": "true",
+}
+_LOCAL_ONLY = {
+    # Nothing may be fetched: the one provider is served by this process.
+    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+}
+_DONE = object()
+
+
+class _Stack(automation.Stack):
+    """A stack that exists. Skips what the SDK asks the CLI for around each operation and nobody reads: 1 s."""
+
+    def __init__(self, name: str, workspace: automation.Workspace) -> None:
+        # Not the parent's: it would run `pulumi stack select`.
+        self.name = name
+        self.workspace = workspace
+
+    def outputs(self) -> automation.OutputMap:
+        return {}
+
+    def info(self, show_secrets: bool = True) -> automation.UpdateSummary | None:  # noqa: ARG002
+        now = datetime.now(UTC)
+        return automation.UpdateSummary("update", now, "", {}, {}, "succeeded", end_time=now)
+
+
+class Engine:
+    """One stack in its backend."""
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        stack: str,
+        folder: Path,
+        backend: str,
+        passphrase: Path | None,
+        provider: Callable[[], AbstractContextManager[str]] | None,
+        config: Mapping[str, str],
+        home: Path | None = None,
+    ) -> None:
+        self._project = project
+        self._stack_name = stack
+        self._folder = folder
+        self._backend = backend
+        self._provider = provider
+        self._config = config
+        self._home = home
+        self._environment = {**_QUIET, **(_LOCAL_ONLY if provider else {}), "PULUMI_BACKEND_URL": backend}
+        if passphrase is not None:
+            self._environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
+        self._made: _Stack | None = None
+        self._provider_words = ""
+
+    @property
+    def state_file(self) -> Path | None:
+        """The stack's checkpoint in a folder backend; None for other backends."""
+        if not self._backend.startswith("file://"):
+            return None
+        root = Path(self._backend.removeprefix("file://"))
+        return root / ".pulumi" / "stacks" / self._project / f"{self._stack_name}.json"
+
+    def preview(self, program: Callable[[], None]) -> Iterator[EngineEvent]:
+        """Compare the program with the state; yields the engine's events."""
+        return self._stream(lambda stack, on_event: stack.preview(program=program, on_event=on_event))
+
+    def up(self, program: Callable[[], None], *, targets: list[str] | None = None) -> Iterator[EngineEvent]:
+        """Make the cloud as the program says."""
+        return self._stream(
+            lambda stack, on_event: stack.up(
+                program=program, on_event=on_event, target=targets, show_secrets=False, suppress_outputs=True
+            )
+        )
+
+    def destroy(self, *, exclude_protected: bool) -> Iterator[EngineEvent]:
+        """Delete what the state holds."""
+        return self._stream(
+            lambda stack, on_event: stack.destroy(
+                on_event=on_event, exclude_protected=exclude_protected or None, show_secrets=False
+            )
+        )
+
+    def refresh(self, *, targets: list[str] | None = None) -> Iterator[EngineEvent]:
+        """Read the cloud into the state."""
+        return self._stream(
+            lambda stack, on_event: stack.refresh(on_event=on_event, target=targets, show_secrets=False)
+        )
+
+    def drift(self) -> Iterator[EngineEvent]:
+        """Read the cloud and compare it with the state, which stays as it is."""
+        return self._stream(lambda stack, on_event: stack.preview_refresh(on_event=on_event))
+
+    def export(self) -> dict[str, Any]:
+        """The state."""
+        return dict(self._translated(lambda: self._stack().export_stack()).deployment or {})
+
+    def replace_state(self, deployment: Mapping[str, Any]) -> None:
+        """Write another state in its place."""
+        value = automation.Deployment(version=3, deployment=dict(deployment))
+        self._translated(lambda: self._stack().import_stack(value))
+
+    def _stack(self) -> _Stack:
+        if self._made is None:
+            self._made = self._translated(self._open)
+        return self._made
+
+    def _open(self) -> _Stack:
+        program = find()
+        if program is None:
+            raise MissingPart("the Pulumi engine is not installed", remedy="ops setup")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        settings = automation.ProjectSettings(name=self._project, runtime="python")
+        workspace = automation.LocalWorkspace(
+            work_dir=str(self._folder),
+            pulumi_home=str(self._home) if self._home else None,
+            env_vars=self._environment,
+            project_settings=settings,
+            pulumi_command=automation.PulumiCommand(root=str(program.parent.parent), skip_version_check=True),
+        )
+        if self.state_file is None or not self.state_file.exists():
+            automation.Stack.create_or_select(self._stack_name, workspace)
+            if self._config:
+                values = {key: automation.ConfigValue(value) for key, value in self._config.items()}
+                workspace.set_all_config(self._stack_name, values)
+        return _Stack(self._stack_name, workspace)
+
+    def _stream(self, act: Callable[[_Stack, Callable[[EngineEvent], None]], Any]) -> Iterator[EngineEvent]:
+        events: queue.Queue[Any] = queue.Queue()
+        failures: list[BaseException] = []
+
+        def work(stack: _Stack) -> None:
+            try:
+                act(stack, events.put)
+            except BaseException as exc:  # noqa: BLE001  handed to the consumer's thread
+                failures.append(exc)
+            finally:
+                events.put(_DONE)
+
+        with self._provider() if self._provider else nullcontext("") as words:
+            stack = self._stack()
+            # Read anew by each CLI process, never from this process's own environment.
+            stack.workspace.env_vars = {**self._environment, **({"PULUMI_DEBUG_PROVIDERS": words} if words else {})}
+            thread = threading.Thread(target=work, args=(stack,), name="pulumi", daemon=True)
+            thread.start()
+            try:
+                while (event := events.get()) is not _DONE:
+                    yield event
+            finally:
+                if thread.is_alive() and not failures:
+                    self._interrupt(thread)
+                thread.join()
+        if failures:
+            self._translated(lambda: _raise(failures[0]))
+
+    def _interrupt(self, thread: threading.Thread) -> None:
+        """Whoever consumed the events went away: let the engine finish what it has begun and start nothing new."""
+        thread.join(timeout=0.2)
+        if thread.is_alive():
+            for holder in holders(self.state_file):
+                if holder.alive and holder.parent == os.getpid():
+                    os.kill(holder.pid, signal.SIGINT)
+
+    def _translated(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except errors.ConcurrentUpdateError as exc:
+            raise LeaseHeld(
+                f"another Pulumi process works on stack {self._stack_name!r}",
+                remedy="wait for it; if its machine is gone: pulumi cancel",
+            ) from exc
+        except errors.CommandError as exc:
+            raise OpsError(f"the Pulumi engine failed:\n{_essence(str(exc))}") from exc
+
+
+def _raise(exc: BaseException) -> None:
+    raise exc
+
+
+def _essence(text: str) -> str:
+    """The lines of the CLI's output that say what went wrong."""
+    lines = [line.strip() for line in text.splitlines()]
+    wanted = [line for line in lines if "error:" in line]
+    return "\n".join(dict.fromkeys(wanted)) or "\n".join(line for line in lines if line)[-2000:]

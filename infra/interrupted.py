@@ -1,0 +1,154 @@
+"""Mends what a killed `up` or `destroy` left behind: its lock, and operations whose end nobody wrote down.
+
+Each creation under way is looked for in the account and adopted into the state, or struck out where nothing was
+made; then the next `up` or `destroy` goes on and nothing exists twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from quartermaster.fleet.aws import Cloud
+from quartermaster.fleet.errors import LeaseHeld, OpsError
+from quartermaster.fleet.events import Event, Noted, StepFinished, StepStarted
+from quartermaster.infra.engine import Engine
+from quartermaster.infra.locks import Holder, holders
+from quartermaster.infra.lookup import HARMLESS, find
+from quartermaster.infra.outcome import Watcher
+from quartermaster.infra.state import Adopted, Pending, adopt, known_ids, pending
+
+__all__ = ["mend", "saved_state"]
+
+_DYING_SECONDS = 15.0
+"""An engine whose `ops` was killed ends by itself; measured: 0.5 s."""
+_LOOK_AGAIN = 1.0
+"""A request that was on its way when `ops` died may land after the first look."""
+
+
+def saved_state(engine: Engine) -> Mapping[str, Any]:
+    """The state as last written; read from the file where the backend is a folder, as that takes no time."""
+    file = engine.state_file
+    if file is None:
+        return engine.export()
+    return _read(file)
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        checkpoint = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as exc:
+        raise OpsError(
+            f"the state {file} is damaged: {exc}", remedy=f"put the copy beside it in its place: {file.name}.bak"
+        ) from exc
+    latest: Mapping[str, Any] = (checkpoint.get("checkpoint") or {}).get("latest") or {}
+    return latest
+
+
+def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
+    """Put the stack's lock and state right. Nothing to do is the common case and costs one file read.
+
+    Raises LeaseHeld when another process works on the stack.
+    """
+    yield from _release_locks(engine)
+    waiting = pending(saved_state(engine))
+    if not waiting:
+        return
+    names = ", ".join(item.urn.rsplit("::", 1)[-1] for item in waiting[:5]) + (" …" if len(waiting) > 5 else "")
+    yield Noted(
+        step="mend",
+        message=f"an earlier run was cut off while {len(waiting)} operations were under way ({names})",
+        level="warning",
+    )
+    yield StepStarted(step="mend", title="Find out what the interrupted run had made")
+    begun = time.monotonic()
+    state = engine.export()
+    adopted = []
+    for item in waiting:
+        if item.operation != "creating":
+            continue
+        id_ = _made(cloud, state, item)
+        name = f"{item.type.rsplit(':', 1)[-1]} {item.urn.rsplit('::', 1)[-1]}"
+        if id_:
+            adopted.append(Adopted(item.urn, id_))
+            yield Noted(step="mend", message=f"{name} had been made ({id_}): taken over")
+        else:
+            yield Noted(step="mend", message=f"{name} had not been made: will be")
+    engine.replace_state(adopt(state, adopted))
+    unsure = [item.urn for item in adopted] + [item.urn for item in waiting if item.operation == "updating"]
+    if unsure:
+        # What is half made or half changed is read back, so that the next `up` sees what is missing.
+        watcher = Watcher()
+        for _ in watcher.watched(engine.refresh(targets=unsure)):
+            pass
+    yield StepFinished(
+        step="mend", title="Took over what the interrupted run had made", seconds=time.monotonic() - begun
+    )
+
+
+def _made(cloud: Cloud, state: Mapping[str, Any], item: Pending) -> str:
+    """Id of what the interrupted creation made and the state does not know, or nothing.
+
+    Raises OpsError for a type that cannot be looked up, and when there is more than one.
+    """
+    if item.type in HARMLESS:
+        return ""
+    known = known_ids(state, item.type)
+    for attempt in range(2):
+        try:
+            found = [id_ for id_ in find(cloud, item.type, item.urn, item.inputs) if id_ not in known]
+        except KeyError as exc:
+            raise OpsError(
+                f"cannot find out whether {item.urn} was made: {item.type} cannot be looked up",
+                remedy="look for it yourself, then: pulumi refresh --import-pending-creates or --clear-pending-creates",
+            ) from exc
+        if len(found) > 1:
+            raise OpsError(
+                f"{item.urn} exists {len(found)} times: {', '.join(found)}", remedy="delete all but one, then try again"
+            )
+        if found:
+            return found[0]
+        if attempt == 0:
+            time.sleep(_LOOK_AGAIN)
+    return ""
+
+
+def _release_locks(engine: Engine) -> Iterator[Event]:
+    for holder in holders(engine.state_file):
+        if not holder.here:
+            raise LeaseHeld(
+                f"process {holder.pid} on {holder.host} holds the stack's state",
+                remedy=f"wait for it; if {holder.host} is gone for good, delete {holder.file}",
+            )
+        _await_end(holder)
+        holder.file.unlink(missing_ok=True)
+        yield Noted(
+            step="mend",
+            message=f"removed the lock of Pulumi process {holder.pid}, which ended without letting go",
+            level="warning",
+        )
+
+
+def _await_end(holder: Holder) -> None:
+    until = time.monotonic() + _DYING_SECONDS
+    while holder.alive:
+        # An orphan is about to end; one with a parent is somebody's at work.
+        if (holder.parent not in (0, 1) and not _orphaned(holder)) or time.monotonic() > until:
+            raise LeaseHeld(
+                f"Pulumi process {holder.pid} works on this stack", remedy="wait for it, or stop the `ops` that runs it"
+            )
+        time.sleep(0.1)
+
+
+def _orphaned(holder: Holder) -> bool:
+    """Has its parent been replaced by a reaper (init, or a sub-reaper such as systemd --user)?"""
+    try:
+        name = Path(f"/proc/{holder.parent}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return True
+    return not name.startswith(("python", "ops", "pytest"))

@@ -1,0 +1,202 @@
+"""What an operation did or would do: changes, cost, policy, as one value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi.automation.events import EngineEvent
+
+from quartermaster.fleet.errors import GuardRefused
+from quartermaster.fleet.events import Event, Json, Noted, StepFailed, StepFinished, StepStarted
+from quartermaster.infra.resources import SECRET, UNKNOWN, Resource
+
+__all__ = ["Outcome", "Watcher"]
+
+_UNKNOWN_WORDS = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's own spelling of a value that is not known yet."""
+_KIND_OF = {
+    "create": "create",
+    "create-replacement": "replace",
+    "delete": "delete",
+    "discard": "delete",
+    "import": "create",
+    "same": "same",
+    "update": "update",
+}
+KINDS = ("create", "update", "replace", "delete", "same")
+_DOING = {
+    "create": "Create", "create-replacement": "Replace", "delete": "Delete", "delete-replaced": "Delete replaced",
+    "import": "Import", "update": "Update", "refresh": "Read",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a preview, an `up` or a destroy."""
+
+    changes: Mapping[str, int]
+    """create, update, replace, delete, same: counts of the cloud's resources."""
+    seconds: float
+    cost_per_month: Mapping[str, Json] = field(default_factory=dict)
+    policy: Sequence[Mapping[str, Json]] = ()
+    kept: Sequence[str] = ()
+    """URNs that destroy left because they are protected."""
+    resources: Sequence[Resource] = ()
+    """What the stack holds afterwards."""
+
+    @property
+    def blocked(self) -> Sequence[Mapping[str, Json]]:
+        """Findings that forbid `up`."""
+        return [item for item in self.policy if item["severity"] in ("block", "error", "mandatory", "high")]
+
+    def refuse_blocked(self) -> None:
+        """Raise GuardRefused when policy forbids what is planned."""
+        if self.blocked:
+            lines = [f"{item['rule']}: {item['resource']}: {item['reason']}" for item in self.blocked]
+            remedy = "; ".join(dict.fromkeys(str(item["remedy"]) for item in self.blocked))
+            raise GuardRefused("policy forbids it:\n" + "\n".join(lines), remedy=remedy)
+
+    def to_json(self) -> dict[str, Json]:
+        """The JSON document of the contract."""
+        return {
+            "changes": dict(self.changes),
+            "cost_per_month": dict(self.cost_per_month),
+            "policy": [dict(item) for item in self.policy],
+            "kept": list(self.kept),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+class Watcher:
+    """Turns the engine's events into ours, and keeps count."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._started: dict[str, float] = {}
+        self.before: dict[str, Resource] = {}
+        self.after: dict[str, Resource] = {}
+        self.errors: list[str] = []
+        self.found: list[Mapping[str, Json]] = []
+        """Drift: {urn, property, expected, found}."""
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Counts by kind."""
+        return {kind: self._counts[kind] for kind in KINDS}
+
+    def planned(self, events: Iterable[EngineEvent]) -> None:
+        """Take in the events of a preview: what would be done."""
+        for event in events:
+            if event.resource_pre_event is not None:
+                self._resources(event.resource_pre_event.metadata)
+                self._count(event.resource_pre_event.metadata)
+            self._diagnose(event)
+
+    def watched(self, events: Iterable[EngineEvent]) -> Iterator[Event]:
+        """Pass on the events of an operation as steps, one a resource; what stays the same makes no noise."""
+        for event in events:
+            if (pre := event.resource_pre_event) is not None:
+                self._resources(pre.metadata)
+                if _is_ours(pre.metadata) and pre.metadata.op in _DOING:
+                    self._started[pre.metadata.urn] = event.timestamp
+                    yield StepStarted(step=_step(pre.metadata), title=_title(pre.metadata))
+            elif (done := event.res_outputs_event) is not None:
+                self._count(done.metadata)
+                self._compare(done.metadata)
+                if _is_ours(done.metadata) and done.metadata.op in _DOING:
+                    yield StepFinished(
+                        step=_step(done.metadata),
+                        title=_title(done.metadata),
+                        seconds=max(
+                            0.0, float(event.timestamp - self._started.get(done.metadata.urn, event.timestamp))
+                        ),
+                    )
+            elif (failed := event.res_op_failed_event) is not None:
+                yield StepFailed(
+                    step=_step(failed.metadata),
+                    title=_title(failed.metadata),
+                    error=self.errors[-1] if self.errors else "failed",
+                )
+            elif (note := self._diagnose(event)) is not None:
+                yield note
+
+    def _resources(self, metadata: Any) -> None:
+        if not _is_ours(metadata):
+            return
+        if metadata.old is not None and not metadata.old.delete:
+            self.before[metadata.urn] = _resource(metadata.old)
+        if metadata.new is not None and metadata.op not in ("delete", "delete-replaced"):
+            self.after[metadata.urn] = _resource(metadata.new)
+
+    def _count(self, metadata: Any) -> None:
+        if _is_ours(metadata) and (kind := _KIND_OF.get(metadata.op)):
+            self._counts[kind] += 1
+
+    def _compare(self, metadata: Any) -> None:
+        """A refresh says what it found as the difference between old and new state."""
+        if metadata.op == "refresh" and _is_ours(metadata) and metadata.old is not None:
+            old = metadata.old.outputs or {}
+            new = metadata.new.outputs or {} if metadata.new is not None else None
+            if new is None:
+                self.found.append({"urn": metadata.urn, "property": "", "expected": "exists", "found": "gone"})
+                return
+            for name in sorted({**old, **new}):
+                if old.get(name) != new.get(name):
+                    self.found.append(
+                        {"urn": metadata.urn, "property": name, "expected": old.get(name), "found": new.get(name)}
+                    )
+
+    def _diagnose(self, event: EngineEvent) -> Noted | None:
+        said = event.diagnostic_event
+        if said is None or said.ephemeral or not said.message.strip():
+            return None
+        message = _plain(said.message)
+        if said.severity == "error":
+            name = said.urn.rsplit("::", 1)[-1] if said.urn else ""
+            self.errors.append(f"{name}: {message}" if name else message)
+            return Noted(step="provision", message=self.errors[-1], level="warning")
+        if said.severity == "warning":
+            return Noted(step="provision", message=message, level="warning")
+        return None
+
+
+def _is_ours(metadata: Any) -> bool:
+    state = metadata.new or metadata.old
+    return bool(state is not None and state.custom and not metadata.type.startswith("pulumi:"))
+
+
+def _step(metadata: Any) -> str:
+    return f"{metadata.op}:{metadata.urn}"
+
+
+def _title(metadata: Any) -> str:
+    what = metadata.type.rsplit(":", 1)[-1]
+    return f"{_DOING.get(metadata.op, metadata.op)} {what} {metadata.urn.rsplit('::', 1)[-1]}"
+
+
+def _resource(state: Any) -> Resource:
+    return Resource(state.urn, state.type, state.urn.rsplit("::", 1)[-1], _seen(dict(state.inputs or {})))
+
+
+def _seen(value: Any) -> Any:
+    """Inputs as cost and policy see them."""
+    if isinstance(value, Mapping):
+        return {key: _seen(item) for key, item in value.items() if not key.startswith("__")}
+    if isinstance(value, list):
+        return [_seen(item) for item in value]
+    if isinstance(value, str):
+        if value == _UNKNOWN_WORDS:
+            return UNKNOWN
+        return SECRET if value == "[secret]" else value
+    return value
+
+
+def _plain(text: str) -> str:
+    """Without the engine's colour marks."""
+    while "<{%" in text and "%}>" in text:
+        head, _, rest = text.partition("<{%")
+        text = head + rest.partition("%}>")[2]
+    return text.strip()

@@ -1,0 +1,67 @@
+"""Where a stack's clusters and databases answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quartermaster.fleet.events import Json
+from quartermaster.fleet.hosts import Hosts
+from quartermaster.fleet.workspace import Workspace
+from quartermaster.infra.layout import Layout
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.aws import Cloud
+    from quartermaster.fleet.schema import Fleet
+
+__all__ = ["read_outputs"]
+
+
+def read_outputs(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud) -> dict[str, Json]:
+    """The contract's ``outputs``: clusters, databases with an endpoint, what was substituted. Read-only."""
+    local = _local_status(workspace) if cloud.target == "local" else {}
+    clusters = {name: _cluster(layout, cloud, name, local) for name in fleet.clusters}
+    databases = {
+        name: found
+        for name, declared in fleet.databases.items()
+        if declared.engine != "dynamodb" and (found := _database(layout, cloud, name))
+    }
+    return {"clusters": clusters, "databases": databases, "substituted": list(local.get("substituted", []))}
+
+
+def _cluster(layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> dict[str, Json]:
+    try:
+        group = Hosts(cloud).group(name)
+    except KeyError:
+        return {"url": "", "hosts": []}
+    hosts = [{"id": host.id, "zone": host.zone, "address": host.address} for host in group.hosts]
+    return {"url": _url(layout, cloud, name, local), "hosts": hosts}
+
+
+def _url(layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> str:
+    balancer = layout.name(name, limit=32)
+    for row in local.get("balancers", []):
+        if row["name"] == balancer:
+            return str(row["url"])
+    elb = cloud.client("elbv2")
+    found = [item for item in elb.describe_load_balancers()["LoadBalancers"] if item["LoadBalancerName"] == balancer]
+    if not found:
+        return ""
+    listeners = elb.describe_listeners(LoadBalancerArn=found[0]["LoadBalancerArn"])["Listeners"]
+    port = listeners[0]["Port"] if listeners else 80
+    return f"http://{found[0]['DNSName']}" + ("" if port == 80 else f":{port}")
+
+
+def _database(layout: Layout, cloud: Cloud, name: str) -> dict[str, Json]:
+    rds = cloud.client("rds")
+    try:
+        found = rds.describe_db_instances(DBInstanceIdentifier=layout.name(name))["DBInstances"][0]
+    except rds.exceptions.DBInstanceNotFoundFault:
+        return {}
+    endpoint = found.get("Endpoint") or {}
+    return {"host": endpoint.get("Address", ""), "port": endpoint.get("Port", 0)}
+
+
+def _local_status(workspace: Workspace) -> dict[str, Any]:
+    from quartermaster.infra.local.client import status
+
+    return status(workspace)

@@ -1,0 +1,144 @@
+"""The Pulumi program: the whole stack, spelled out from its layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from quartermaster.fleet.schema import Fleet
+from quartermaster.infra import userdata
+from quartermaster.infra.access import ClusterAccess, Keys
+from quartermaster.infra.backup import Backup
+from quartermaster.infra.balancer import Balancer
+from quartermaster.infra.bucket import POINTER, Bucket, bucket_name
+from quartermaster.infra.cluster import HOOK, Cluster
+from quartermaster.infra.component import Component, tag_everything
+from quartermaster.infra.database import Database
+from quartermaster.infra.floors import floor_at
+from quartermaster.infra.layout import Layout
+from quartermaster.infra.network import Network
+
+__all__ = ["Facts", "declare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the program needs to know of the world; read before it runs, so that it asks nothing itself."""
+
+    account: str
+    images: Mapping[str, str]
+    """Image id by cluster."""
+    public_key: str
+    """OpenSSH public key for the hosts."""
+    now: datetime
+    bundle: Path | None = None
+    """The role bundle; None: hosts start bare and join at once."""
+    tls: bool = True
+    """Does the cloud speak TLS? The local one is plain HTTP on this machine, and would refuse itself."""
+    seed: bytes = field(default=b"", repr=False)
+    """Database passwords derive from it."""
+
+
+def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
+    """Declare every resource of the stack. To be called by the Pulumi engine, once a run."""
+    tag_everything(layout)
+    keys = Keys(layout, facts.public_key)
+    network = Network(layout)
+    bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
+    databases = _databases(fleet, layout, facts, network, keys)
+    Backup(layout, fleet, keys.data.arn, [database.arn for database in databases.values()])
+    for name in fleet.clusters:
+        _cluster(fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases)
+
+
+def _databases(fleet: Fleet, layout: Layout, facts: Facts, network: Network, keys: Keys) -> dict[str, Database]:
+    group: pulumi.Input[str] = ""
+    if any(database.engine == "postgres" for database in fleet.databases.values()):
+        subnets = [subnet.id for subnet in network.subnets("data")]
+        group = aws.rds.SubnetGroup(
+            "data", name=layout.name("data"), subnet_ids=subnets, opts=pulumi.ResourceOptions(parent=network)
+        ).name
+    return {
+        name: Database(
+            layout,
+            name,
+            declared,
+            vpc_id=network.vpc.id,
+            subnet_group=group,
+            key_arn=keys.data.arn,
+            seed=facts.seed,
+        )
+        for name, declared in fleet.databases.items()
+    }
+
+
+def _cluster(
+    fleet: Fleet,
+    layout: Layout,
+    facts: Facts,
+    name: str,
+    *,
+    network: Network,
+    keys: Keys,
+    bucket: Bucket,
+    databases: Mapping[str, Database],
+) -> None:
+    declared = fleet.clusters[name]
+    access = ClusterAccess(
+        layout,
+        name,
+        declared,
+        account=facts.account,
+        vpc_id=network.vpc.id,
+        keys=keys,
+        bucket=bucket,
+        databases=databases,
+    )
+    balancer = None
+    if declared.balancer is not None and access.balancer is not None:
+        tier = network.subnets("private" if declared.balancer.internal else "public")
+        balancer = Balancer(
+            layout,
+            name,
+            declared.balancer,
+            vpc_id=network.vpc.id,
+            subnets=[subnet.id for subnet in tier],
+            security_group=access.balancer.id,
+        )
+    ready: list[Component] = [network, bucket, access]
+    Cluster(
+        layout,
+        name,
+        declared,
+        image=facts.images[name],
+        user_data=_user_data(layout, facts, name, declared.role),
+        floor=floor_at(declared.schedule, declared.size.min, facts.now, fleet.tz),
+        now=facts.now,
+        timezone=fleet.timezone,
+        keys=keys,
+        access=access,
+        subnets=[subnet.id for subnet in network.subnets("private")],
+        balancer=balancer,
+        ready=ready,
+    )
+    if balancer is not None:
+        pulumi.export(f"{name}_dns_name", balancer.balancer.dns_name)
+
+
+def _user_data(layout: Layout, facts: Facts, cluster: str, role: str) -> str:
+    if facts.bundle is None:
+        return ""
+    return userdata.render(
+        bucket=bucket_name(layout, facts.account),
+        pointer=POINTER,
+        region=layout.region,
+        cluster=cluster,
+        role=role,
+        group=layout.name(cluster),
+        hook=HOOK,
+    )

@@ -1,0 +1,85 @@
+"""A stack's state as the engine exports it: what was under way when it was last written, and how to put it right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from quartermaster.fleet.events import Json
+
+__all__ = ["Adopted", "Pending", "adopt", "custom", "known_ids", "pending", "protected"]
+
+State = Mapping[str, Any]
+"""The ``deployment`` object of ``pulumi stack export``, or ``latest`` of a checkpoint file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An operation that was begun and whose end the state does not know."""
+
+    urn: str
+    type: str
+    operation: str
+    """creating, updating, deleting, reading or importing."""
+    inputs: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A resource that an interrupted creation had made after all."""
+
+    urn: str
+    id: str
+
+
+def pending(state: State) -> tuple[Pending, ...]:
+    """Operations under way when the state was written."""
+    found = []
+    for operation in state.get("pending_operations") or ():
+        resource = operation["resource"]
+        found.append(Pending(resource["urn"], resource["type"], operation["type"], resource.get("inputs") or {}))
+    return tuple(found)
+
+
+def custom(state: State) -> tuple[Mapping[str, Any], ...]:
+    """The cloud's resources in the state: no components, no providers, nothing waiting to be deleted."""
+    return tuple(
+        resource
+        for resource in state.get("resources") or ()
+        if resource.get("custom") and not resource["type"].startswith("pulumi:") and not resource.get("delete")
+    )
+
+
+def protected(state: State) -> tuple[str, ...]:
+    """URNs of protected resources."""
+    return tuple(resource["urn"] for resource in custom(state) if resource.get("protect"))
+
+
+def known_ids(state: State, type_: str) -> frozenset[str]:
+    """Ids of the type's resources that the state holds, also of those waiting to be deleted."""
+    return frozenset(
+        resource["id"] for resource in state.get("resources") or () if resource["type"] == type_ and resource.get("id")
+    )
+
+
+def adopt(state: State, adopted: Iterable[Adopted]) -> dict[str, Any]:
+    """The state with nothing pending and the adopted resources in it, last, as nothing can depend on them yet.
+
+    Of a replacement that was under way the old resource becomes one waiting to be deleted.
+    """
+    by_urn = {item.urn: item.id for item in adopted}
+    resources: list[dict[str, Any]] = []
+    for resource in state.get("resources") or ():
+        replaced = resource["urn"] in by_urn and not resource.get("delete")
+        resources.append({**resource, "delete": True} if replaced else dict(resource))
+    for operation in state.get("pending_operations") or ():
+        resource = operation["resource"]
+        if operation["type"] == "creating" and resource["urn"] in by_urn:
+            outputs = resource.get("outputs") or resource.get("inputs") or {}
+            resources.append({**resource, "id": by_urn[resource["urn"]], "outputs": outputs})
+    return {**_without(state, ("pending_operations",)), "resources": resources}
+
+
+def _without(state: State, names: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in state.items() if key not in names}
