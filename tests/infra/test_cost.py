@@ -1,0 +1,113 @@
+"""Monthly cost of resources, worked by hand from the price table of eu-west-1."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from quartermaster.infra.cost import change, monthly_cost
+from quartermaster.infra.resources import UNKNOWN, Resource
+
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+GROUP = "aws:autoscaling/group:Group"
+DATABASE = "aws:rds/instance:Instance"
+
+
+def resource(type_: str, name: str = "web", **inputs: Any) -> Resource:
+    return Resource(f"urn:pulumi:dev::shop::{type_}::{name}", type_, name, inputs)
+
+
+def hosts(least: Any = 3, kind: str = "m6i.large") -> list[Resource]:
+    disk = {"deviceName": "/dev/xvda", "ebs": {"volumeSize": 20}}
+    return [
+        resource(TEMPLATE, instanceType=kind, blockDeviceMappings=[disk]),
+        resource(GROUP, minSize=least, maxSize=12),
+    ]
+
+
+def test_group_costs_its_min() -> None:
+    cost = monthly_cost(hosts(), "eu-west-1")
+    assert cost.total == Decimal("239.61")  # 3 x (0.107 x 730 + 20 x 0.088)
+    assert cost.lines[0].why == "3 hosts (the group's min) of m6i.large with 20 GiB"
+
+
+def test_more_hosts_never_cost_less() -> None:
+    totals = [monthly_cost(hosts(least), "eu-west-1").total for least in range(5)]
+    assert totals == sorted(totals)
+    assert totals[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({"multiAz": True}, "336.96"),  # 2 x 0.196 x 730 + 2 x 200 x 0.127
+        ({"multiAz": False}, "168.48"),
+    ],
+)
+def test_standby_doubles_a_database(inputs: dict[str, Any], expected: str) -> None:
+    database = resource(DATABASE, engine="postgres", instanceClass="db.m6i.large", allocatedStorage=200, **inputs)
+    assert monthly_cost([database], "eu-west-1").total == Decimal(expected)
+
+
+def test_replica_has_the_storage_of_its_source() -> None:
+    source = resource(DATABASE, "orders", engine="postgres", instanceClass="db.m6i.large", allocatedStorage=200)
+    replica = resource(DATABASE, "orders-replica-1", replicateSourceDb=UNKNOWN, instanceClass="db.m6i.large")
+    assert monthly_cost([source, replica], "eu-west-1").total == 2 * Decimal("168.48")
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (resource("aws:ec2/natGateway:NatGateway"), "35.04"),
+        (resource("aws:lb/loadBalancer:LoadBalancer", subnets=[UNKNOWN] * 3), "29.35"),  # 0.0252 + 3 x 0.005 an hour
+        (resource("aws:lb/loadBalancer:LoadBalancer", subnets=[UNKNOWN] * 3, internal=True), "18.40"),
+        (resource("aws:kms/key:Key"), "1.00"),
+        (resource("aws:kms/key:Key", region="eu-central-1"), "1.00"),
+        (resource("aws:ec2/natGateway:NatGateway", region="eu-central-1"), "37.96"),
+        (resource("aws:ec2/vpcEndpoint:VpcEndpoint", vpcEndpointType="Gateway"), "0.00"),
+        (resource("aws:ec2/vpcEndpoint:VpcEndpoint", vpcEndpointType="Interface", subnetIds=["a", "b"]), "16.06"),
+        (resource("aws:ec2/subnet:Subnet"), "0.00"),
+        (resource("ops:infra:Cluster"), "0.00"),
+    ],
+    ids=lambda value: getattr(value, "type", value),
+)
+def test_single_resources(one: Resource, expected: str) -> None:
+    cost = monthly_cost([one], "eu-west-1")
+    assert cost.total == Decimal(expected)
+    assert cost.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("resources", "named"),
+    [
+        (hosts(kind="x9.large"), "no price of x9.large in eu-west-1"),
+        (hosts(least=UNKNOWN), "min size is not known"),
+        (hosts()[1:], "launch template"),
+        ([resource(DATABASE, engine="oracle-ee")], "engine oracle-ee"),
+        ([resource("aws:eks/cluster:Cluster")], "no price for this type"),
+        ([resource("aws:dynamodb/table:Table", billingMode="PROVISIONED")], "provisioned throughput"),
+        ([resource("aws:ec2/natGateway:NatGateway", region="mars-1")], "mars-1"),
+    ],
+)
+def test_what_has_no_price_is_named_and_not_free(resources: list[Resource], named: str) -> None:
+    [text] = monthly_cost(resources, "eu-west-1").unknown
+    assert named in text
+    assert "web" in text
+
+
+def test_charges_by_use_are_named_once() -> None:
+    resources = [resource("aws:ec2/natGateway:NatGateway", f"nat-{zone}") for zone in "abc"]
+    assert monthly_cost(resources, "eu-west-1").by_use == ("data through NAT gateways",)
+
+
+def test_change_is_the_contracts_shape() -> None:
+    before, after = monthly_cost(hosts(3), "eu-west-1"), monthly_cost(hosts(4), "eu-west-1")
+    assert change(before, after) == {"before": 239.61, "after": 319.48, "currency": "USD", "unknown": []}
+
+
+def test_json_says_how_each_figure_comes_about() -> None:
+    document = monthly_cost(hosts(), "eu-west-1").to_json()
+    assert document["dated"] == "2025-10-01"
+    assert document["lines"][0]["per_month"] == 239.61
