@@ -30,8 +30,7 @@ class Voice:
         """Hand the event over; returns when it has been taken. Acts come after it."""
         taken = threading.Event()
         self._talk.put((event, taken))
-        while not taken.wait(0.5):
-            self._check()
+        taken.wait()
         self._check()
 
     def wait(self, seconds: float) -> None:
@@ -60,8 +59,24 @@ class Voice:
                 count -= 1
                 continue
             event, taken = spoken
-            yield event
-            taken.set()
+            try:
+                yield event
+            except BaseException:
+                self._stopped.set()  # before the job may go on
+                raise
+            finally:
+                taken.set()
+
+    def _dismiss(self) -> None:
+        """Let jobs that wait to be heard find out that nobody listens."""
+        self._stopped.set()
+        while True:
+            try:
+                spoken = self._talk.get_nowait()
+            except queue.Empty:
+                return
+            if spoken is not None:
+                spoken[1].set()
 
 
 Job = Callable[[Voice], None]
@@ -80,8 +95,9 @@ def together(jobs: Sequence[Job]) -> Iterator[Event]:
     try:
         yield from voice._listen(len(threads))
     finally:
-        voice._stopped.set()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                voice._dismiss()
+                thread.join(0.05)
     if errors:
         raise errors[0]
