@@ -83,6 +83,33 @@ def test_odd_but_possible_things_are_warnings() -> None:
     ]
 
 
+WARNED = """\
+fleet: shop
+network: {cidr: 10.20.0.0/23}
+clusters:
+  web: {size: {min: 3, max: 300}}
+databases:
+  orders: {}
+backups:
+  rules: []
+capacity:
+  web: {target_utilisation: 0.9}
+recovery:
+  web: {zone: {rto: 5m, rpo: 5m}}
+  orders: {zone: {rto: 5m}}
+"""
+
+
+def test_every_warning_has_its_line() -> None:
+    assert {(fault.where, fault.line) for fault in read_text(WARNED).warnings} == {
+        ("network.cidr", 2),
+        ("backups.rules", 8),
+        ("capacity.web.survive.at_utilisation", 10),
+        ("recovery.web.zone.rpo", 12),
+        ("recovery.orders.zone", 13),
+    }
+
+
 def test_example_validates_without_a_warning() -> None:
     loaded = read_text(example("demo"))
     assert loaded.fleet.fleet == "demo"

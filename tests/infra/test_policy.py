@@ -151,7 +151,7 @@ def test_database_in_no_plan_at_all() -> None:
 
 
 def test_every_rule_is_shown_red_here() -> None:
-    marks = test_broken_resource_breaks_its_rule_alone.pytestmark  # type: ignore[attr-defined]
+    marks = test_broken_resource_breaks_its_rule_alone.pytestmark
     shown = {case[0] for case in marks[0].args[1]}
     assert shown == {name.replace("_", "-") for name in RULES}
 

@@ -72,13 +72,13 @@ def objectives_can_be_met(fleet: Fleet) -> Iterator[Fault]:
 
 
 def data_objectives_say_rpo(fleet: Fleet) -> Iterator[Fault]:
-    """Data has an RPO; hosts have none."""
+    """Data has an RPO; hosts have none, or 0s."""
     for name, objectives in fleet.recovery.objectives.items():
         for scope in ("zone", "region", "data_loss"):
             objective = getattr(objectives, scope)
             if objective is not None and name in fleet.databases and objective.rpo is None:
                 yield Fault(f"recovery.{name}.{scope}", "an objective for data without rpo", "add rpo: 5m, or yours")
-            if objective is not None and name in fleet.clusters and objective.rpo is not None:
+            if objective is not None and name in fleet.clusters and objective.rpo:
                 problem = f"{name} is a cluster and holds no data: rpo will not be measured"
                 yield Fault(f"recovery.{name}.{scope}.rpo", problem, "leave it out")
 
