@@ -1,10 +1,10 @@
 """How well and how fast the planner forecasts, on real series held beside the repository.
 
-    python bench/planner.py DATA_FOLDER [m4 eia web bike service tweets vm cloudwatch] [--series N] [--cheap]
+    python bench/planner.py [DATA_FOLDER] [m4 eia web bike service tweets vm cloudwatch] [--series N] [--cheap]
 
 M4 hourly: OWA against Naive2, as the competition defines it. The others: the last non-overlapping windows
 as origins, weighted quantile loss relative to week median with back-test bounds, the share of demand under q0.95, and
-seconds a series.
+seconds a series. Without a folder only the sample in examples/ is measured.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ CHEAP = ("naive", "seasonal_naive_day", "seasonal_naive_week", "level_median", "
 SETS = {
     # file, history in steps, horizon, origins
     "eia": ("eia_demand_hourly", 2016, 168, 6),
+    "sample": ("web_requests_hourly", 1008, 48, 8),
     "web": ("web_requests_hourly", 1344, 168, 12),
     "bike": ("bike_demand_hourly", 2016, 168, 12),
     "service": ("service_hourly", 672, 48, 4),
@@ -119,12 +120,14 @@ def rolling(name: str, data: Path, forecasters: tuple[Forecaster, ...], limit: i
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path)
-    parser.add_argument("sets", nargs="*", default=["m4", *SETS])
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("sets", nargs="*", default=["m4", *(s for s in SETS if s != "sample")])
     parser.add_argument("--series", type=int, default=10**6)
     parser.add_argument("--cheap", action="store_true", help="without the statsmodels forecasters")
     args = parser.parse_args()
     forecasters = candidates(CHEAP) if args.cheap else candidates()
+    if args.data is None:
+        args.data, args.sets = Path(__file__).parents[1] / "examples" / "metrics", ["sample"]
     for name in args.sets:
         measure = m4 if name == "m4" else functools.partial(rolling, name)
         line = measure(args.data, forecasters, args.series)
