@@ -14,6 +14,7 @@ from quartermaster.cli import (
     drill,
     fleetfile,
     forecast,
+    history,
     lease,
     local,
     machine,
@@ -23,6 +24,7 @@ from quartermaster.cli import (
     report,
     runbook,
 )
+from quartermaster.cli.group import Root
 from quartermaster.cli.options import OPTIONS
 
 __all__ = ["build"]
@@ -32,12 +34,13 @@ def build() -> typer.Typer:
     """The whole command line."""
     app = typer.Typer(
         name="ops",
+        cls=Root,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, machine, configure, report, demo):
+    for module in (fleetfile, machine, configure, report, history, demo):
         module.register(app)
     for group in (
         provision.group,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -37,13 +38,19 @@ def init(
 
 def validate() -> None:
     """Check fleet.yaml: every fault at once, each with line, value and remedy."""
+    from quartermaster.fleet.schema import read_fleet
+
     ops = session()
-    fleet = ops.fleet
+    loaded = read_fleet(ops.fleet_file)
+    fleet = loaded.fleet
     text = (
         f"{ops.fleet_file}: valid: fleet {fleet.fleet}, {len(fleet.stacks)} stacks, "
         f"{len(fleet.clusters)} clusters, {len(fleet.databases)} databases"
     )
-    emit({"file": str(ops.fleet_file), "valid": True, "fleet": fleet.fleet}, text)
+    warnings = [dataclasses.asdict(fault) for fault in loaded.warnings]
+    for fault in loaded.warnings:
+        text += f"\nwarning: {fault.file}:{fault.line} {fault.where}: {fault.problem}\n    → {fault.remedy}"
+    emit({"file": str(ops.fleet_file), "valid": True, "fleet": fleet.fleet, "warnings": warnings}, text)
 
 
 def schema() -> None:

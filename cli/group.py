@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
-__all__ = ["Group"]
+__all__ = ["Group", "Root"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _COMMON = "Everywhere: --fleet PATH · --stack NAME · --json · --yes"
@@ -24,3 +25,15 @@ class Group:
         """Register a command under ``name``."""
         epilog = f"Example: {example}\n\n{_COMMON}"
         return self.app.command(name, epilog=epilog, hidden=hidden)
+
+
+class Root(TyperGroup):
+    """The root command, quick to complete."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse; for completion leave the values of options unread: typer reads them through pydantic (0.1 s)."""
+        if not ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        _, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
+        ctx._protected_args, ctx.args = rest[:1], rest[1:]
+        return ctx.args

@@ -63,7 +63,13 @@ def reset() -> None:
 
 @group.command("fail", example="ops local fail zone eu-west-1a")
 def fail(kind: Annotated[str, typer.Argument()], name: Annotated[str, typer.Argument()]) -> None:
-    """Cut a zone off: its hosts, balancer legs and databases are unreachable."""
+    """Cut a zone off, or take a host's power: the API is told nothing."""
+    if kind == "host":
+        from quartermaster.infra.local.client import kill_host
+
+        kill_host(_local().workspace, name)
+        emit({"host": name, "state": "killed"}, f"host {name} has lost its power")
+        return
     _zone(kind, name, heal=False)
 
 

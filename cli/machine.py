@@ -39,6 +39,6 @@ def doctor() -> None:
 
 def setup() -> None:
     """Bring what is missing: the Pulumi engine, the hosts' base tree, system packages."""
-    from quartermaster.infra.setup.__main__ import main
+    from quartermaster.infra.setup.run import main
 
-    raise typer.Exit(main(["--parts", "machine"]))
+    raise typer.Exit(main([part for name in ("packages", "engine", "base tree") for part in ("--only", name)]))

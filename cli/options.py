@@ -44,7 +44,7 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
         word = pending.pop(0)
         if word == "--":
             return [*front, *rest, word, *pending]
-        if word in _FLAGS or word.partition("=")[0] in _TAKES_VALUE and "=" in word:
+        if word in _FLAGS or (word.partition("=")[0] in _TAKES_VALUE and "=" in word):
             front.append(word)
         elif word in _TAKES_VALUE:
             front += [word, *pending[:1]]

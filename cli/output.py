@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from quartermaster.cli.options import options
 from quartermaster.fleet.errors import InputError
@@ -13,7 +14,10 @@ from quartermaster.fleet.errors import InputError
 if TYPE_CHECKING:
     from quartermaster.fleet.events import Event, Json
 
-__all__ = ["confirm", "draw", "drawn", "emit", "say", "table"]
+__all__ = ["confirm", "draw", "emit", "fields", "say", "table", "working"]
+
+
+_T = TypeVar("_T")
 
 
 def emit(document: Json, text: str = "") -> None:
@@ -27,6 +31,20 @@ def emit(document: Json, text: str = "") -> None:
 def say(message: str) -> None:
     """A line for the person, on stderr: stdout holds the result alone."""
     sys.stderr.write(message + "\n")
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something goes on that has no steps: a moving line on a terminal, else one line."""
+    from rich.console import Console
+
+    console = Console(file=sys.stderr, highlight=False)
+    if not console.is_terminal:
+        say(f"{what} …")
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> str:
@@ -59,23 +77,22 @@ def confirm(question: str, *, plan: str = "") -> None:
         raise InputError("not confirmed; nothing was changed")
 
 
-def draw(events: Iterable[Event], *, quiet: bool = False) -> None:
-    """Draw all events (see ``drawn``)."""
-    for _ in drawn(events, quiet=quiet):
-        pass
+def draw(events: Generator[Event, None, _T] | Iterator[Event], *, quiet: bool = False) -> _T | None:
+    """Draw events on stderr until they end; returns the generator's own value.
 
-
-def drawn(events: Iterable[Event], *, quiet: bool = False) -> Iterator[Event]:
-    """Pass events on and draw them on stderr: a line for each step done, and what runs now, with its time.
-
-    ``quiet`` keeps steps that succeed off the page (dozens of resources); failures and notes always show.
+    A line for each step done, and what runs now. ``quiet`` keeps steps that succeed off the page (dozens of
+    resources); failures and notes always show.
     """
     from quartermaster.cli.progress import Progress
 
     with Progress(quiet=quiet) as progress:
-        for event in events:
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                value: _T | None = end.value
+                return value
             progress.show(event)
-            yield event
 
 
 def fields(values: Mapping[str, object]) -> str:

@@ -35,9 +35,10 @@ def preview(
 def up() -> None:
     """Make the account as fleet.yaml says: preview, policy, ask, apply."""
     ops = session()
+    ops.explain_interrupted("provision_up")
+    ops.explain_interrupted("provision_destroy")
     with ops.run("provision_up", scopes=[ops.scope()]) as (run, lease):
         deployment = _deployment(ops)
-        draw(run.record(lease.fenced(deployment.mend())))
         planned = deployment.preview()
         planned.refuse_blocked()
         confirm("Apply these changes?", plan=_changes(planned.to_json(), "would"))
@@ -56,10 +57,11 @@ def destroy(
 ) -> None:
     """Remove what `up` made; protected resources stay and are named."""
     ops = session()
-    _typed(ops, confirm_stack)
+    ops.typed_confirmation(confirm_stack)
+    ops.explain_interrupted("provision_up")
+    ops.explain_interrupted("provision_destroy")
     with ops.run("provision_destroy", scopes=[ops.scope()]) as (run, lease):
         deployment = _deployment(ops)
-        draw(run.record(lease.fenced(deployment.mend())))
         confirm(f"Remove everything of stack {ops.stack} ({ops.declared.target})?")
         draw(run.record(lease.fenced(deployment.destroy(include_protected=include_protected))), quiet=True)
         result = deployment.result.to_json()
@@ -90,16 +92,6 @@ def _deployment(ops: Session) -> Deployment:
     if not path.exists():
         path.write_bytes(bundle.content)
     return Deployment(ops.fleet, ops.stack, ops.workspace, ops.cloud, bundle=path)
-
-
-def _typed(ops: Session, typed: str) -> None:
-    from quartermaster.fleet.errors import InputError
-
-    if ops.declared.protect and typed != ops.stack:
-        raise InputError(
-            f"stack {ops.stack} is protected and is not destroyed on a plain yes",
-            remedy=f"--confirm {ops.stack}, after reading `ops provision preview`",
-        )
 
 
 def _changes(found: dict[str, Any], verb: str) -> str:

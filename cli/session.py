@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from quartermaster.cli.options import Options, options
+from quartermaster.fleet.clock import Clock, SystemClock
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.workspace import Workspace
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.journal import Journal, Run
     from quartermaster.fleet.leases import Lease, Leases
     from quartermaster.fleet.schema import Fleet, Stack
+    from quartermaster.runbooks.acts import FaultInjector
 
 __all__ = ["Session", "session"]
 
@@ -88,6 +90,25 @@ class Session:
         return counter(self)
 
     @cached_property
+    def faults(self) -> FaultInjector:
+        """What makes faults on this stack. Raises MissingPart on aws, where each must be a FIS experiment."""
+        from quartermaster.cli.faults import injector
+
+        return injector(self)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return SystemClock()
+
+    def typed_confirmation(self, typed: str) -> None:
+        """Raises InputError unless a protected stack was named by hand."""
+        if self.declared.protect and typed != self.stack:
+            raise InputError(
+                f"stack {self.stack} is protected; a plain yes is not enough",
+                remedy=f"--confirm {self.stack}, after reading the plan",
+            )
+
+    @cached_property
     def journal(self) -> Journal:
         from quartermaster.fleet.journal import Journal
 
@@ -102,6 +123,17 @@ class Session:
     def scope(self, *below: str) -> str:
         """A lease scope of this stack, e.g. ``scope("zone", "eu-west-1a")``."""
         return "/".join((self.stack, *below))
+
+    def explain_interrupted(self, kind: str) -> None:
+        """Say which runs of that kind were cut short, and close them: the run that begins now mends what they left."""
+        from quartermaster.cli.output import say
+
+        for row in self.journal.runs(kind, stack=self.stack):
+            if row.interrupted:
+                last = self.journal.events(row.id)[-1:]
+                where = f"at {last[0].event.title or last[0].event.step}" if last else "before its first step"
+                say(f"{row.id} was cut short {where} (process {row.pid} is gone); mending what it left")
+                self.journal.resume(row.id).finish("recovered")
 
     @contextmanager
     def run(self, kind: str, *, subject: str = "", scopes: list[str], resume: str = "") -> Iterator[tuple[Run, Lease]]:

@@ -1,0 +1,145 @@
+"""``ops drill``: choose the hours, run the drills, keep the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quartermaster.cli.group import Group
+from quartermaster.cli.output import confirm, draw, emit, say, table
+from quartermaster.cli.session import Session, session
+from quartermaster.fleet.errors import InputError
+
+if TYPE_CHECKING:
+    from quartermaster.runbooks.plan import DrillPlan
+
+group = Group("drill", "Recovery drills: schedule, run, recover, list.")
+
+
+@group.command("schedule", example="ops drill schedule --json")
+def schedule(days: Annotated[int, typer.Option(help="How far ahead.")] = 14) -> None:
+    """Choose an hour for each declared drill from the forecast, with the reason and the runner-up."""
+    from quartermaster.cli.forecasts import drill_schedule
+
+    found = drill_schedule(session(), days)
+    rows = [
+        (d["kind"], d["of"], d["starts_at"], "unknown" if d["risk"] is None else f"{d['risk']:.2%}", d["why"])
+        for d in found["drills"]
+    ]
+    text = table(["drill", "of", "starts (UTC)", "#risk", "why"], rows)
+    for item in found["infeasible"]:
+        text += f"\nnot possible: {item['kind']} of {item['of']}: {item['rule']}"
+    emit(found, text)
+
+
+@group.command("run", example="ops drill run instance_loss web --now")
+def run(
+    kind: Annotated[str, typer.Argument(help="Kind of drill, e.g. instance_loss.")],
+    of: Annotated[str, typer.Argument(help="Cluster or database.")],
+    now: Annotated[bool, typer.Option("--now", help="Now, not in its hours. Other guards hold.")] = False,
+    override: Annotated[str, typer.Option(help="A guard to break: freeze or hours.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; journalled.")] = "",
+    confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
+) -> None:
+    """Lose something on purpose, measure the recovery, put everything back."""
+    from quartermaster.runbooks import drill
+
+    ops = session()
+    drill.accept(kind, of, ops.fleet)
+    ops.typed_confirmation(confirm_stack)
+    if override and not reason:
+        raise InputError(f"--override {override} needs a reason", remedy="--reason 'why it must be now'")
+    pending = drill.unfinished(ops.journal, stack=ops.stack)
+    if pending:
+        raise InputError(f"drill {pending[0].id} was cut short and is not put right", remedy="ops drill recover")
+    plan = _plan(ops, kind, of, now, {override: reason} if override else {})
+    plan.require()
+    for warning in plan.warnings:
+        say(f"warning: {warning}")
+    confirm(f"Run {kind} of {of} on stack {ops.stack}?", plan=f"will lose host {plan.host} in {plan.zone}: {plan.why}")
+    result = draw(
+        drill.run(
+            plan,
+            journal=ops.journal,
+            leases=ops.leases,
+            hosts=ops.hosts,
+            faults=ops.faults,
+            counter=ops.counter if ops.fleet.clusters[of].balancer else None,
+            clock=ops.clock,
+        )
+    )
+    assert result is not None
+    emit(result.to_json(), _told(result.to_json()))
+
+
+@group.command("recover", example="ops drill recover --yes")
+def recover() -> None:
+    """Put right what an interrupted drill left, and close its run."""
+    from quartermaster.runbooks import drill
+
+    ops = session()
+    rows = drill.unfinished(ops.journal, stack=ops.stack)
+    if not rows:
+        emit({"recovered": []}, "nothing to recover: no drill was cut short")
+        return
+    done = []
+    for row in rows:
+        say(f"{row.id} ({row.subject}) was cut short: reading what it had done, then making the cluster whole")
+        result = draw(drill.recover(row, journal=ops.journal, leases=ops.leases, hosts=ops.hosts, clock=ops.clock))
+        assert result is not None
+        done.append(result.to_json())
+    emit({"recovered": done}, "\n".join(_told(item) for item in done))
+
+
+@group.command("list", example="ops drill list --json")
+def list_() -> None:
+    """List past drills with what they measured."""
+    from quartermaster.cli.history import state_of
+
+    ops = session()
+    rows = [(row, row.result or {}) for row in ops.journal.runs("drill", stack=ops.stack)]
+    shown = [
+        (row.id, row.subject, state_of(row), _seconds(result.get("rto_seconds")), _yes(result.get("objective_met")))
+        for row, result in rows
+    ]
+    text = table(["run", "drill", "state", "#RTO", "objective met"], shown) if rows else "no drill was run yet"
+    emit({"drills": [{"run": row.id, "state": state_of(row), **result} for row, result in rows]}, text)
+
+
+def _plan(ops: Session, kind: str, of: str, now: bool, overrides: dict[str, str]) -> DrillPlan:
+    from quartermaster.cli.forecasts import demand_now
+    from quartermaster.runbooks import drill
+
+    return drill.plan(
+        kind,
+        of,
+        group=ops.hosts.group(of),
+        fleet=ops.fleet,
+        stack=ops.stack,
+        now=ops.clock.now(),
+        demand=demand_now(ops, of),
+        right_now=now,
+        overrides=overrides,
+    )
+
+
+def _told(result: dict[str, Any]) -> str:
+    phases = " + ".join(f"{name} {seconds:.1f} s" for name, seconds in result["rto_phases"].items())
+    requests = result["requests"]
+    text = f"{result['kind']} of {result['of']} on {result['target']}: "
+    text += f"recovered in {_seconds(result['rto_seconds'])} ({phases})\n"
+    text += f"requests: {requests['failed']} of {requests['sent']} failed at the balancer\n" if requests else ""
+    text += f"objective met: {_yes(result['objective_met'])}; everything as before: {_yes(result['restored'])}"
+    return text + (" (rehearsed: local evidence)" if result["target"] == "local" else "")
+
+
+def _seconds(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.1f} s"
+
+
+def _yes(value: bool | None) -> str:
+    return "none declared" if value is None else "yes" if value else "no"
+
+
+__all__ = ["group"]

@@ -1,0 +1,90 @@
+"""``ops forecast``: demand ahead, with quantiles and the reasons for the model chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quartermaster.cli.group import Group
+from quartermaster.cli.output import emit, say, table, working
+from quartermaster.cli.session import session
+from quartermaster.fleet.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+group = Group("forecast", "Forecasts: run, backtest.")
+
+Metrics = Annotated[Path | None, typer.Option("--metrics", help="Parquet or CSV; default: the store.")]
+Levels = Annotated[str, typer.Option(help="Quantile levels, comma-separated.")]
+
+
+@group.command("run", example="ops forecast run --metrics requests.parquet --horizon 48 --out ahead.parquet")
+def run(
+    metrics: Metrics = None,
+    horizon: Annotated[int, typer.Option(help="Steps ahead, in each series' own interval.")] = 48,
+    levels: Levels = "0.5,0.9,0.95,0.99",
+    out: Annotated[Path | None, typer.Option(help="Parquet file to write; default: .ops/reports.")] = None,
+) -> None:
+    """Forecast every series: exactly HORIZON rows each, levels that never cross."""
+    from quartermaster.planner.forecast import check_request, forecast
+    from quartermaster.planner.frame import write
+
+    asked = check_request(horizon, _levels(levels))
+    frame = history(metrics)
+    out = out or session().workspace.folder("reports") / "forecast.parquet"
+    if not out.parent.is_dir():
+        raise InputError(f"no folder {out.parent} for --out", remedy="create it, or choose another --out")
+    with working(f"forecasting {frame['series_id'].nunique()} series, {horizon} steps"):
+        found = forecast(frame, horizon, asked)
+    write(found.frame, out)
+    for refusal in found.refused:
+        say(f"refused: {refusal.name}: {refusal.reason}")
+    emit({"file": str(out), **found.to_json()}, _told(found.to_json()) + f"\nwrote {out}")
+
+
+@group.command("backtest", example="ops forecast backtest --metrics requests.parquet --horizon 48")
+def backtest(metrics: Metrics = None, horizon: Annotated[int, typer.Option(help="Steps ahead.")] = 48) -> None:
+    """Show how each model did on the history's own past, and which one is used."""
+    from quartermaster.planner.forecast import forecast
+
+    with working("trying every model on the past"):
+        choices = [choice.to_json() for choice in forecast(history(metrics), horizon).choices]
+    rows = [(c["series"], s["model"], _number(s["relative_error"]), s["reason"]) for c in choices for s in c["scores"]]
+    emit({"choices": choices}, table(["series", "model", "#error vs naive", "verdict"], rows))
+
+
+def history(metrics: Path | None) -> pd.DataFrame:
+    """The long frame of ``--metrics``, else of the store."""
+    if metrics is not None:
+        from quartermaster.planner.frame import read
+
+        return read(metrics)
+    from quartermaster.planner.store import load
+
+    return load(session().workspace.folder("metrics"))
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as exc:
+        raise InputError(f"--levels {text!r} is no list of numbers", remedy="for example 0.5,0.9,0.95,0.99") from exc
+
+
+def _told(found: dict[str, Any]) -> str:
+    rows = [(c["series"], c["model"], c["reason"], c["runner_up"]) for c in found["choices"]]
+    text = table(["series", "model", "why", "runner-up"], rows[:40])
+    text += f"and {len(rows) - 40} more series\n" if len(rows) > 40 else ""
+    for finding in found["findings"][:20]:
+        text += f"found in {finding['series']} at {finding['where']}: {finding['detail']}\n"
+    return text
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+__all__ = ["group", "history"]

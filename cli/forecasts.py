@@ -1,0 +1,70 @@
+"""What other commands ask of the planner: plans from the store, the demand of this hour, the drill schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from quartermaster.cli.output import working
+
+if TYPE_CHECKING:
+    from quartermaster.cli.session import Session
+    from quartermaster.planner.plan import ClusterPlan
+    from quartermaster.playbooks.patch import Need
+    from quartermaster.runbooks.guards import Demand
+
+__all__ = ["demand_now", "drill_schedule", "need_now", "plans"]
+
+
+def plans(ops: Session, *only: str) -> Mapping[str, ClusterPlan]:
+    """Capacity plans of clusters whose demand the store knows; none where it holds no metrics."""
+    from quartermaster.planner.plan import plan
+    from quartermaster.planner.settings import of_fleet
+    from quartermaster.planner.store import list_series, load
+
+    store = ops.workspace.folder("metrics")
+    wanted = {series: own for series, own in of_fleet(ops.fleet).items() if not only or own[0] in only}
+    known = [item.series for item in list_series(store) if item.series in wanted]
+    if not known:
+        return {}
+    with working("forecasting demand from the metric store"):
+        return plan(load(store), wanted, only=[wanted[series][0] for series in known], now=ops.clock.now()).clusters
+
+
+def demand_now(ops: Session, cluster: str) -> Demand | None:
+    """The upper quantile of the cluster's demand in this hour; None without a forecast."""
+    from quartermaster.planner.unit import period_seconds
+    from quartermaster.runbooks.guards import Demand
+
+    plan = plans(ops, cluster).get(cluster)
+    if plan is None:
+        return None
+    seconds = period_seconds(plan.series.unit)
+    asked = plan.requirement[0].demand_q / seconds
+    return Demand(per_second=asked, unit_capacity=plan.unit.value / seconds, quantile=plan.settings.quantile)
+
+
+def need_now(ops: Session, cluster: str) -> Need:
+    """Hosts that this hour needs, as it is and with the declared zones lost; unknown without a forecast."""
+    from quartermaster.playbooks.patch import Need
+
+    plan = plans(ops, cluster).get(cluster)
+    if plan is None:
+        return Need()
+    demand = plan.requirement[0].demand_q
+    source = f"forecast by {plan.choice.model}, quantile {plan.settings.quantile:g} of this hour"
+    return Need(math.ceil(demand / plan.rules.unit), math.ceil(demand / plan.rules.surviving_unit), source)
+
+
+def drill_schedule(ops: Session, days: int) -> dict[str, Any]:
+    """The contract's document of ``ops drill schedule``."""
+    from quartermaster.planner.drill_schedule import schedule
+
+    done = [row for row in ops.journal.runs("drill", stack=ops.stack) if row.state == "done"]
+    last_runs = {}
+    for row in reversed(done):
+        kind, _, of = row.subject.partition(" ")
+        last_runs[kind, of] = row.started_at
+    found: dict[str, Any] = schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, last_runs).to_json()
+    return found

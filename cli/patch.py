@@ -1,0 +1,228 @@
+"""``ops patch``: upgrade a cluster's hosts, one zone at a time, without losing a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quartermaster.cli.group import Group as CommandGroup
+from quartermaster.cli.output import confirm, draw, emit, say, table
+from quartermaster.cli.session import Session, session
+from quartermaster.fleet.errors import InputError, OpsError, Stopped
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.events import Event
+    from quartermaster.fleet.hosts import Group
+    from quartermaster.fleet.journal import Run, RunRow
+    from quartermaster.playbooks.machine import Survey
+    from quartermaster.playbooks.patch_plan import PatchPlan
+    from quartermaster.playbooks.patch_run import Tools
+
+group = CommandGroup("patch", "Patch cycles: plan, run, resume, recover, status.")
+
+Cluster = Annotated[str, typer.Argument(help="Cluster to patch.")]
+Override = Annotated[bool, typer.Option("--override", help="Break window and freeze; needs --reason.")]
+Reason = Annotated[str, typer.Option(help="Why; journalled.")]
+
+
+@group.command("plan", example="ops patch plan web")
+def plan(cluster: Cluster, override: Override = False, reason: Reason = "") -> None:
+    """Show what is pending on each host, and the waves in which it would be done. Changes nothing."""
+    found = _plan(session(), cluster, override, reason)
+    emit(found.to_json(), _planned(found))
+
+
+@group.command("run", example="ops patch run web --yes")
+def run(cluster: Cluster, override: Override = False, reason: Reason = "") -> None:
+    """Drain, upgrade, check and return each host: a canary, then waves within one zone each."""
+    from quartermaster.playbooks import patch_run
+
+    ops = session()
+    _known(ops, cluster)
+    left = _unfinished(ops, cluster)
+    if left:
+        raise InputError(
+            f"patch run {left[0].id} of {cluster} was cut short",
+            remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
+        )
+    planned = _plan(ops, cluster, override, reason)
+    if not planned.waves:
+        emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing is pending on {cluster}")
+        return
+    confirm(f"Patch {cluster}?", plan=_planned(planned))
+    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster)) as (record, lease):
+        tools = _tools(ops, cluster)
+        _finish(ops, record, lease.fenced(patch_run.run(planned, record.id, tools)))
+
+
+@group.command("resume", example="ops patch resume web --yes")
+def resume(cluster: Cluster) -> None:
+    """Go on with a run that was cut short or stopped: finished hosts are left, half-done ones taken up."""
+    from quartermaster.playbooks import patch_run
+
+    ops = session()
+    row = _last_unfinished(ops, cluster)
+    events = [item.event for item in ops.journal.events(row.id)]
+    say(f"{row.id} was cut short after {len(events)} events; looking at the hosts, then going on")
+    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=row.id) as (record, lease):
+        _finish(ops, record, lease.fenced(patch_run.resume(events, record.id, _tools(ops, cluster))))
+
+
+@group.command("recover", example="ops patch recover web --yes")
+def recover(cluster: Cluster) -> None:
+    """Give a run up: suspended processes, floor and standby hosts are put back."""
+    from quartermaster.playbooks.patch_recover import recover as put_back
+
+    ops = session()
+    row = _last_unfinished(ops, cluster)
+    events = [item.event for item in ops.journal.events(row.id)]
+    say(f"{row.id} was cut short after {len(events)} events; putting back what it left")
+    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=row.id) as (record, lease):
+        tools = _tools(ops, cluster)
+        steps = put_back(events, world=tools.world, machines=tools.machines)
+        _finish(ops, record, lease.fenced(steps), ended="recovered")
+
+
+@group.command("status", example="ops patch status web --json")
+def status(cluster: Cluster) -> None:
+    """Show the last run: each host with its state and versions."""
+    ops = session()
+    _known(ops, cluster)
+    rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)
+    if not rows:
+        emit({"hosts": [], "state": "never", "requests": None, "run": None}, f"{cluster} was never patched")
+        return
+    document = _outcome(ops, rows[0].id)
+    if rows[0].interrupted:
+        document["state"] = "interrupted"
+    emit(document, _told(document))
+
+
+def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
+    from quartermaster.cli.forecasts import need_now
+    from quartermaster.playbooks import patch
+
+    _known(ops, cluster)
+    if override and not reason.strip():
+        raise InputError("--override needs a reason", remedy="--reason 'why it must be now'")
+    found = ops.hosts.group(cluster)
+    return patch.plan(
+        found,
+        ops.fleet,
+        _surveys(ops, found),
+        ops.clock.now(),
+        drain_seconds=ops.hosts.drain_seconds(found),
+        need=need_now(ops, cluster),
+        override=reason if override else "",
+    )
+
+
+def _surveys(ops: Session, found: Group) -> Mapping[str, Survey]:
+    """What is pending, asked of all hosts at once."""
+    from quartermaster.cli.ssh import inventory
+    from quartermaster.playbooks.machine import HostTrouble, Survey
+    from quartermaster.playbooks.remote import SshMachines
+
+    machines = SshMachines(inventory(ops, [found]))
+
+    def ask(host_id: str) -> Survey:
+        machine = machines.open(host_id)
+        try:
+            return machine.survey()
+        except HostTrouble as error:
+            return Survey(error=error.message)
+        finally:
+            machine.close()
+
+    ids = [host.id for host in found.hosts]
+    say(f"asking {len(ids)} hosts what is pending")
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return dict(zip(ids, pool.map(ask, ids), strict=True))
+
+
+def _tools(ops: Session, cluster: str) -> Tools:
+    from quartermaster.cli.ssh import inventory
+    from quartermaster.playbooks.patch_run import Tools
+    from quartermaster.playbooks.remote import SshMachines
+    from quartermaster.playbooks.world import CloudWorld
+
+    return Tools(
+        world=CloudWorld(ops.hosts, cluster),
+        machines=SshMachines(inventory(ops, [ops.hosts.group(cluster)])),
+        counter=ops.counter if ops.fleet.clusters[cluster].balancer else None,
+        clock=ops.clock,
+    )
+
+
+def _finish(ops: Session, record: Run, steps: Iterator[Event], *, ended: str = "") -> None:
+    """Draw the steps, close the run with what they came to, and exit by it."""
+    draw(record.record(steps))
+    document = _outcome(ops, record.id)
+    state = ended or document["state"]
+    document["state"] = state
+    record.finish(state, document)
+    emit(document, _told(document))
+    if state == "stopped":
+        raise Stopped(f"{record.id} stopped part-way", remedy=f"ops patch resume {document['cluster']}")
+    if state == "failed":
+        bad = [f"{host['id']} {host['state']}: {host['why']}" for host in document["hosts"] if host["why"]]
+        raise OpsError(f"{record.id} failed: " + "; ".join(bad), remedy=f"ops history {record.id}")
+
+
+def _outcome(ops: Session, run_id: str) -> dict[str, Any]:
+    from quartermaster.playbooks.patch_result import outcome
+
+    return outcome([item.event for item in ops.journal.events(run_id)], run=run_id).to_json()
+
+
+def _unfinished(ops: Session, cluster: str) -> list[RunRow]:
+    rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)
+    return [row for row in rows if row.interrupted or row.state == "stopped"]
+
+
+def _last_unfinished(ops: Session, cluster: str) -> RunRow:
+    _known(ops, cluster)
+    rows = _unfinished(ops, cluster)
+    if not rows:
+        raise InputError(f"no patch run of {cluster} was cut short", remedy=f"ops patch run {cluster}")
+    return rows[0]
+
+
+def _known(ops: Session, cluster: str) -> None:
+    if cluster not in ops.fleet.clusters:
+        raise InputError(f"no cluster {cluster!r} in {ops.fleet_file.name}", remedy=", ".join(ops.fleet.clusters))
+
+
+def _scopes(ops: Session, cluster: str) -> list[str]:
+    return [ops.scope("cluster", cluster), *(ops.scope("zone", zone) for zone in ops.fleet.zone_names())]
+
+
+def _planned(found: PatchPlan) -> str:
+    rows = [
+        (
+            host.id,
+            host.zone,
+            len(host.updates),
+            host.skipped or ", ".join(f"{u.name} {u.new}" for u in host.updates[:3]),
+        )
+        for host in found.hosts
+    ]
+    text = table(["host", "zone", "#pending", "what"], rows)
+    for wave in found.waves:
+        kind = "canary" if wave.canary else "wave"
+        text += f"\n{kind} {wave.number} in {wave.zone}: {', '.join(wave.hosts)}; {wave.left} keep serving"
+    return text + "".join(f"\nwarning: {warning}" for warning in found.warnings)
+
+
+def _told(document: dict[str, Any]) -> str:
+    rows = [(h["id"], h["zone"], h["state"], h["from"], h["to"], f"{h['seconds']:.1f} s") for h in document["hosts"]]
+    text = table(["host", "zone", "state", "from", "to", "#took"], rows)
+    requests = document["requests"]
+    counted = f"{requests['failed']} of {requests['sent']} requests failed" if requests["sent"] else "no requests seen"
+    return text + f"\n{document['run']}: {document['state']}; {counted} at the balancer"
+
+
+__all__ = ["group"]

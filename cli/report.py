@@ -1,0 +1,31 @@
+"""``ops report``: one page for the people who pay and the people on call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quartermaster.cli.output import emit
+from quartermaster.cli.session import session
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("report", epilog="Example: ops report --out fleet.html")(report)
+
+
+def report(
+    out: Annotated[Path | None, typer.Option(help="HTML file to write; default: .ops/reports/report.html.")] = None,
+) -> None:
+    """Write one self-contained page: forecast, plan, cost, drill calendar, last patch and drill."""
+    from quartermaster.cli.report_data import gather
+
+    from quartermaster.planner.report import render
+
+    ops = session()
+    path = out or ops.workspace.folder("reports") / "report.html"
+    path.write_text(render(gather(ops)), encoding="utf-8")
+    emit({"file": str(path)}, f"wrote {path}")

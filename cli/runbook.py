@@ -1,0 +1,62 @@
+"""``ops runbook``: the documents that people read and drills execute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quartermaster.cli.group import Group
+from quartermaster.cli.output import emit, table
+from quartermaster.cli.session import session
+from quartermaster.fleet.errors import InputError
+
+group = Group("runbook", "Runbooks: list, render with the fleet's live names, check.")
+
+
+@group.command("list", example="ops runbook list")
+def list_() -> None:
+    """List the kinds of which there is a runbook."""
+    from quartermaster.runbooks.render import kinds
+
+    emit({"runbooks": list(kinds())}, "\n".join(kinds()))
+
+
+@group.command("render", example="ops runbook render instance_loss web --html > runbook.html")
+def render(
+    kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")],
+    of: Annotated[str, typer.Argument(help="Cluster whose live names are filled in.")],
+    html: Annotated[bool, typer.Option("--html", help="One HTML page instead of Markdown.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+) -> None:
+    """Print the runbook as the drill would execute it now."""
+    from quartermaster.runbooks import drill
+    from quartermaster.runbooks.render import render_html
+
+    ops = session()
+    drill.accept(kind, of, ops.fleet)
+    plan = drill.plan(
+        kind, of, group=ops.hosts.group(of), fleet=ops.fleet, stack=ops.stack, now=ops.clock.now(), right_now=True
+    )
+    text = render_html(plan.document) if html else plan.document
+    if out is not None:
+        out.write_text(text, encoding="utf-8")
+        emit({"file": str(out)}, f"wrote {out}")
+    else:
+        emit({"kind": kind, "of": of, "document": text}, text)
+
+
+@group.command("check", example="ops runbook check")
+def check() -> None:
+    """Refuse undefined names, unknown commands, and steps without a probe."""
+    from quartermaster.runbooks.render import check as faults
+    from quartermaster.runbooks.render import kinds
+
+    found = faults()
+    if found:
+        raise InputError(f"{len(found)} faults in the runbooks", found)
+    emit({"checked": list(kinds()), "faults": []}, table(["runbook", "faults"], [(kind, "none") for kind in kinds()]))
+
+
+__all__ = ["group"]
