@@ -13,12 +13,14 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.aws import LocalCloud
 from quartermaster.fleet.journal import process_started
-from quartermaster.infra.local import moto_ec2
+from quartermaster.infra.local import moto_autoscaling, moto_ec2, moto_elbv2, moto_groups_api, moto_schedule
+from quartermaster.infra.local.balancers import Balancers
 from quartermaster.infra.local.host import HostSpec
 from quartermaster.infra.local.ledger import Ledger, sweep
 from quartermaster.infra.local.machines import Machines, Work, facts_of
@@ -64,8 +66,12 @@ class Cloud:
         self._network = Network(world)
         self._work = Work(workers=4)
         self._machines = Machines(world, self._network, self._work)
+        self._balancers = Balancers(world, self._network, self._work)
         moto = moto_application()
         moto_ec2.install(world)
+        moto_elbv2.install(world)
+        moto_groups_api.install(world)
+        moto_schedule.install()
         self._application = Application(world, moto, self._routes(), world.home / "packages", self._secret)
         self._doors: dict[str, Listener] = {"": Listener(self._application, "127.0.0.1", 0)}
         world.port = self._doors[""].port
@@ -85,8 +91,16 @@ class Cloud:
         """One observation, one set of decisions."""
         with self.world.lock:
             moto_ec2.advance(self.world, self._machines.ids())
-            self._wanted = moto_ec2.specs(self.world) if self.world.with_hosts else {}
+            moto_elbv2.advance(self.world)
+            moto_schedule.advance(self.world, datetime.now(UTC))
+            moto_autoscaling.advance(self.world)
+            real = self.world.with_hosts
+            self._wanted = moto_ec2.specs(self.world) if real else {}
+            balancers = moto_elbv2.specs(self.world) if real else {}
+            pools = [pool for spec in balancers.values() for pool in spec.pools]
+            servers = {pool.name: moto_elbv2.servers(self.world, pool) for pool in pools}
         self._machines.step(self._wanted)
+        self._balancers.step(balancers, servers)
         for bridge in self._network.bridges():
             if bridge.name not in self._doors:
                 self._doors[bridge.name] = Listener(self._application, bridge.address, self.world.port)
@@ -95,6 +109,7 @@ class Cloud:
         """Remove everything. Idempotent."""
         log.info("local cloud %s stops", self.world.instance)
         self._work.close()
+        self._balancers.close()
         self._machines.close()
         for door in self._doors.values():
             door.close()
@@ -109,6 +124,7 @@ class Cloud:
             "stop": lambda _body: self._stop.set(),
             "hosts/kill": lambda body: self._machines.kill(body["host"]),
             "hosts/enter": lambda body: self._enter(body["host"]),
+            "requests": lambda body: self._requests(body["balancer"]),
             "zones/fail": lambda body: self._zone(body["zone"], failed=True),
             "zones/heal": lambda body: self._zone(body["zone"], failed=False),
         }
@@ -121,12 +137,16 @@ class Cloud:
             "pid": os.getpid(),
             "timing": world.timing.name,
             "hosts": facts_of(self._machines, self._wanted),
-            "balancers": [],
+            "balancers": self._balancers.facts(),
             "databases": [],
             "failed_zones": sorted(world.failed_zones),
             "with_hosts": world.with_hosts,
             "why_no_hosts": world.why_no_hosts,
         }
+
+    def _requests(self, name: str) -> Mapping[str, int]:
+        sent, failed = self._balancers.requests(name)
+        return {"sent": sent, "failed": failed}
 
     def _enter(self, host_id: str) -> Mapping[str, Any]:
         machine = self._machines.get(host_id)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quartermaster.infra.local.imds import MetadataServer
 from quartermaster.infra.local.network import Attachment, Bridge, Network
 from quartermaster.infra.local.world import World, log
 
@@ -56,7 +55,6 @@ class Machine:
     spec: HostSpec
     folder: Path
     attachment: Attachment
-    metadata: MetadataServer
     launcher: subprocess.Popen[bytes] | None = None
     rebooted: int = 0
     killed: bool = False
@@ -93,16 +91,15 @@ class Machine:
         return ["nsenter", f"--target={pid}", *spaces, "--", *inside]
 
 
-def make(world: World, network: Network, bridge: Bridge, spec: HostSpec, metadata: MetadataServer) -> Machine:
-    """The host's disk, address and metadata service, not powered on yet."""
+def make(world: World, network: Network, bridge: Bridge, spec: HostSpec) -> Machine:
+    """The host's disk, address, not powered on yet."""
     folder = world.home / "hosts" / spec.id
     world.ledger.add("folder", str(folder))
     for name in ("upper", "work", "root"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "upper").chmod(0o755)
-    attachment = network.attach(spec.id, bridge, spec.address, metadata=True)
-    metadata.listen(attachment.netns)
-    return Machine(spec, folder, attachment, metadata)
+    attachment = network.attach(spec.id, bridge, spec.address)
+    return Machine(spec, folder, attachment)
 
 
 def power_on(world: World, bridge: Bridge, machine: Machine) -> None:
@@ -178,9 +175,8 @@ def cut(machine: Machine) -> None:
 
 
 def remove(world: World, network: Network, machine: Machine) -> None:
-    """Everything of a host that is off: namespace, interface, metadata service, disk."""
+    """Everything of a host that is off: namespace, interface, disk."""
     cut(machine)
-    machine.metadata.close()
     network.detach(machine.attachment)
     until = time.monotonic() + 5
     while subprocess.run(["rm", "-rf", str(machine.folder)], capture_output=True, check=False).returncode != 0:

@@ -1,4 +1,7 @@
-"""The instance metadata service, version 2 only, at 169.254.169.254:80 inside each host's namespace."""
+"""The instance metadata service, version 2 only, at 169.254.169.254:80 on each VPC's bridge.
+
+Who asks is known by the address that the request comes from.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from quartermaster.infra.local.network import METADATA_ADDRESS, listening_socket
 
 __all__ = ["Facts", "MetadataServer", "lookup"]
 
-Facts = Callable[[], Mapping[str, str]]
-"""Path below /latest/ → text, read anew for each request."""
+Facts = Callable[[str], Mapping[str, str]]
+"""Private address of a host → path below /latest → text, read anew for each request."""
 
 _TOKEN = "X-aws-ec2-metadata-token"
 
@@ -35,11 +38,12 @@ def lookup(facts: Mapping[str, str], path: str) -> str | None:
 
 
 class MetadataServer:
-    """Serves one host."""
+    """Serves the hosts of one VPC."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._tokens: dict[str, float] = {}
+        self._tokens: dict[tuple[str, str], float] = {}
+        """(host's address, token) → when it ends."""
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -78,15 +82,16 @@ class MetadataServer:
             _reply(request, 400, "Bad Request")
             return
         token = secrets.token_urlsafe(40)
-        self._tokens[token] = time.monotonic() + int(ttl)
+        self._tokens[request.client_address[0], token] = time.monotonic() + int(ttl)
         _reply(request, 200, token, {"X-aws-ec2-metadata-token-ttl-seconds": ttl})
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        if self._tokens.get(request.headers.get(_TOKEN, ""), 0.0) < time.monotonic():
+        host = request.client_address[0]
+        if self._tokens.get((host, request.headers.get(_TOKEN, "")), 0.0) < time.monotonic():
             _reply(request, 401, "Unauthorized")
             return
         version, _, path = request.path.strip("/").partition("/")
-        text = lookup(self._facts(), path) if version in ("latest", "2021-07-15") else None
+        text = lookup(self._facts(host), path) if version in ("latest", "2021-07-15") else None
         if text is None:
             _reply(request, 404, "Not Found")
         else:

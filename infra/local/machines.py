@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -54,6 +55,8 @@ class Machines:
         self._work = work
         self._machines: dict[str, Machine] = {}
         self._unplugged: set[str] = set()
+        self._metadata: dict[str, MetadataServer] = {}
+        self._metadata_lock = threading.Lock()
 
     def ids(self) -> set[str]:
         """Ids of the hosts that exist here, dying ones included."""
@@ -81,9 +84,7 @@ class Machines:
                 self._cable(act)
         with self._world.lock:
             for key in wanted:
-                instance = moto_ec2.find(self._world, key)
-                if instance is not None:
-                    instance.ops_host_ok = present[key].state in ("on", "rebooting") if key in present else True
+                moto_ec2.observe(self._world, key, key not in present or present[key].state in ("on", "rebooting"))
 
     def kill(self, host_id: str) -> None:
         """Cut the power and the cable of a host; the API is not told."""
@@ -100,6 +101,8 @@ class Machines:
         for key, machine in list(self._machines.items()):
             host.remove(self._world, self._network, machine)
             del self._machines[key]
+        for server in self._metadata.values():
+            server.close()
 
     def _present(self) -> dict[str, PresentHost]:
         return {key: self._look(machine) for key, machine in list(self._machines.items())}
@@ -126,8 +129,8 @@ class Machines:
     def _act(self, act: Act, spec: HostSpec | None) -> None:
         if act.kind == "make" and spec is not None:
             bridge = self._bridge(spec)
-            metadata = MetadataServer(lambda: moto_ec2.metadata(self._world, spec.id))
-            machine = host.make(self._world, self._network, bridge, spec, metadata)
+            self._serve_metadata(bridge)
+            machine = host.make(self._world, self._network, bridge, spec)
             self._machines[spec.id] = machine
             host.power_on(self._world, bridge, machine)
             return
@@ -141,7 +144,7 @@ class Machines:
             machine.rebooted += 1
             host.reboot(machine)
         elif act.kind == "remove":
-            host.power_off(machine, grace_seconds=self._world.timing["terminate"])
+            host.power_off(machine, grace_seconds=max(5.0, self._world.timing["terminate"]))
             host.remove(self._world, self._network, machine)
             self._unplugged.discard(act.host)
             del self._machines[act.host]
@@ -153,6 +156,14 @@ class Machines:
         elif act.kind == "report_dead":
             log.warning("host %s died: its init ended with %s", act.host, machine.facts().get("status"))
             machine.launcher, machine.killed = None, True
+
+    def _serve_metadata(self, bridge: Bridge) -> None:
+        """The VPC's metadata service, made before its first host boots."""
+        with self._metadata_lock:
+            if bridge.vpc not in self._metadata:
+                server = MetadataServer(lambda address: moto_ec2.metadata(self._world, bridge.vpc, address))
+                server.listen(self._network.attach_metadata(bridge).netns)
+                self._metadata[bridge.vpc] = server
 
     def _cable(self, act: Act) -> None:
         attachment = self.get(act.host).attachment

@@ -15,7 +15,7 @@ from quartermaster.infra.local.host import HostSpec
 from quartermaster.infra.local.network import overlapping, routes
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["advance", "backends", "find", "install", "metadata", "powered_off", "specs", "vpcs", "zones"]
+__all__ = ["advance", "backends", "find", "install", "metadata", "observe", "powered_off", "specs", "vpcs", "zones"]
 
 PENDING, RUNNING, SHUTTING_DOWN, TERMINATED, STOPPING, STOPPED = 0, 16, 32, 48, 64, 80
 _NAMES = {0: "pending", 16: "running", 32: "shutting-down", 48: "terminated", 64: "stopping", 80: "stopped"}
@@ -34,7 +34,8 @@ def install(world: World) -> None:
     def born(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
         self.ops_finish_termination = lambda: terminate(self)
-        self.ops_host_ok = True
+        self.ops_host_ok, self.ops_host_failed_at = True, 0.0
+        self.ops_target_lifecycle = ""
         self.ops_reboots = 0
         set_state(world, self, PENDING)
 
@@ -168,15 +169,24 @@ def zones(world: World) -> set[str]:
     }
 
 
+def observe(world: World, instance_id: str, ok: bool) -> None:
+    """Take over whether the instance's host is up."""
+    instance = find(world, instance_id)
+    if instance is not None:
+        if instance.ops_host_ok and not ok:
+            instance.ops_host_failed_at = world.now()
+        instance.ops_host_ok = ok
+
+
 def vpcs(world: World) -> set[str]:
     """Ids of the VPCs that exist."""
     return {vpc for _, backend in backends(world) for vpc in backend.vpcs}
 
 
-def metadata(world: World, instance_id: str) -> Mapping[str, str]:
-    """What the metadata service says of an instance: path below /latest → text."""
+def metadata(world: World, vpc: str, address: str) -> Mapping[str, str]:
+    """What the metadata service says to the host at an address: path below /latest → text."""
     with world.lock:
-        instance = find(world, instance_id)
+        instance = _at(world, vpc, address)
         if instance is None:
             return {}
         backend = instance.ec2_backend
@@ -199,13 +209,21 @@ def metadata(world: World, instance_id: str) -> Mapping[str, str]:
             facts["user-data"] = base64.b64decode(str(instance.user_data)).decode(errors="replace")
         for tag in instance.get_tags():
             facts[f"meta-data/tags/instance/{tag['key']}"] = tag["value"]
-        target = getattr(instance, "ops_target_lifecycle", "")
+        target = instance.ops_target_lifecycle
         if target:
             facts["meta-data/autoscaling/target-lifecycle-state"] = target
         role = _role(backend, instance)
         if role:
             facts[f"meta-data/iam/security-credentials/{role}"] = imds.credentials(_SECRET, instance.id)
         return facts
+
+
+def _at(world: World, vpc: str, address: str) -> Any:
+    alive = (RUNNING, STOPPING, SHUTTING_DOWN)
+    for _, instance in instances(world):
+        if instance._state.code in alive and instance.private_ip == address and instance.vpc_id == vpc:
+            return instance
+    return None
 
 
 def _role(backend: Any, instance: Any) -> str:

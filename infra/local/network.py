@@ -128,8 +128,31 @@ class Network:
             _try(["ip", "link", "delete", bridge.name])
             self._world.ledger.remove("link", bridge.name)
 
-    def attach(self, name: str, bridge: Bridge, address: str, *, metadata: bool = False) -> Attachment:
-        """A namespace ``name`` with ``address`` on the bridge; ``metadata`` adds the metadata service's address."""
+    def attach(self, name: str, bridge: Bridge, address: str) -> Attachment:
+        """A namespace ``name`` with ``address`` on the bridge."""
+        inside = [
+            f"addr add {address}/{bridge.prefix_length} dev eth0",
+            "link set eth0 up",
+            f"route add default via {bridge.address}",
+            f"route add {METADATA_ADDRESS}/32 dev eth0",
+        ]
+        return self._attach(name, bridge, address, inside)
+
+    def attach_metadata(self, bridge: Bridge) -> Attachment:
+        """The namespace on the bridge that has the metadata service's address.
+
+        Not the host's own namespace: a web server there could not listen on every address. Not the machine's either:
+        it may be an EC2 instance with a metadata service of its own.
+        """
+        cidr = ipaddress.ip_interface(f"{bridge.address}/{bridge.prefix_length}").network
+        inside = [
+            f"addr add {METADATA_ADDRESS}/32 dev eth0",
+            "link set eth0 up",
+            f"route add {cidr} dev eth0",
+        ]
+        return self._attach(f"imds{bridge.name.rpartition('br')[2]}", bridge, METADATA_ADDRESS, inside)
+
+    def _attach(self, name: str, bridge: Bridge, address: str, inside: list[str]) -> Attachment:
         with self._lock:
             netns, link = f"{self._world.prefix}-{name}", f"{self._world.prefix}v{next(self._numbers)}"
             if not mounted(Path("/run/netns")):
@@ -142,13 +165,7 @@ class Network:
                 f"link set {link} master {bridge.name} addrgenmode none",
                 f"link set {link} up",
             )
-            inside = [
-                "link set lo up",
-                f"addr add {address}/{bridge.prefix_length} dev eth0",
-                "link set eth0 up",
-                f"route add default via {bridge.address}",
-            ]
-            _ip(*inside, *([f"addr add {METADATA_ADDRESS}/32 dev lo"] if metadata else []), netns=netns)
+            _ip("link set lo up", *inside, netns=netns)
             return Attachment(netns, link, address)
 
     def silence(self, attachment: Attachment) -> None:

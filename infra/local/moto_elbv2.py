@@ -1,0 +1,265 @@
+"""Target groups as AWS behaves: registration and deregistration take time, health is what HAProxy found.
+
+Every function here runs under ``World.lock``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quartermaster.infra.local.balancer import BalancerSpec, Check, Front, Health, Pool, Server
+from quartermaster.infra.local.world import World
+
+__all__ = ["advance", "deregister", "draining", "install", "observe", "register", "servers", "specs", "states"]
+
+_INITIAL = ("Elb.RegistrationInProgress", "Target registration is in progress")
+_CHECKING = ("Elb.InitialHealthChecking", "Initial health checks in progress")
+_DRAINING = ("Target.DeregistrationInProgress", "Target deregistration is in progress")
+
+
+@dataclass
+class _Target:
+    """A target between registration and the end of its deregistration delay."""
+
+    id: str
+    port: int
+    since: float
+    state: str = "initial"
+    reason: tuple[str, str] = _INITIAL
+
+
+def install(world: World) -> None:
+    """Give moto's target groups the behaviour of this module. Call once."""
+    import moto.elbv2.exceptions
+    import moto.elbv2.models
+
+    target_group: Any = moto.elbv2.models.FakeTargetGroup
+    backend: Any = moto.elbv2.models.ELBv2Backend
+    status: Any = moto.elbv2.models.FakeHealthStatus
+    begin, orig_register, orig_deregister = target_group.__init__, target_group.register, target_group.deregister
+    delete = backend.delete_load_balancer
+
+    def born(self: Any, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        self.ops_targets = {}
+
+    def add(self: Any, targets: list[dict[str, Any]]) -> None:
+        orig_register(self, targets)
+        for target in targets:
+            found = self.ops_targets.get(target["Id"])
+            if found is None or found.state == "draining":
+                port = int(target.get("Port") or self.port)
+                self.ops_targets[target["Id"]] = _Target(target["Id"], port, world.now())
+
+    def remove(self: Any, targets: list[dict[str, Any]]) -> None:
+        orig_deregister(self, targets)
+        for target in targets:
+            _drain(world, self, target["Id"])
+
+    def remove_terminated(self: Any, instance_ids: list[str]) -> None:
+        for instance_id in instance_ids:
+            if self.targets.pop(instance_id, None):
+                _drain(world, self, instance_id)
+
+    def health_for(self: Any, target: dict[str, Any], ec2_backend: Any) -> Any:
+        found = self.ops_targets.get(target["Id"])
+        port = found.port if found else target.get("Port", self.port)
+
+        def said(state: str, reason: str | None = None, description: str | None = None) -> Any:
+            return status(target["Id"], port, self.health_check_port, state, reason, description)
+
+        if found is None:
+            return said("unused", "Target.NotRegistered", "Target is not registered to the target group")
+        if found.state == "draining":
+            return said("draining", *_DRAINING)
+        if not _in_use(self):
+            return said("unused", "Target.NotInUse", "Target group is not configured to receive traffic")
+        instance = ec2_backend.get_instance_by_id(found.id)
+        if instance is not None and instance.state == "stopped":
+            return said("unused", "Target.InvalidState", "Target is in the stopped state")
+        return said(found.state, *(found.reason if found.state != "healthy" else (None, None)))
+
+    def describe(self: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
+        group = self.target_groups.get(target_group_arn)
+        if group is None:
+            raise moto.elbv2.exceptions.TargetGroupNotFoundError
+        wanted = targets or [{"Id": name} for name in group.ops_targets]
+        return [group.health_for(target, self.ec2_backend) for target in wanted]
+
+    def delete_balancer(self: Any, arn: str) -> None:
+        found = self.load_balancers.get(arn)
+        if found is not None and vars(found).get("ops_address"):
+            found.subnets[0].del_subnet_ip(found.ops_address)
+        delete(self, arn)
+
+    target_group.__init__, target_group.register, target_group.deregister = born, add, remove
+    target_group.deregister_terminated_instances = remove_terminated
+    target_group.health_for = health_for
+    backend.describe_target_health = describe
+    backend.delete_load_balancer = delete_balancer
+
+
+def backends(world: World) -> Iterator[Any]:
+    """The ELBv2 backend of every region in use."""
+    from moto.elbv2.models import elbv2_backends
+
+    yield from list(elbv2_backends[world.account].values())
+
+
+def advance(world: World) -> None:
+    """End deregistration delays whose time has come; without real hosts, call new targets healthy."""
+    now = world.now()
+    for group in _groups(world):
+        delay = float(group.attributes.get("deregistration_delay.timeout_seconds", 300))
+        for name, target in list(group.ops_targets.items()):
+            if target.state == "draining" and (now - target.since >= delay or not _in_use(group)):
+                del group.ops_targets[name]
+            elif target.state == "initial" and now - target.since >= world.timing["target_register"]:
+                target.reason = _CHECKING
+                if not world.with_hosts:
+                    target.state = "healthy"
+
+
+def register(world: World, arn: str, instance_id: str) -> None:
+    """Register an instance with a target group that still exists."""
+    group = _group(world, arn)
+    if group is not None and (instance_id not in group.targets):
+        group.register([{"Id": instance_id, "Port": group.port}])
+
+
+def deregister(world: World, arn: str, instance_id: str) -> None:
+    """Deregister an instance where it is registered."""
+    group = _group(world, arn)
+    if group is not None and group.targets.pop(instance_id, None):
+        _drain(world, group, instance_id)
+
+
+def draining(world: World, arn: str, instance_id: str) -> bool:
+    """Whether the target's deregistration delay still runs."""
+    group = _group(world, arn)
+    target = group.ops_targets.get(instance_id) if group is not None else None
+    return target is not None and target.state == "draining"
+
+
+def states(world: World, arn: str) -> dict[str, str]:
+    """Instance → state in a target group; empty where the group is gone or unused."""
+    group = _group(world, arn)
+    if group is None or not _in_use(group):
+        return {}
+    return {name: target.state for name, target in group.ops_targets.items()}
+
+
+def observe(world: World, pool: Pool, found: Mapping[str, Health]) -> None:
+    """Take over what HAProxy found of a pool's servers."""
+    group = _group(world, pool.arn)
+    if group is None:
+        return
+    for name, health in found.items():
+        target = group.ops_targets.get(name)
+        if target is None or target.state == "draining":
+            continue
+        if health.state == "up":
+            target.state = "healthy"
+        elif health.state == "down":
+            target.state, target.reason = "unhealthy", health.reason
+
+
+def servers(world: World, pool: Pool) -> dict[str, Server]:
+    """The servers that a pool should have now, by instance id."""
+    group = _group(world, pool.arn)
+    now, wanted = world.now(), {}
+    for name, target in group.ops_targets.items() if group is not None else ():
+        age = now - target.since
+        if target.state == "initial" and age < world.timing["target_register"]:
+            continue
+        instance = group.ec2_backend.get_instance_by_id(name)
+        if instance is None or not instance.private_ip:
+            continue
+        leaving = target.state == "draining" and age >= world.timing["target_deregister"]
+        wanted[name] = Server(name, instance.private_ip, target.port, leaving=leaving)
+    return wanted
+
+
+def specs(world: World) -> dict[str, BalancerSpec]:
+    """Every load balancer, by ARN, with an address from its first subnet."""
+    found: dict[str, BalancerSpec] = {}
+    for backend in backends(world):
+        for balancer in list(backend.load_balancers.values()):
+            vpc = backend.ec2_backend.get_vpc(balancer.vpc_id)
+            if not vars(balancer).get("ops_address"):
+                balancer.ops_address = balancer.subnets[0].get_available_subnet_ip(balancer)
+            fronts = tuple(_front(backend, listener) for listener in balancer.listeners.values())
+            names = {name for front in fronts for name, _ in front.pools}
+            pools = tuple(_pool(group) for group in backend.target_groups.values() if group.name in names)
+            found[balancer.arn] = BalancerSpec(
+                arn=balancer.arn,
+                name=balancer.name,
+                vpc=vpc.id,
+                vpc_cidr=vpc.cidr_block,
+                address=balancer.ops_address,
+                idle_seconds=int(balancer.attrs.get("idle_timeout.timeout_seconds", 60)),
+                fronts=tuple(sorted(fronts, key=lambda front: front.port)),
+                pools=tuple(sorted(pools, key=lambda pool: pool.name)),
+            )
+    return found
+
+
+def _front(backend: Any, listener: Any) -> Front:
+    mode = "tcp" if listener.protocol in ("TCP", "TLS", "UDP", "TCP_UDP") else "http"
+    chosen: list[tuple[str, int]] = []
+    status = 0
+    for action in listener.default_actions:
+        data = action.data
+        if data.get("Type") == "fixed-response":
+            status = int(data["FixedResponseConfig"]["StatusCode"])
+        weighted = data.get("ForwardConfig", {}).get("TargetGroups") or []
+        if not weighted and data.get("TargetGroupArn"):
+            weighted = [{"TargetGroupArn": data["TargetGroupArn"], "Weight": 1}]
+        for choice in weighted:
+            group = backend.target_groups.get(choice["TargetGroupArn"])
+            if group is not None:
+                chosen.append((group.name, int(choice.get("Weight", 1))))
+    return Front(int(listener.port), mode, tuple(chosen), status)
+
+
+def _pool(group: Any) -> Pool:
+    mode = "http" if group.protocol in ("HTTP", "HTTPS") else "tcp"
+    algorithm = group.attributes.get("load_balancing.algorithm.type", "round_robin")
+    if mode == "tcp":
+        sticky = str(group.attributes.get("stickiness.enabled", "false")) == "true"
+        algorithm = "source_ip" if sticky else "flow_hash"
+    port = str(group.health_check_port or "traffic-port")
+    check = Check(
+        protocol=group.health_check_protocol or "HTTP",
+        path=group.health_check_path or "/",
+        port=int(port) if port.isdigit() and int(port) != int(group.port) else 0,
+        interval_seconds=float(group.health_check_interval_seconds),
+        timeout_seconds=float(group.health_check_timeout_seconds),
+        healthy_threshold=int(group.healthy_threshold_count),
+        unhealthy_threshold=int(group.unhealthy_threshold_count),
+        matcher=str((vars(group).get("matcher") or {}).get("HttpCode", "200")),
+    )
+    return Pool(group.arn, group.name, mode, algorithm, check)
+
+
+def _groups(world: World) -> Iterator[Any]:
+    for backend in backends(world):
+        yield from list(backend.target_groups.values())
+
+
+def _group(world: World, arn: str) -> Any:
+    return next((group for group in _groups(world) if group.arn == arn), None)
+
+
+def _in_use(group: Any) -> bool:
+    from moto.elbv2.models import elbv2_backends
+
+    return bool(elbv2_backends[group.account_id][group.region_name]._any_listener_using(group.arn))
+
+
+def _drain(world: World, group: Any, instance_id: str) -> None:
+    target = group.ops_targets.get(instance_id)
+    if target is not None and target.state != "draining":
+        target.state, target.reason, target.since = "draining", _DRAINING, world.now()
