@@ -45,7 +45,6 @@ def plan(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
 @group.command("apply", example="ops capacity apply --yes")
 def apply(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
     """Write the plan's floors into fleet.yaml, shown first as a diff with its cost."""
-    from quartermaster.fleet.schema import read_text
     from quartermaster.planner.apply import propose, write
 
     ops = session()
@@ -59,7 +58,9 @@ def apply(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
     changes = []
     for name, item in clusters.items():
         declared = ops.fleet.clusters[name]
-        change = propose(item, declared, read_text(ops.fleet_file), ops.clock.now(), ops.fleet_file.name)
+        change = propose(
+            item, declared, ops.fleet_file.read_text(encoding="utf-8"), ops.clock.now(), ops.fleet_file.name
+        )
         shown = change.to_json()
         if not change.diff:
             say(f"{name}: fleet.yaml has these floors already")

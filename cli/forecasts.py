@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.cli.output import working
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
-    from quartermaster.planner.plan import ClusterPlan
+    from quartermaster.planner.plan import CapacityPlan, ClusterPlan
     from quartermaster.playbooks.patch import Need
     from quartermaster.runbooks.guards import Demand
 
-__all__ = ["demand_now", "drill_schedule", "need_now", "plans"]
+__all__ = ["demand_now", "drill_schedule", "need_now", "plan_of_store", "plans"]
 
 
-def plans(ops: Session, *only: str) -> Mapping[str, ClusterPlan]:
-    """Capacity plans of clusters whose demand the store knows; none where it holds no metrics."""
+@cache
+def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
+    """The capacity plan of clusters whose demand the store knows; None where it knows of none."""
     from quartermaster.planner.plan import plan
     from quartermaster.planner.settings import of_fleet
     from quartermaster.planner.store import list_series, load
@@ -27,9 +29,15 @@ def plans(ops: Session, *only: str) -> Mapping[str, ClusterPlan]:
     wanted = {series: own for series, own in of_fleet(ops.fleet).items() if not only or own[0] in only}
     known = [item.series for item in list_series(store) if item.series in wanted]
     if not known:
-        return {}
+        return None
     with working("forecasting demand from the metric store"):
-        return plan(load(store), wanted, only=[wanted[series][0] for series in known], now=ops.clock.now()).clusters
+        return plan(load(store), wanted, only=[wanted[series][0] for series in known], now=ops.clock.now())
+
+
+def plans(ops: Session, *only: str) -> Mapping[str, ClusterPlan]:
+    """The same by cluster; empty where the store knows of none."""
+    found = plan_of_store(ops, *only)
+    return {} if found is None else found.clusters
 
 
 def demand_now(ops: Session, cluster: str) -> Demand | None:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "propose", "write"]
 
-_START_IN = timedelta(minutes=2)
-"""AWS refuses a scheduled action in the past: the floor in force now starts this much later, at a whole minute."""
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -121,11 +118,12 @@ def _from_now(plan: ClusterPlan, now: datetime) -> tuple[Floor, ...]:
             f"{plan.name}: the plan ends at {end:%Y-%m-%d %H:%M} UTC, before now",
             remedy="bring the metric history up to date (ops metrics import), then plan again",
         )
-    soon = (now + _START_IN).replace(second=0, microsecond=0) + timedelta(minutes=1)
-    later = [f for f in plan.schedule if f.starts_at > soon]
-    over = [f for f in plan.schedule if f.starts_at <= soon]
-    # What the plan starts with holds from now on, also where the plan starts at the next full hour.
-    return (Floor(soon, (over[-1] if over else later[0]).instances), *later[0 if over else 1 :])
+    later = [f for f in plan.schedule if f.starts_at > now]
+    begun = [f for f in plan.schedule if f.starts_at <= now]
+    # What the plan starts with holds from this hour on, also where it starts at the next one. No scheduled action can
+    # set a floor that has begun: `provision up` sets it as the group's min.
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return (Floor(hour, (begun[-1] if begun else later[0]).instances), *later[0 if begun else 1 :])
 
 
 def _standing(plan: ClusterPlan, cluster: Cluster) -> Sequence[Floor] | None:

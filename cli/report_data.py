@@ -1,0 +1,36 @@
+"""What the report is made of, read from store, journal and fleet.yaml. Read-only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quartermaster.cli.forecasts import drill_schedule, plan_of_store
+from quartermaster.playbooks.patch_result import outcome
+
+if TYPE_CHECKING:
+    from quartermaster.cli.session import Session
+    from quartermaster.planner.report import ReportData
+
+__all__ = ["gather"]
+
+
+def gather(ops: Session) -> ReportData:
+    """The session's stack as it stands in the books; asks no cloud."""
+    from quartermaster.planner.report import ReportData
+
+    patches = [row for row in ops.journal.runs("patch", stack=ops.stack) if row.result]
+    last = (
+        outcome([e.event for e in ops.journal.events(patches[0].id)], run=patches[0].id).to_json() if patches else None
+    )
+    drills = [dict(row.result) for row in ops.journal.runs("drill", stack=ops.stack) if row.result]
+    return ReportData(
+        fleet=ops.fleet.fleet,
+        stack=ops.stack,
+        target=ops.declared.target,
+        generated_at=ops.clock.now(),
+        plan=plan_of_store(ops),
+        drills=drill_schedule(ops, 14) if ops.fleet.recovery.drills else None,
+        patch=outcome([item.event for item in ops.journal.events(last)], run=last).to_json() if last else None,
+        drill_results=drills,
+        zone=ops.fleet.tz,
+    )
