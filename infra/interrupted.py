@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +68,13 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
     yield StepStarted(step="mend", title="Find out what the interrupted run had made")
     begun = time.monotonic()
     state = engine.export()
-    adopted = []
-    for item in waiting:
-        if item.operation != "creating":
-            continue
-        id_ = _made(cloud, state, item)
+    begun_creations = [item for item in waiting if item.operation == "creating"]
+    ids = _made(cloud, state, [item for item in begun_creations if item.type not in HARMLESS])
+    for item in begun_creations:
         name = f"{item.type.rsplit(':', 1)[-1]} {item.urn.rsplit('::', 1)[-1]}"
-        if id_:
-            adopted.append(Adopted(item.urn, id_))
-            yield Noted(step="mend", message=f"{name} had been made ({id_}): taken over")
-        else:
-            yield Noted(step="mend", message=f"{name} had not been made: will be")
+        found = f"had been made ({ids[item.urn]}): taken over" if item.urn in ids else "will be made"
+        yield Noted(step="mend", message=f"{name} {found}")
+    adopted = [Adopted(urn, id_) for urn, id_ in ids.items()]
     engine.replace_state(adopt(state, adopted))
     unsure = [item.urn for item in adopted] + [item.urn for item in waiting if item.operation == "updating"]
     if unsure:
@@ -91,31 +87,34 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
     )
 
 
-def _made(cloud: Cloud, state: Mapping[str, Any], item: Pending) -> str:
-    """Id of what the interrupted creation made and the state does not know, or nothing.
+def _made(cloud: Cloud, state: Mapping[str, Any], items: Sequence[Pending]) -> dict[str, str]:
+    """URN to id of what the interrupted creations made and the state does not know. Looks twice.
 
     Raises OpsError for a type that cannot be looked up, and when there is more than one.
     """
-    if item.type in HARMLESS:
-        return ""
-    known = known_ids(state, item.type)
+    ids: dict[str, str] = {}
     for attempt in range(2):
-        try:
-            found = [id_ for id_ in find(cloud, item.type, item.urn, item.inputs) if id_ not in known]
-        except KeyError as exc:
-            raise OpsError(
-                f"cannot find out whether {item.urn} was made: {item.type} cannot be looked up",
-                remedy="look for it yourself, then: pulumi refresh --import-pending-creates or --clear-pending-creates",
-            ) from exc
-        if len(found) > 1:
-            raise OpsError(
-                f"{item.urn} exists {len(found)} times: {', '.join(found)}", remedy="delete all but one, then try again"
-            )
-        if found:
-            return found[0]
-        if attempt == 0:
+        missing = [item for item in items if item.urn not in ids]
+        if missing and attempt:
             time.sleep(_LOOK_AGAIN)
-    return ""
+        for item in missing:
+            found = [id_ for id_ in _find(cloud, item) if id_ not in known_ids(state, item.type)]
+            if len(found) > 1:
+                listed = ", ".join(found)
+                raise OpsError(f"{item.urn} exists {len(found)} times: {listed}", remedy="delete all but one of them")
+            if found:
+                ids[item.urn] = found[0]
+    return ids
+
+
+def _find(cloud: Cloud, item: Pending) -> tuple[str, ...]:
+    try:
+        return find(cloud, item.type, item.urn, item.inputs)
+    except KeyError as exc:
+        raise OpsError(
+            f"cannot find out whether {item.urn} was made: {item.type} cannot be looked up",
+            remedy="look for it yourself, then: pulumi refresh --import-pending-creates or --clear-pending-creates",
+        ) from exc
 
 
 def _release_locks(engine: Engine) -> Iterator[Event]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from quartermaster.fleet.aws import Cloud
@@ -27,12 +28,6 @@ _EC2_BY_TAG = {
     "aws:ec2/vpcEndpoint:VpcEndpoint": ("describe_vpc_endpoints", "Filters", "VpcEndpoints", "VpcEndpointId"),
     "aws:ec2/flowLog:FlowLog": ("describe_flow_logs", "Filters", "FlowLogs", "FlowLogId"),
     "aws:ec2/securityGroup:SecurityGroup": ("describe_security_groups", "Filters", "SecurityGroups", "GroupId"),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
-        "describe_security_group_rules", "Filters", "SecurityGroupRules", "SecurityGroupRuleId",
-    ),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
-        "describe_security_group_rules", "Filters", "SecurityGroupRules", "SecurityGroupRuleId",
-    ),
     "aws:ec2/launchTemplate:LaunchTemplate": (
         "describe_launch_templates", "Filters", "LaunchTemplates", "LaunchTemplateId",
     ),
@@ -156,6 +151,23 @@ def _association(client: Any, inputs: Inputs) -> str:
     return ""
 
 
+def _rule(client: Any, inputs: Inputs, *, egress: bool) -> str:
+    """By what it says: AWS refuses a second rule that says the same."""
+    group, wanted = inputs["securityGroupId"], _says(inputs)
+    filters = [{"Name": "group-id", "Values": [group]}]
+    for row in client("ec2").describe_security_group_rules(Filters=filters)["SecurityGroupRules"]:
+        other = (row.get("ReferencedGroupInfo") or {}).get("GroupId")
+        ports = (None, None) if row["IpProtocol"] == "-1" else (row["FromPort"], row["ToPort"])
+        if row["IsEgress"] == egress and (row["IpProtocol"], *ports, row.get("CidrIpv4"), other) == wanted:
+            return str(row["SecurityGroupRuleId"])
+    return ""
+
+
+def _says(inputs: Inputs) -> tuple[Any, ...]:
+    ports = (inputs.get("fromPort"), inputs.get("toPort"))
+    return (inputs["ipProtocol"], *ports, inputs.get("cidrIpv4"), inputs.get("referencedSecurityGroupId"))
+
+
 def _group(client: Any, inputs: Inputs) -> str:
     found = client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[inputs["name"]])
     return str(inputs["name"]) if found["AutoScalingGroups"] else ""
@@ -240,5 +252,7 @@ FOUND_BY: Mapping[str, Callable[[Any, Inputs], str]] = {
     "aws:rds/subnetGroup:SubnetGroup": _subnet_group,
     "aws:s3/bucket:Bucket": _bucket,
     "aws:secretsmanager/secret:Secret": _secret,
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": partial(_rule, egress=True),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": partial(_rule, egress=False),
 }
 """(client of a service, inputs) to id, empty where there is none."""

@@ -1,6 +1,6 @@
 """A cloud with the AWS API and nothing else: what the engine's tests run against, in a process of its own.
 
-    python moto_cloud.py FOLDER     writes FOLDER/daemon.json and serves until its stdin closes
+python moto_cloud.py FOLDER     writes FOLDER/daemon.json and serves until its stdin closes
 """
 
 from __future__ import annotations

@@ -148,8 +148,15 @@ def _type(chain: str) -> str:
 def compare(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, bool]:
     """Inputs that differ, each with whether its change replaces. Unknown counts as different."""
     names = sorted(kind.inputs & (old.keys() | new.keys()))
-    changed = (name for name in names if has_unknown(new.get(name)) or old.get(name) != new.get(name))
+    changed = (
+        name for name in names if has_unknown(new.get(name)) or _content(old.get(name)) != _content(new.get(name))
+    )
     return {name: name in kind.replaces for name in changed}
+
+
+def _content(value: Any) -> Any:
+    """What counts of a value: of a file its hash, wherever it lies."""
+    return value["hash"] if isinstance(value, Mapping) and "hash" in value else value
 
 
 def _refusals(kind: Kind, given: Mapping[str, Any]) -> list[tuple[str, str]]:

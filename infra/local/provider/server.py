@@ -27,6 +27,10 @@ __all__ = ["serve"]
 
 _THREADS = 12
 """Acts under way at once; more only queue in the one API process behind."""
+_PROPERTIES = ("properties", "inputs", "olds", "news", "old_inputs")
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_ASSET = "c44067f5952c0a294b673a41bacd8c17"
+"""How the protocol marks an asset: pulumi/sdk/go/common/resource/sig."""
 _MESSAGE_LIMIT = [("grpc.max_receive_message_length", 400 << 20), ("grpc.max_send_message_length", 400 << 20)]
 
 
@@ -41,20 +45,24 @@ class _Servicer(ProviderServicer):
         """The engine says where it listens; we have nothing to tell it."""
         return empty_pb2.Empty()
 
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await _in_one_line(super().Check(_unmarked(request), context), context)
+
     async def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await _in_one_line(super().Create(request, context), context)
+        return await _in_one_line(super().Create(_unmarked(request), context), context)
 
     async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await _in_one_line(super().Read(request, context), context)
+        return await _in_one_line(super().Read(_unmarked(request), context), context)
 
     async def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await _in_one_line(super().Update(request, context), context)
+        return await _in_one_line(super().Update(_unmarked(request), context), context)
 
     async def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await _in_one_line(super().Delete(request, context), context)
+        return await _in_one_line(super().Delete(_unmarked(request), context), context)
 
     async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Compares inputs with inputs: the SDK's own Diff hands on only the old outputs."""
+        _unmarked(request)
         old = plain_map(PropertyValue.unmarshal_map(request.old_inputs))
         new = plain_map(PropertyValue.unmarshal_map(request.news))
         type_ = request.urn.split("::")[-2].split("$")[-1]
@@ -75,6 +83,21 @@ class _Servicer(ProviderServicer):
             },
             hasDetailedDiff=True,
         )
+
+
+def _unmarked(request: Any) -> Any:
+    """The request with its assets as plain maps (hash, path, text).
+
+    The state keeps of an asset no more than its hash, which the SDK refuses to read as an asset.
+    """
+    for field, struct in request.ListFields():
+        if field.name not in _PROPERTIES:
+            continue
+        for value in struct.fields.values():
+            fields = value.struct_value.fields if value.HasField("struct_value") else {}
+            if _SIGNATURE in fields and fields[_SIGNATURE].string_value == _ASSET:
+                del fields[_SIGNATURE]
+    return request
 
 
 async def _in_one_line(answer: Awaitable[Any], context: Any) -> Any:

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import pulumi
-
 from quartermaster.infra.local.provider.identity import same_document
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags
@@ -157,10 +155,8 @@ def _drop_policy(api: Api, id_: str, state: Given) -> None:
 
 def _body(given: Given) -> bytes:
     source = given.get("source")
-    if isinstance(source, pulumi.FileAsset):
-        return Path(source.path).read_bytes()
-    if isinstance(source, pulumi.StringAsset):
-        return str(source.text).encode()
+    if source is not None:
+        return Path(source["path"]).read_bytes() if source.get("path") else str(source.get("text", "")).encode()
     if "contentBase64" in given:
         return base64.b64decode(given["contentBase64"])
     return str(given.get("content", "")).encode()

@@ -1,0 +1,65 @@
+"""Counts everything that our stacks make in an account, by asking its API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quartermaster.fleet.aws import Cloud
+
+__all__ = ["census", "everything"]
+
+_EC2 = {
+    "vpc": ("describe_vpcs", "Vpcs"),
+    "subnet": ("describe_subnets", "Subnets"),
+    "internet gateway": ("describe_internet_gateways", "InternetGateways"),
+    "address": ("describe_addresses", "Addresses"),
+    "route table": ("describe_route_tables", "RouteTables"),
+    "flow log": ("describe_flow_logs", "FlowLogs"),
+    "security group": ("describe_security_groups", "SecurityGroups"),
+    "security group rule": ("describe_security_group_rules", "SecurityGroupRules"),
+    "launch template": ("describe_launch_templates", "LaunchTemplates"),
+    "key pair": ("describe_key_pairs", "KeyPairs"),
+    "volume": ("describe_volumes", "Volumes"),
+}
+_OTHERS = {
+    "group": ("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups"),
+    "scheduled action": ("autoscaling", "describe_scheduled_actions", "ScheduledUpdateGroupActions"),
+    "balancer": ("elbv2", "describe_load_balancers", "LoadBalancers"),
+    "target group": ("elbv2", "describe_target_groups", "TargetGroups"),
+    "database": ("rds", "describe_db_instances", "DBInstances"),
+    "database subnet group": ("rds", "describe_db_subnet_groups", "DBSubnetGroups"),
+    "database snapshot": ("rds", "describe_db_snapshots", "DBSnapshots"),
+    "table": ("dynamodb", "list_tables", "TableNames"),
+    "vault": ("backup", "list_backup_vaults", "BackupVaultList"),
+    "backup plan": ("backup", "list_backup_plans", "BackupPlansList"),
+    "role": ("iam", "list_roles", "Roles"),
+    "instance profile": ("iam", "list_instance_profiles", "InstanceProfiles"),
+    "bucket": ("s3", "list_buckets", "Buckets"),
+    "secret": ("secretsmanager", "list_secrets", "SecretList"),
+    "log group": ("logs", "describe_log_groups", "logGroups"),
+}
+
+
+def everything(cloud: Cloud, region: str = "") -> dict[str, list[Any]]:
+    """All resources by kind, as the API describes them."""
+    ec2 = cloud.client("ec2", region=region)
+    found = {kind: getattr(ec2, operation)()[key] for kind, (operation, key) in _EC2.items()}
+    for kind, (service, operation, key) in _OTHERS.items():
+        found[kind] = getattr(cloud.client(service, region=region), operation)()[key]
+    gateways = ec2.describe_nat_gateways()["NatGateways"]
+    found["nat gateway"] = [item for item in gateways if item["State"] not in ("deleted", "deleting")]
+    instances = [item for r in ec2.describe_instances()["Reservations"] for item in r["Instances"]]
+    found["instance"] = [item for item in instances if item["State"]["Name"] != "terminated"]
+    endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    found["endpoint"] = [item for item in endpoints if item["State"].lower() not in ("deleted", "deleting")]
+    kms = cloud.client("kms", region=region)
+    keys = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
+    # AWS's own keys appear as services are used; a key is never deleted at once, only scheduled to be.
+    found["key"] = [key for key in keys if key["KeyState"] == "Enabled" and key["KeyManager"] == "CUSTOMER"]
+    found["alias"] = [a for a in kms.list_aliases()["Aliases"] if not a["AliasName"].startswith("alias/aws/")]
+    return found
+
+
+def census(cloud: Cloud, region: str = "") -> dict[str, int]:
+    """How many there are of each kind."""
+    return {kind: len(rows) for kind, rows in everything(cloud, region).items() if rows}
