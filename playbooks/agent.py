@@ -126,12 +126,12 @@ def reboot(run: str, **_: Any) -> dict[str, Any]:
 
 def converge(**_: Any) -> dict[str, Any]:
     """Apply the bundle that the host holds, as at boot."""
-    host = _load("/etc/ops/host.json")
-    if host is None or not os.path.exists(f"{BUNDLE}/site.yml"):
+    host, folder = _load("/etc/ops/host.json"), os.path.realpath(BUNDLE)
+    if host is None or not os.path.exists(f"{folder}/site.yml"):
         raise Trouble("the host holds no bundle: it never converged; run `ops configure`")
     words = [word for name in ("cluster", "role") for word in ("-e", f"{name}={host[name]}")]
-    book = ["ansible-playbook", "-i", "localhost,", "-c", "local", f"{BUNDLE}/site.yml", *words]
-    done = _run(book, cwd=BUNDLE, extra={"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"})
+    book = ["ansible-playbook", "-i", "localhost,", "-c", "local", f"{folder}/site.yml", *words]
+    done = _run(book, cwd=folder, extra={"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"})
     if done.returncode != 0:
         fatal = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line]
         raise Trouble("converge failed: " + " ".join(fatal or [done.stderr[-500:]])[:1000])

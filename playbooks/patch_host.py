@@ -49,7 +49,7 @@ class HostWork:
     state: str = ""
     """How it ended: patched, failed, rolled_back or drained."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """After the upgrade."""
+    """After the upgrade, or the rollback."""
     _touched: bool = False
 
     def go(self) -> None:
@@ -122,7 +122,7 @@ class HostWork:
         if seen.lifecycle == "InService":
             self._step("standby", self._enter, undo={"standby": self.host.id})
         self._step("drain", self._drained)
-        self._step("rollback", lambda: {"versions": dict(self.machine.rollback(self.run))})
+        self._step("rollback", self._rollback)
         if self.plan.health:
             self._step("health", self._answers)
         self._step("return", lambda: self.world.exit_standby(self.host.id))
@@ -182,6 +182,10 @@ class HostWork:
             raise HostTrouble(f"host {self.host.id} came to other versions than the canary: {spelled(other)}")
         return {"versions": dict(self.versions)}
 
+    def _rollback(self) -> dict[str, Any]:
+        self.versions = dict(self.machine.rollback(self.run))
+        return {"versions": dict(self.versions)}
+
     def _answers(self) -> None:
         if error := self.machine.health(self.plan.port, self.plan.health, self.limits.health):
             raise HostTrouble(f"host {self.host.id} is not healthy on itself: {error}")
@@ -193,7 +197,7 @@ class HostWork:
 
     def _tell(self, error: str, seconds: float) -> None:
         old = {update.name: update.old for update in self.host.updates if update.old}
-        new = old if self.state in ("rolled_back", "failed") else dict(self.versions)
+        new = dict(self.versions) or old
         detail = {"state": self.state, "from": spelled(old), "to": spelled(new)}
         common: dict[str, Any] = {"step": "host", "title": "patch", "host": self.host.id, "zone": self.host.zone}
         if self.state == "patched":

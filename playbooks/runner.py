@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quartermaster.fleet.errors import MissingPart
+from quartermaster.fleet.errors import MissingPart, OpsError
 from quartermaster.playbooks.inventory import Inventory
 
 __all__ = ["PlaybookOrder", "TaskResult", "play"]
@@ -63,7 +63,8 @@ class PlaybookOrder:
 def play(order: PlaybookOrder, cache: Path) -> Iterator[TaskResult]:
     """Run the playbook and yield results as they come. Changes the hosts unless ``check``.
 
-    Closing the iterator early cancels the run. Raises MissingPart when ansible-playbook is not beside this Python.
+    Closing the iterator early cancels the run. Raises MissingPart when ansible-playbook is not beside this Python,
+    OpsError when Ansible itself gives up.
     """
     with ExitStack() as stack:
         private = Path(tempfile.mkdtemp(prefix="ansible-", dir=cache))
@@ -73,8 +74,9 @@ def play(order: PlaybookOrder, cache: Path) -> Iterator[TaskResult]:
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         stack.callback(_hang_up, sockets)
         results: queue.Queue[TaskResult] = queue.Queue()
+        complaints: list[str] = []
         cancelled = threading.Event()
-        thread = _start(order, private, sockets, results, cancelled)
+        thread = _start(order, private, sockets, results, complaints, cancelled)
         stack.callback(thread.join)
         stack.callback(cancelled.set)
         while thread.is_alive() or not results.empty():
@@ -82,6 +84,8 @@ def play(order: PlaybookOrder, cache: Path) -> Iterator[TaskResult]:
                 yield results.get(timeout=0.1)
             except queue.Empty:
                 continue
+        if complaints:
+            raise OpsError(f"Ansible gave up: {' '.join(complaints)[:1000]}")
 
 
 def _start(
@@ -89,6 +93,7 @@ def _start(
     private: Path,
     sockets: Path,
     results: queue.Queue[TaskResult],
+    complaints: list[str],
     cancelled: threading.Event,
 ) -> threading.Thread:
     import ansible_runner
@@ -96,6 +101,8 @@ def _start(
     def handle(event: Mapping[str, Any]) -> bool:
         if (result := _read(event)) is not None:
             results.put(result)
+        elif event["event"] in ("verbose", "error") and "ERROR" in event.get("stdout", ""):
+            complaints.append(event["stdout"].strip())
         return False  # nothing is kept on disk
 
     thread, _ = ansible_runner.run_async(
@@ -123,7 +130,7 @@ def _environment(private: Path, sockets: Path) -> dict[str, str]:
     return {
         "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "LC_ALL": "C.UTF-8",
-        "ANSIBLE_CONFIG": os.devnull,
+        "ANSIBLE_CONFIG": str(_empty(private / "ansible.cfg")),
         "ANSIBLE_HOME": str(private / "home"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_NOCOWS": "1",
@@ -133,6 +140,12 @@ def _environment(private: Path, sockets: Path) -> dict[str, str]:
         "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist={_PERSIST_SECONDS}s",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
     }
+
+
+def _empty(path: Path) -> Path:
+    """An empty configuration: whatever the user's ansible.cfg says is not ours."""
+    path.touch()
+    return path
 
 
 def _hang_up(sockets: Path) -> None:
