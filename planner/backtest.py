@@ -117,7 +117,7 @@ def trial(
         paths[blend], errors[blend] = path, _error(path, actual)
         good.insert(0, blend)
         ranked.insert(0, blend)
-    scores += _told(ranked, errors, reference)
+    scores = [*_told(ranked, errors, reference), *scores]
     return Trial(tuple(good), tuple(scores), at, paths[good[0]], actual)
 
 

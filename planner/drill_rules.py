@@ -84,7 +84,7 @@ def needs(
         if last is None and due > days - 1:
             # Due after the days in view; still shown once, so that a first schedule names every drill.
             due = days - 1
-        while due < days:
+        while due <= days:
             out.append(Need(kind, of, drill.every_days, due, clusters, domains))
             due += drill.every_days
     return out, refused

@@ -47,10 +47,14 @@ def infer_interval(sorted_us: NDArray[np.int64]) -> int | None:
         return None
     steps = np.diff(sorted_us)
     sizes, counts = np.unique(steps, return_counts=True)
-    if counts.max() >= 0.3 * len(steps):
-        return int(sizes[counts.argmax()])
+    commonest = int(sizes[counts.argmax()])
     median = float(np.median(steps))
     nice = min(_NICE, key=lambda n: abs(np.log(n / median)))
+    if counts.max() >= 0.3 * len(steps):
+        # A clock that drifts and is set back shows 3601 s most of the time and 3600 s on average.
+        mean = float(steps[steps < 1.5 * nice].mean()) if (steps < 1.5 * nice).any() else float(commonest)
+        drifts = abs(commonest - nice) < 0.02 * nice and abs(mean - nice) < abs(mean - commonest)
+        return nice if drifts else commonest
     if abs(np.log(nice / median)) < 0.2:
         return nice
     return max(1_000_000, round(median / 1e6) * 1_000_000)
@@ -135,6 +139,10 @@ def _snapped(
     """Step numbers (0 = the last row) and one value for each."""
     phases, counts = np.unique(times % interval, return_counts=True)
     phase = int(phases[counts.argmax()])
+    if counts.max() < 0.5 * len(times):
+        # Instants that jitter around the whole interval belong on it, not on the commonest second beside it.
+        beside = np.minimum(phases, interval - phases)
+        phase = 0 if beside.max() < interval / 4 else phase
     steps = np.floor_divide(times - phase + interval // 2, interval)
     off = np.abs(times - (steps * interval + phase))
     steps = steps - steps[-1]

@@ -55,10 +55,12 @@ def runway(series: Series, rules: Rules) -> Runway:
     # How far single weeks stand above the line: the limit is met by a high week, not by the mean one.
     above = float(np.quantile(peaks - (base + slope * at), 0.9))
     limit = carried(rules.largest, rules)
-    early, middle, late = (_date(series, (limit - above - base) / s if s > 0 else np.inf) for s in (high, slope, low))
     if base + above >= limit:
+        today = _date(series, 0.0)
         reason = f"weekly peaks already reach {base + above:.4g}, size.max {rules.largest} carries {limit:.4g}"
-    elif early is None:
+        return Runway("size.max", today, today, today, reason)
+    early, middle, late = (_date(series, (limit - above - base) / s if s > 0 else np.inf) for s in (high, slope, low))
+    if early is None:
         reason = f"weekly peaks of {base + above:.4g} with {slope:+.3g} a week stay under {limit:.4g} for three years"
     else:
         reason = f"weekly peaks of {base + above:.4g} move by {slope:+.3g} a week ({low:+.3g} to {high:+.3g})"

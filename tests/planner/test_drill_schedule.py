@@ -1,0 +1,131 @@
+"""Drills in their hours: every rule kept, the least risk taken, each choice explained."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from quartermaster.fleet.schema import Fleet, read_text
+from quartermaster.planner.assign import Wish, assign
+from quartermaster.planner.drill_schedule import DrillSchedule, schedule
+from quartermaster.planner.plan import CapacityPlan, plan
+from quartermaster.planner.samples import demand
+from quartermaster.planner.settings import of_fleet
+
+NOW = datetime(2026, 3, 1, 22, 17, tzinfo=UTC)
+TEXT = """
+fleet: shop
+timezone: Europe/Dublin
+stacks: {dev: {target: local}, prod: {target: local, protect: true}}
+clusters: {web: {uses: [orders], size: {min: 3, max: 24}}}
+databases: {orders: {engine: postgres}}
+capacity: {web: {unit: 20}}
+recovery:
+  drills:
+    - {kind: restore, of: orders, every_days: 7}
+    - {kind: zone_outage, of: web, every_days: 30}
+    - {kind: failover, of: orders, every_days: 90}
+  hours: "Mon-Thu 09:00-16:00"
+"""
+
+
+def fleet(extra: str = "", text: str = TEXT) -> Fleet:
+    return read_text(text + extra).fleet
+
+
+@pytest.fixture(scope="module")
+def plans() -> CapacityPlan:
+    models = ("day_median", "week_median", "naive")
+    return plan(demand(end=datetime(2026, 3, 1, 22, tzinfo=UTC)), of_fleet(fleet()), models=models)
+
+
+def chosen(plans: CapacityPlan, of: Fleet, **options: object) -> DrillSchedule:
+    return schedule(of, "dev", plans.clusters, NOW, **options)  # type: ignore[arg-type]
+
+
+def test_every_drill_stands_in_its_hours_and_says_why(plans: CapacityPlan) -> None:
+    found = chosen(plans, fleet())
+    assert sorted({d.kind for d in found.drills}) == ["failover", "restore", "zone_outage"]
+    assert found.infeasible == ()
+    for drill in found.drills:
+        assert drill.starts_at > NOW
+        assert fleet().recovery.hours.contains(drill.starts_at, fleet().tz)
+        assert fleet().recovery.hours.contains(drill.ends_at - timedelta(seconds=1), fleet().tz)
+        assert "demand exceeds" in drill.why and drill.runner_up
+        assert drill.risk is not None and 0 <= drill.risk <= 1
+
+
+def test_a_domain_has_one_drill_a_day(plans: CapacityPlan) -> None:
+    days = [d.starts_at.date() for d in chosen(plans, fleet()).drills if d.of == "orders"]
+    assert len(days) == len(set(days)) == 3
+
+
+def test_the_weekly_one_comes_weekly(plans: CapacityPlan) -> None:
+    restores = [d.starts_at for d in chosen(plans, fleet(), days=28).drills if d.kind == "restore"]
+    assert len(restores) == 4
+    assert all(timedelta(days=3) <= b - a <= timedelta(days=11) for a, b in itertools.pairwise(restores))
+
+
+def test_freezes_and_patch_windows_are_kept_free(plans: CapacityPlan) -> None:
+    frozen = fleet("freezes: [{from: 2026-03-02, to: 2026-03-05, why: launch}]\n"
+                   'patching: {web: {window: "Mon-Wed 00:00-24:00"}}\n')  # fmt: skip
+    found = chosen(plans, frozen)
+    assert {d.starts_at.date().isoformat() for d in found.drills} <= {"2026-03-12"}
+    assert "failure domain and day" in found.infeasible[0].rule
+
+
+@pytest.mark.parametrize(
+    ("extra", "rule"),
+    [
+        ("freezes: [{from: 2026-02-01, to: 2026-06-01, why: peak season}]\n", "peak season"),
+        ('patching: {web: {window: "00:00-24:00"}}\n', "patch windows"),
+    ],
+)
+def test_a_drill_without_an_hour_is_named_with_the_rule(plans: CapacityPlan, extra: str, rule: str) -> None:
+    found = chosen(plans, fleet(extra))
+    assert found.drills == ()
+    assert all(rule in i.rule for i in found.infeasible)
+
+
+def test_what_the_stack_does_not_allow_is_named(plans: CapacityPlan) -> None:
+    found = schedule(fleet(), "prod", plans.clusters, NOW)
+    assert {d.kind for d in found.drills} == {"restore"}
+    assert {i.kind for i in found.infeasible} == {"zone_outage", "failover"}
+    assert all("allow" in i.rule for i in found.infeasible)
+
+
+def test_without_a_forecast_the_risk_is_unknown_not_zero() -> None:
+    found = schedule(fleet(), "dev", {}, NOW)
+    assert found.drills and all(d.risk is None and "unknown" in d.why for d in found.drills)
+
+
+def test_an_overdue_drill_comes_first_and_says_how_late(plans: CapacityPlan) -> None:
+    last = {("zone_outage", "web"): NOW - timedelta(days=100)}
+    found = chosen(plans, fleet(), last_runs=last)
+    outage = next(d for d in found.drills if d.kind == "zone_outage")
+    assert outage.starts_at.date().isoformat() == "2026-03-02"
+
+
+def test_the_assignment_is_the_best_there_is() -> None:
+    rng = random.Random(7)
+    for _ in range(25):
+        wishes = [
+            Wish([round(rng.random(), 3) for _ in range(4)], [0, 1, 2, 3], (rng.choice("ab"),), 9)
+            for _ in range(rng.randint(1, 4))
+        ]
+        picks = assign(wishes)
+        assert None not in picks
+
+        def allowed(options: tuple[int, ...], wishes: list[Wish] = wishes) -> bool:
+            held = [(w.domains, o) for w, o in zip(wishes, options, strict=True)]
+            return len(set(held)) == len(held)
+
+        best = min(
+            sum(w.costs[o] for w, o in zip(wishes, options, strict=True))
+            for options in itertools.product(range(4), repeat=len(wishes))
+            if allowed(options)
+        )
+        assert sum(w.costs[p or 0] for w, p in zip(wishes, picks, strict=True)) == pytest.approx(best, abs=1e-5)

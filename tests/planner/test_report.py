@@ -1,0 +1,165 @@
+"""The report: whole, self-contained, and readable where there is little to show."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quartermaster.planner.chart import Layer, chart, nice_ticks
+from quartermaster.planner.plan import plan
+from quartermaster.planner.report import ReportData, render
+from quartermaster.planner.samples import demand
+from quartermaster.planner.settings import Settings
+
+NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
+DRILLS: dict[str, Any] = {
+    "drills": [
+        {
+            "kind": "instance_loss",
+            "of": "web",
+            "starts_at": "2026-03-03T09:00:00Z",
+            "ends_at": "2026-03-03T09:30:00Z",
+            "risk": 0.0012,
+            "why": "one instance lost <b>",
+            "runner_up": "Wed",
+        }
+    ],
+    "infeasible": [{"kind": "failover", "of": "orders", "rule": "freezes: peak"}],
+}
+PATCH: dict[str, Any] = {
+    "state": "done",
+    "run": "r1",
+    "requests": {"sent": 12_840, "failed": 0},
+    "hosts": [{"id": "i-1", "zone": "a", "state": "rolled_back", "from": "1", "to": None, "seconds": 3.2}],
+}
+RESULT: dict[str, Any] = {
+    "kind": "instance_loss",
+    "of": "web",
+    "target": "local",
+    "rto_seconds": 23.4,
+    "rto_phases": {"detect": 6.0, "act": 17.4},
+    "requests": {"sent": 9, "failed": 1},
+    "objective_met": True,
+    "restored": True,
+}
+
+
+def page(frame: pd.DataFrame | None = None) -> str:
+    settings = Settings(unit=20.0, horizon_days=3, largest=14)
+    found = plan(demand() if frame is None else frame, default=settings, models=("day_median", "naive"))
+    return render(ReportData("shop", "dev", "local", NOW, found, DRILLS, PATCH, [RESULT]))
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    return page()
+
+
+def test_nothing_is_fetched_from_elsewhere(whole: str) -> None:
+    assert not re.search(r"""(src|href)=["'](?!data:)""", whole)
+    assert "http://" not in whole and "https://" not in whole and "@import" not in whole and "url(" not in whole
+
+
+def test_it_says_what_was_given(whole: str) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", whole))
+    for said in ("Capacity of web", "0 of 12,840 failed", "23.4 s", "objective met", "0.12%", "peak", "rolled back"):
+        assert said in text
+    assert "rehearsed" in text
+    assert "one instance lost &lt;b&gt;" in whole
+
+
+def test_equal_data_gives_an_equal_page(whole: str) -> None:
+    assert page() == whole
+
+
+def test_an_empty_report_names_the_commands_that_fill_it() -> None:
+    text = render(ReportData("shop", "dev", "aws", NOW))
+    for command in ("ops metrics import", "ops drill schedule", "ops patch run", "ops drill run"):
+        assert command in text
+    assert "rehearsed" not in text
+
+
+@pytest.mark.parametrize("name", ["gaps", "constant", "zero", "short", "five minutes", "odd <name> & more"])
+def test_odd_series_have_a_page_too(name: str) -> None:
+    frame = demand()
+    if name == "gaps":
+        frame.loc[frame.index[-200:-150], "value"] = np.nan
+    elif name == "constant":
+        frame = frame.assign(value=5.0)
+    elif name == "zero":
+        frame = frame.assign(value=0.0)
+    elif name == "short":
+        frame = frame.tail(1)
+    elif name == "five minutes":
+        frame = demand(days=20, interval_us=300_000_000)
+    else:
+        frame = demand(name)
+    text = page(frame)
+    assert "nan" not in re.sub(r"[a-z-]*nan[a-z]+|[a-z]+nan[a-z]*", "", text.lower())
+    assert "<name>" not in text
+
+
+def test_a_line_breaks_where_nothing_was_read() -> None:
+    times = [datetime(2026, 3, 1, h, tzinfo=UTC) for h in range(4)]
+    drawn = chart("x", times, [Layer("a", "", [1.0, None, 2.0, 3.0])], UTC)
+    assert drawn.layers[0].path.count("M") == 2
+
+
+@pytest.mark.parametrize("highest", [0.0, 1e-9, 0.7, 3, 99, 1234, 1e15, float("inf")])
+def test_ticks_are_few_round_and_cover_the_data(highest: float) -> None:
+    ticks = nice_ticks(highest)
+    assert ticks[0] == 0 and 4 <= len(ticks) <= 6
+    assert ticks[-1] >= highest * 0.999 or highest == float("inf")
+
+
+PROBE = """
+<script>
+addEventListener("load", () => {
+  const inner = document.querySelector("iframe").contentWindow;
+  const root = inner.document.documentElement;
+  const over = [...inner.document.querySelectorAll("main *")]
+    .filter(e => !e.closest(".scroll, svg") && e.getBoundingClientRect().right > root.clientWidth + 1)
+    .map(e => e.tagName + "." + e.className);
+  const plot = inner.document.querySelector(".plot");
+  plot.dispatchEvent(new inner.PointerEvent("pointermove", {clientX: 200, clientY: 10}));
+  document.title = JSON.stringify({scroll: root.scrollWidth, width: root.clientWidth, over,
+    tip: inner.document.querySelector(".tip").textContent, errors: inner.caught});
+});
+</script>
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_the_screen_and_logs_no_error(width: int, whole: str, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    assert chromium, "make test installs Chromium"
+    catch = "<script>var caught = []; addEventListener('error', e => caught.push(e.message));</script>"
+    inner = html.escape(whole.replace("<head>", "<head>" + catch, 1), quote=True)
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        f'<title>wait</title><iframe style="width:{width}px;height:900px" srcdoc="{inner}"></iframe>{PROBE}'
+    )
+    run = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+         "--no-first-run", "--enable-logging=stderr", "--v=0", f"--user-data-dir={tmp_path / 'profile'}",
+         "--virtual-time-budget=3000", "--window-size=1400,1000", "--dump-dom", outer.as_uri()],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    import json
+
+    found = json.loads(html.unescape(run.stdout.split("<title>")[1].split("</title>")[0]))
+    assert found["errors"] == []
+    assert "CONSOLE" not in run.stderr, run.stderr
+    assert found["scroll"] <= found["width"]
+    assert found["over"] == []
+    assert re.search(r"measured|median", found["tip"])
