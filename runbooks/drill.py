@@ -218,8 +218,8 @@ def _choose(group: Group, now: datetime) -> tuple[Host | None, str, str]:
     first = ordered[0]
     tied = [host for host in ordered if zones[host.zone] == zones[first.zone]]
     count = zones[first.zone]
-    why = f"{first.zone} has the most serving hosts ({count})"
-    why += f"; drawn for {day} among the {len(tied)} of such zones" if len(tied) > 1 else ""
+    why = f"no zone has more serving hosts than {first.zone} ({count})"
+    why += f"; drawn for {day} among {len(tied)} such hosts" if len(tied) > 1 else ""
     if len(ordered) == 1:
         return first, why, "none: it is the only one"
     second = ordered[1]

@@ -1,57 +1,21 @@
-"""The drill against a small world: phases, evidence, stop conditions, healing, recovery after any kill."""
+"""The drill against a small world: phases, evidence, stop conditions, healing."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Generator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from tests.runbooks.world import MONDAY, FakeWorld, a_fleet, a_group
+from tests.runbooks.rehearsal import a_plan, assert_whole, finish, recover, start
+from tests.runbooks.world import FakeWorld, a_group
 
 from quartermaster.fleet.errors import GuardRefused, LeaseHeld, LeaseLost, OpsError
-from quartermaster.fleet.events import Event, StepFinished, StepStarted
+from quartermaster.fleet.events import StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES, parse
 from quartermaster.runbooks.evidence import DrillResult
-from quartermaster.runbooks.plan import DrillPlan
-
-Events = Generator[Event, None, DrillResult]
-
-
-def a_plan(world: FakeWorld, **fleet: str) -> DrillPlan:
-    return drill.plan("instance_loss", "web", group=world.group("web"), fleet=a_fleet(**fleet), stack="dev", now=MONDAY)
-
-
-def start(plan: DrillPlan, world: FakeWorld, journal: Journal, **more: Any) -> Events:
-    asked: dict[str, Any] = {"hosts": world, "faults": world, "counter": world, "clock": world, **more}
-    return drill.run(plan, journal=journal, leases=Leases(journal.engine), **asked)
-
-
-def finish(events: Events) -> tuple[list[Event], DrillResult]:
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as end:
-            return seen, end.value
-
-
-def recover(world: FakeWorld, journal: Journal, run_id: str) -> DrillResult:
-    events = drill.recover(
-        journal.run(run_id), journal=journal, leases=Leases(journal.engine), hosts=world, clock=world
-    )
-    return finish(events)[1]
-
-
-def assert_whole(world: FakeWorld, plan: DrillPlan) -> None:
-    serving = [host for host in world.group("web").hosts if host.serving]
-    assert len(serving) == world.now_group.desired
-    assert sorted(host.zone for host in serving) == sorted(host.zone for host in plan.before.hosts)
 
 
 def test_the_phases_add_up_to_the_time_from_the_fault(journal: Journal) -> None:
@@ -261,56 +225,3 @@ def test_a_new_host_that_falls_over_has_not_recovered(journal: Journal) -> None:
     assert seen[-1] == "heal"
     (row,) = journal.runs()
     assert row.result is not None and row.result["rto_seconds"] is None
-
-
-def boundaries() -> int:
-    return 14
-
-
-@pytest.mark.parametrize("boundary", range(boundaries() + 1))
-def test_a_kill_at_every_boundary_of_the_journal_is_put_right(journal: Journal, boundary: int) -> None:
-    """``kill -9`` as the journal sees it: the events stop there, the run stays *running*, nothing is cleaned up."""
-    world = FakeWorld()
-    plan = a_plan(world)
-    events = start(plan, world, journal)
-    steps = 0
-    while steps < boundary:
-        event = next(events)
-        steps += isinstance(event, StepStarted | StepFinished)
-    (row,) = journal.runs() if boundary else [None]
-    if row is None:
-        assert not world.killed
-        return
-    frozen = journal.events(row.id)
-    events.close()
-    gc.collect()
-    assert journal.events(row.id) == frozen  # closing wrote nothing more
-    assert [item.id for item in drill.unfinished(journal)] == [row.id]
-    result = recover(world, journal, row.id)
-    assert result.restored
-    assert_whole(world, plan)
-    assert journal.run(row.id).state == "recovered"
-    assert drill.unfinished(journal) == []
-    assert Leases(journal.engine).held() == []
-
-
-def test_recover_before_the_fault_touches_nothing(journal: Journal) -> None:
-    world = FakeWorld()
-    events = start(a_plan(world), world, journal)
-    next(events)
-    events.close()
-    recover(world, journal, journal.runs()[0].id)
-    assert (world.killed, world.terminated) == ({}, [])
-
-
-def test_recover_twice_replaces_the_host_once(journal: Journal) -> None:
-    world = FakeWorld(given_up_after=15)
-    plan = a_plan(world)
-    events = start(plan, world, journal)
-    while not world.killed:
-        next(events)
-    events.close()
-    run_id = journal.runs()[0].id
-    recover(world, journal, run_id)
-    assert recover(world, journal, run_id).restored
-    assert world.terminated == [plan.host]

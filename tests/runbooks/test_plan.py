@@ -41,7 +41,7 @@ def test_the_same_facts_give_the_same_plan_and_json_gives_it_back() -> None:
 def test_the_host_is_of_the_fullest_zone_and_the_runner_up_says_why_not() -> None:
     plan = a_plan(group=a_group(4))  # zone a has two
     assert plan.zone == "eu-west-1a"
-    assert plan.why.startswith("eu-west-1a has the most serving hosts (2)")
+    assert plan.why.startswith("no zone has more serving hosts than eu-west-1a (2)")
     assert "drawn after it" in plan.runner_up
 
 

@@ -1,0 +1,48 @@
+"""Running a drill against the small world: start it, see it to its end, recover it, look whether all is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from tests.runbooks.world import MONDAY, FakeWorld, a_fleet
+
+from quartermaster.fleet.events import Event
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.leases import Leases
+from quartermaster.runbooks import drill
+from quartermaster.runbooks.evidence import DrillResult
+from quartermaster.runbooks.plan import DrillPlan
+
+Events = Generator[Event, None, DrillResult]
+
+
+def a_plan(world: FakeWorld, **fleet: str) -> DrillPlan:
+    return drill.plan("instance_loss", "web", group=world.group("web"), fleet=a_fleet(**fleet), stack="dev", now=MONDAY)
+
+
+def start(plan: DrillPlan, world: FakeWorld, journal: Journal, **more: Any) -> Events:
+    asked: dict[str, Any] = {"hosts": world, "faults": world, "counter": world, "clock": world, **more}
+    return drill.run(plan, journal=journal, leases=Leases(journal.engine), **asked)
+
+
+def finish(events: Events) -> tuple[list[Event], DrillResult]:
+    seen = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as end:
+            return seen, end.value
+
+
+def recover(world: FakeWorld, journal: Journal, run_id: str) -> DrillResult:
+    events = drill.recover(
+        journal.run(run_id), journal=journal, leases=Leases(journal.engine), hosts=world, clock=world
+    )
+    return finish(events)[1]
+
+
+def assert_whole(world: FakeWorld, plan: DrillPlan) -> None:
+    serving = [host for host in world.group("web").hosts if host.serving]
+    assert len(serving) == world.now_group.desired
+    assert sorted(host.zone for host in serving) == sorted(host.zone for host in plan.before.hosts)
