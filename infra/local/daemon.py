@@ -19,12 +19,21 @@ from typing import Any
 
 from quartermaster.fleet.aws import LocalCloud
 from quartermaster.fleet.journal import process_started
-from quartermaster.infra.local import moto_autoscaling, moto_ec2, moto_elbv2, moto_groups_api, moto_schedule
+from quartermaster.infra.local import (
+    moto_autoscaling,
+    moto_ec2,
+    moto_elbv2,
+    moto_groups_api,
+    moto_rds,
+    moto_schedule,
+)
 from quartermaster.infra.local.balancers import Balancers
+from quartermaster.infra.local.databases import Databases
 from quartermaster.infra.local.host import HostSpec
 from quartermaster.infra.local.ledger import Ledger, sweep
 from quartermaster.infra.local.machines import Machines, Work, facts_of
 from quartermaster.infra.local.network import Network
+from quartermaster.infra.local.packages import Repository
 from quartermaster.infra.local.server import Application, Listener, Route, moto_application
 from quartermaster.infra.local.timing import Timing
 from quartermaster.infra.local.world import World, log
@@ -67,12 +76,16 @@ class Cloud:
         self._work = Work(workers=4)
         self._machines = Machines(world, self._network, self._work)
         self._balancers = Balancers(world, self._network, self._work)
+        self._slow_work = Work(workers=2)
+        self._databases = Databases(world, self._network, self._slow_work)
         moto = moto_application()
         moto_ec2.install(world)
         moto_elbv2.install(world)
         moto_groups_api.install(world)
         moto_schedule.install()
-        self._application = Application(world, moto, self._routes(), world.home / "packages", self._secret)
+        moto_rds.install(world)
+        self._repository = Repository(world.home / "packages")
+        self._application = Application(world, moto, self._routes(), self._repository.folder, self._secret)
         self._doors: dict[str, Listener] = {"": Listener(self._application, "127.0.0.1", 0)}
         world.port = self._doors[""].port
         self._wanted: dict[str, HostSpec] = {}
@@ -97,10 +110,13 @@ class Cloud:
             real = self.world.with_hosts
             self._wanted = moto_ec2.specs(self.world) if real else {}
             balancers = moto_elbv2.specs(self.world) if real else {}
+            moto_rds.advance(self.world)
+            databases = moto_rds.specs(self.world) if real else {}
             pools = [pool for spec in balancers.values() for pool in spec.pools]
             servers = {pool.name: moto_elbv2.servers(self.world, pool) for pool in pools}
         self._machines.step(self._wanted)
         self._balancers.step(balancers, servers)
+        self._databases.step(databases)
         for bridge in self._network.bridges():
             if bridge.name not in self._doors:
                 self._doors[bridge.name] = Listener(self._application, bridge.address, self.world.port)
@@ -109,7 +125,9 @@ class Cloud:
         """Remove everything. Idempotent."""
         log.info("local cloud %s stops", self.world.instance)
         self._work.close()
+        self._slow_work.close()
         self._balancers.close()
+        self._databases.close()
         self._machines.close()
         for door in self._doors.values():
             door.close()
@@ -124,6 +142,7 @@ class Cloud:
             "stop": lambda _body: self._stop.set(),
             "hosts/kill": lambda body: self._machines.kill(body["host"]),
             "hosts/enter": lambda body: self._enter(body["host"]),
+            "packages/add": lambda body: self._repository.add(Path(body["path"])),
             "requests": lambda body: self._requests(body["balancer"]),
             "zones/fail": lambda body: self._zone(body["zone"], failed=True),
             "zones/heal": lambda body: self._zone(body["zone"], failed=False),
@@ -138,7 +157,7 @@ class Cloud:
             "timing": world.timing.name,
             "hosts": facts_of(self._machines, self._wanted),
             "balancers": self._balancers.facts(),
-            "databases": [],
+            "databases": self._databases.facts(),
             "failed_zones": sorted(world.failed_zones),
             "with_hosts": world.with_hosts,
             "why_no_hosts": world.why_no_hosts,
@@ -187,7 +206,7 @@ def _why_no_hosts() -> str:
         return "real hosts need root"
     if not basetree.path().is_dir():
         return f"the base tree {basetree.path()} is not built yet: run `ops setup`"
-    missing = [tool for tool in ("ip", "nsenter", "haproxy") if shutil.which(tool) is None]
+    missing = [tool for tool in ("ip", "nsenter", "haproxy", "dpkg-scanpackages") if shutil.which(tool) is None]
     return f"missing on this machine: {', '.join(missing)}: run `ops setup`" if missing else ""
 
 

@@ -129,9 +129,13 @@ def power_on(world: World, bridge: Bridge, machine: Machine) -> None:
         "boot_seconds": world.timing["launch_boot"],
         "config": config,
     }
+    # In a file of ours and not in argv: user data may hold secrets, and every user can read a command line.
+    file = folder / "spec.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(launch), encoding="utf-8")
     with (folder / "console.log").open("ab") as output:
         machine.launcher = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), json.dumps(launch)],
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(file)],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

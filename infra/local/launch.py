@@ -2,7 +2,7 @@
 
 Run by path with the daemon's Python and nothing but its standard library. It holds the read end of a pipe from the
 daemon: when the daemon dies, however it dies, the pipe ends and the host goes with it. The specification (see
-``host.py``) comes as JSON in argv[1]; what happens goes to the file ``state`` beside the host's root.
+``host.py``) is a JSON file named by argv[1]; what happens goes to the file ``state`` beside the host's root.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _READ_ONLY = ("sysrq-trigger", "irq", "bus", "fs", "asound", "acpi", "scsi", "dr
 
 def main() -> int:
     """Boot until the host is powered off or the daemon is gone."""
-    spec = json.loads(sys.argv[1])
+    spec = json.loads(Path(sys.argv[1]).read_text())
     with Path("/run/netns", spec["netns"]).open() as space:
         _check(_libc.setns(space.fileno(), _NEWNET), "setns")
     boots = 0

@@ -1,0 +1,143 @@
+"""The PostgreSQL databases of the local cloud: each RDS instance a primary, with a standby in another zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from quartermaster.fleet.errors import OpsError
+from quartermaster.infra.local import moto_rds
+from quartermaster.infra.local.machines import Work
+from quartermaster.infra.local.moto_rds import DatabaseSpec
+from quartermaster.infra.local.network import Network
+from quartermaster.infra.local.postgres import Node, binaries
+from quartermaster.infra.local.world import World, log
+
+__all__ = ["Databases"]
+
+_STANDBY = "standby"
+
+
+@dataclass
+class _Database:
+    spec: DatabaseSpec
+    primary: Node
+    standby: Node | None = None
+    synchronous: bool = False
+
+
+class Databases:
+    """Every database on this machine."""
+
+    def __init__(self, world: World, network: Network, work: Work) -> None:
+        self._world, self._network, self._work = world, network, work
+        self._databases: dict[str, _Database] = {}
+        self._broken: set[str] = set()
+
+    def step(self, wanted: Mapping[str, DatabaseSpec]) -> None:
+        """One turn: databases come and go; a standby that is lost makes its primary asynchronous."""
+        for name in self._databases.keys() - wanted.keys():
+            self._work.submit(f"database/{name}", self._remove, name)
+        self._broken &= wanted.keys()
+        for name, spec in wanted.items():
+            ready = not spec.source or spec.source in self._databases
+            if name not in self._databases and name not in self._broken and ready:
+                self._work.submit(f"database/{name}", self._make, spec)
+        for name, database in list(self._databases.items()):
+            if database.standby is not None:
+                self._work.submit(f"database/{name}", self._watch, database)
+            self._cables(database)
+
+    def facts(self) -> list[dict[str, Any]]:
+        """What status prints of each."""
+        folder = binaries()
+        return [
+            {
+                "name": name,
+                "address": database.primary.address,
+                "port": database.primary.port,
+                "zone": database.spec.zone,
+                "version": folder.parent.name if folder else "",
+                "standby": {
+                    "address": database.standby.address,
+                    "zone": database.spec.standby_zone,
+                    "synchronous": database.synchronous,
+                }
+                if database.standby
+                else None,
+            }
+            for name, database in sorted(self._databases.items())
+        ]
+
+    def close(self) -> None:
+        """Stop and remove all."""
+        for name in list(self._databases):
+            self._remove(name)
+
+    def _make(self, spec: DatabaseSpec) -> None:
+        bridge = self._network.bridge(spec.vpc, spec.vpc_cidr)
+        nodes: list[Node] = []
+
+        def node(suffix: str, address: str) -> Node:
+            nodes.append(Node(self._world, self._network, bridge, f"{spec.name}{suffix}", address, spec.port))
+            return nodes[-1]
+
+        try:
+            primary = node("", spec.address)
+            if spec.source:
+                source = self._databases[spec.source]
+                primary.follow(source.primary, spec.user, spec.password, spec.name)
+            else:
+                primary.create(spec.user, spec.password, spec.database)
+            primary.start()
+            database = _Database(spec, primary)
+            if spec.standby_address:
+                database.standby = node("-standby", spec.standby_address)
+                database.standby.follow(primary, spec.user, spec.password, _STANDBY)
+                database.standby.start()
+        except OpsError as exc:
+            log.error("database %s cannot be made: %s", spec.name, exc)
+            self._broken.add(spec.name)
+            for made in nodes:
+                made.close()
+            with self._world.lock:
+                moto_rds.failed(self._world, spec.name)
+            return
+        self._databases[spec.name] = database
+        log.info("database %s answers at %s:%d", spec.name, spec.address, spec.port)
+        with self._world.lock:
+            moto_rds.made(spec.name)
+
+    def _watch(self, database: _Database) -> None:
+        """Synchronous while the standby streams; without it, asynchronous with an event, rather than stopped."""
+        spec = database.spec
+        try:
+            ask = "select count(*) from pg_stat_replication where state = 'streaming' and application_name = 'standby'"
+            streaming = database.primary.sql(ask, user=spec.user, password=spec.password) != "0"
+        except OpsError:
+            return
+        if streaming == database.synchronous:
+            return
+        names = f"'{_STANDBY}'" if streaming else "''"
+        database.primary.sql(
+            f"alter system set synchronous_standby_names = {names}", user=spec.user, password=spec.password
+        )
+        database.primary.sql("select pg_reload_conf()", user=spec.user, password=spec.password)
+        database.synchronous = streaming
+        log.warning("database %s replicates %s", spec.name, "synchronously" if streaming else "to nobody: standby lost")
+        with self._world.lock:
+            moto_rds.event(self._world, spec.name, "standby in sync" if streaming else "standby lost: asynchronous now")
+
+    def _cables(self, database: _Database) -> None:
+        failed = self._world.failed_zones
+        database.primary.plug(database.spec.zone not in failed)
+        if database.standby is not None:
+            database.standby.plug(database.spec.standby_zone not in failed)
+
+    def _remove(self, name: str) -> None:
+        database = self._databases.pop(name)
+        for node in (database.standby, database.primary):
+            if node is not None:
+                node.close()
+        log.info("database %s removed", name)

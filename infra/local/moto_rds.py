@@ -1,0 +1,182 @@
+"""RDS as AWS behaves: creating takes time, and the endpoint is the address of a real PostgreSQL.
+
+Every function here runs under ``World.lock``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from quartermaster.infra.local.world import World
+
+__all__ = ["DatabaseSpec", "advance", "event", "failed", "install", "made", "specs"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSpec:
+    """A database as it should be on this machine."""
+
+    name: str
+    vpc: str
+    vpc_cidr: str
+    address: str
+    zone: str
+    port: int
+    user: str
+    password: str
+    database: str
+    standby_address: str = ""
+    standby_zone: str = ""
+    source: str = ""
+    """Name of the database that this one is a read replica of."""
+
+
+@dataclass
+class _Place:
+    """Where a database is on this machine, and since when it is wanted."""
+
+    since: float
+    address: str
+    zone: str
+    standby_address: str = ""
+    standby_zone: str = ""
+    made: bool = False
+    taken: tuple[tuple[Any, str], ...] = ()
+
+
+_places: dict[str, _Place] = {}
+
+
+def install(world: World) -> None:
+    """Give moto's RDS the behaviour of this module. Call once."""
+    import moto.rds.models
+
+    backend: Any = moto.rds.models.RDSBackend
+    instance: Any = moto.rds.models.DBInstance
+    create, replicate, delete = (
+        backend.create_db_instance,
+        backend.create_db_instance_read_replica,
+        backend.delete_db_instance,
+    )
+
+    def created(self: Any, db_kwargs: dict[str, Any]) -> Any:
+        return _place(world, create(self, db_kwargs))
+
+    def replicated(self: Any, db_kwargs: dict[str, Any]) -> Any:
+        return _place(world, replicate(self, db_kwargs))
+
+    def deleted(self: Any, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
+        gone = delete(self, db_instance_identifier, *args, **kwargs)
+        place = _places.pop(db_instance_identifier, None)
+        for subnet, address in place.taken if place else ():
+            subnet.del_subnet_ip(address)
+        return gone
+
+    plain: Any = instance.address.fget
+
+    def address(self: Any) -> str:
+        place = _places.get(self.db_instance_identifier)
+        return place.address if place else str(plain(self))
+
+    backend.create_db_instance, backend.create_db_instance_read_replica = created, replicated
+    backend.delete_db_instance = deleted
+    instance.address = property(address)
+
+
+def advance(world: World) -> None:
+    """Call databases available whose time has come and whose server answers."""
+    for backend in _backends(world):
+        for name, database in backend.databases.items():
+            place = _places.get(name)
+            late = place is not None and world.now() - place.since >= world.timing["database_create"]
+            if place is not None and database.status == "creating" and late and place.made:
+                database.status = "available"
+
+
+def specs(world: World) -> dict[str, DatabaseSpec]:
+    """The PostgreSQL servers that should exist, by instance identifier."""
+    found: dict[str, DatabaseSpec] = {}
+    for backend in _backends(world):
+        for name, database in backend.databases.items():
+            place = _places.get(name)
+            if place is None:
+                continue
+            vpc_id = database.db_subnet_group.vpc_id
+            cidr = _ec2(world, backend.region_name).get_vpc(vpc_id).cidr_block
+            found[name] = DatabaseSpec(
+                name=name,
+                vpc=vpc_id,
+                vpc_cidr=cidr,
+                address=place.address,
+                zone=place.zone,
+                port=int(database.port),
+                user=database.master_username or "postgres",
+                password=str(vars(database).get("_master_user_password") or "postgres"),
+                database=database.db_name or "",
+                standby_address=place.standby_address,
+                standby_zone=place.standby_zone,
+                source=_source(database) if database.is_replica else "",
+            )
+    return found
+
+
+def made(name: str) -> None:
+    """The database's server answers."""
+    if name in _places:
+        _places[name].made = True
+
+
+def failed(world: World, name: str) -> None:
+    """The database's server could not be made."""
+    for backend in _backends(world):
+        if name in backend.databases:
+            backend.databases[name].status = "failed"
+
+
+def event(world: World, name: str, message: str) -> None:
+    """Add an event to what DescribeEvents tells of a database."""
+    from moto.rds.models import Event
+
+    for backend in _backends(world):
+        database = backend.databases.get(name)
+        if database is not None:
+            told: Any = Event("DB_INSTANCE_CREATE", database)
+            told.message = message
+            backend.events.append(told)
+
+
+def _place(world: World, database: Any) -> Any:
+    """Give a new PostgreSQL instance its addresses, from the subnets of its group; others stay as moto has them."""
+    group = vars(database).get("db_subnet_group")
+    if database.engine != "postgres" or group is None or not world.with_hosts:
+        return database
+    subnets = {subnet.availability_zone: subnet for subnet in group._subnets}
+    zones = sorted(subnets)
+    zone = database.availability_zone if database.availability_zone in zones else zones[0]
+    address = subnets[zone].get_available_subnet_ip(database)
+    place = _Place(world.now(), address, zone, taken=((subnets[zone], address),))
+    if database.multi_az and len(zones) > 1 and not database.is_replica:
+        place.standby_zone = zones[(zones.index(zone) + 1) % len(zones)]
+        place.standby_address = subnets[place.standby_zone].get_available_subnet_ip(database)
+        place.taken += ((subnets[place.standby_zone], place.standby_address),)
+    database.availability_zone, database.status = zone, "creating"
+    _places[database.db_instance_identifier] = place
+    return database
+
+
+def _source(database: Any) -> str:
+    return str(database.source_db_instance_identifier or "").rpartition(":")[2]
+
+
+def _backends(world: World) -> Iterator[Any]:
+    from moto.rds.models import rds_backends
+
+    yield from list(rds_backends[world.account].values())
+
+
+def _ec2(world: World, region: str) -> Any:
+    from moto.ec2.models import ec2_backends
+
+    return ec2_backends[world.account][region]
