@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from quartermaster.fleet.events import Json
+from quartermaster.infra.cost import change, monthly_cost
+from quartermaster.infra.policy import check
 from quartermaster.infra.resources import Resource
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.schema import Fleet
 
 __all__ = ["cost_per_month", "findings"]
 
 
 def cost_per_month(before: Sequence[Resource], after: Sequence[Resource], region: str) -> Mapping[str, Json]:
     """{before, after, currency, unknown}: usage charges not included."""
-    return {"before": None, "after": None, "currency": "USD", "unknown": []}
+    return change(monthly_cost(before, region), monthly_cost(after, region))
 
 
-def findings(resources: Sequence[Resource]) -> Sequence[Mapping[str, Any]]:
+def findings(resources: Sequence[Resource], fleet: Fleet, stack: str) -> Sequence[Mapping[str, Json]]:
     """[{rule, severity, resource, reason, remedy}]."""
-    return []
+    return [finding.to_json() for finding in check(resources, fleet, stack)]

@@ -68,7 +68,7 @@ class Deployment:
             changes=watcher.changes,
             seconds=time.monotonic() - begun,
             cost_per_month=cost_per_month(tuple(watcher.before.values()), resources, self._fleet.region),
-            policy=findings(resources),
+            policy=findings(resources, self._fleet, self._stack),
             resources=resources,
         )
         return self._planned

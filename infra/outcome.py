@@ -50,7 +50,7 @@ class Outcome:
     @property
     def blocked(self) -> Sequence[Mapping[str, Json]]:
         """Findings that forbid `up`."""
-        return [item for item in self.policy if item["severity"] in ("block", "error", "mandatory", "high")]
+        return [item for item in self.policy if item["severity"] == "mandatory"]
 
     def refuse_blocked(self) -> None:
         """Raise GuardRefused when policy forbids what is planned."""
@@ -76,6 +76,7 @@ class Watcher:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._started: dict[str, float] = {}
+        self._reading: set[str] = set()
         self.before: dict[str, Resource] = {}
         self.after: dict[str, Resource] = {}
         self.errors: list[str] = []
@@ -100,12 +101,16 @@ class Watcher:
         for event in events:
             if (pre := event.resource_pre_event) is not None:
                 self._resources(pre.metadata)
+                if pre.metadata.op == "refresh":
+                    self._reading.add(pre.metadata.urn)
                 if _is_ours(pre.metadata) and pre.metadata.op in _DOING:
                     self._started[pre.metadata.urn] = event.timestamp
                     yield StepStarted(step=_step(pre.metadata), title=_title(pre.metadata))
             elif (done := event.res_outputs_event) is not None:
-                self._count(done.metadata)
-                self._compare(done.metadata)
+                if done.metadata.urn in self._reading:
+                    self._compare(done.metadata)
+                else:
+                    self._count(done.metadata)
                 if _is_ours(done.metadata) and done.metadata.op in _DOING:
                     yield StepFinished(
                         step=_step(done.metadata),
@@ -137,10 +142,10 @@ class Watcher:
 
     def _compare(self, metadata: Any) -> None:
         """A refresh says what it found as the difference between old and new state."""
-        if metadata.op == "refresh" and _is_ours(metadata) and metadata.old is not None:
+        if _is_ours(metadata) and metadata.old is not None:
             old = metadata.old.outputs or {}
-            new = metadata.new.outputs or {} if metadata.new is not None else None
-            if new is None:
+            new = metadata.new.outputs or {} if metadata.new is not None else {}
+            if metadata.new is None or metadata.op == "delete":
                 self.found.append({"urn": metadata.urn, "property": "", "expected": "exists", "found": "gone"})
                 return
             for name in sorted({**old, **new}):
@@ -169,12 +174,12 @@ def _is_ours(metadata: Any) -> bool:
 
 
 def _step(metadata: Any) -> str:
-    return f"{metadata.op}:{metadata.urn}"
+    return f"{metadata.op.value}:{metadata.urn}"
 
 
 def _title(metadata: Any) -> str:
     what = metadata.type.rsplit(":", 1)[-1]
-    return f"{_DOING.get(metadata.op, metadata.op)} {what} {metadata.urn.rsplit('::', 1)[-1]}"
+    return f"{_DOING.get(metadata.op, metadata.op.value)} {what} {metadata.urn.rsplit('::', 1)[-1]}"
 
 
 def _resource(state: Any) -> Resource:

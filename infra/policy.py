@@ -218,13 +218,13 @@ def deletion_protection(scene: Scene) -> Broken:
 
 def tls_only(scene: Scene) -> Broken:
     """Listeners speak TLS or redirect to it; buckets refuse plain HTTP. The local cloud has no certificates."""
+    if scene.fleet.stacks[scene.stack].target != "aws":
+        return
     for one in scene.of("aws:s3/bucket:Bucket"):
         policy = scene.companion(one, "aws:s3/bucketPolicy:BucketPolicy")
         text = "" if policy is None else str(policy.inputs.get("policy"))
         if text not in HIDDEN and "aws:SecureTransport" not in text:
             yield "mandatory", one, f"bucket {one.name} answers without TLS", "deny where aws:SecureTransport is false"
-    if scene.fleet.stacks[scene.stack].target != "aws":
-        return
     for one in scene.of("aws:lb/listener:Listener"):
         redirects = any(action.get("type") == "redirect" for action in items(one.inputs.get("defaultActions")))
         if one.inputs.get("protocol") == "HTTP" and not redirects:

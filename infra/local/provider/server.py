@@ -45,6 +45,10 @@ class _Servicer(ProviderServicer):
         """The engine says where it listens; we have nothing to tell it."""
         return empty_pb2.Empty()
 
+    async def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Not for us: the engine goes on with Attach. Said properly, or grpc logs a traceback."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no handshake")
+
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         return await _in_one_line(super().Check(_unmarked(request), context), context)
 

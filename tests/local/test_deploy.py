@@ -1,0 +1,109 @@
+"""A stack through the real Pulumi engine, on an AWS API in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from census import census, everything
+from stacks import FLEET, Stand, run, stand
+
+from quartermaster.fleet.errors import MissingPart, OpsError
+from quartermaster.infra.database import password_of
+from quartermaster.infra.deploy import forget_local
+from quartermaster.infra.facts import gather
+from quartermaster.infra.layout import layout
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """The design's fleet, up."""
+    with stand(tmp_path_factory.mktemp("stack")) as built:
+        built.empty = census(built.cloud)  # type: ignore[attr-defined]
+        run(built.deployment(), "up")
+        yield built
+
+
+def test_a_second_up_changes_nothing(made: Stand) -> None:
+    deployment = made.deployment()
+    run(deployment, "up")
+    changes = deployment.result.changes
+    assert {kind: changes[kind] for kind in ("create", "update", "replace", "delete")} == {
+        "create": 0, "update": 0, "replace": 0, "delete": 0,
+    }  # fmt: skip
+    assert changes["same"] > 60
+
+
+def test_every_taggable_resource_says_where_it_is_from(made: Stand) -> None:
+    found = everything(made.cloud)
+    ours = [item for kind in ("subnet", "nat gateway", "address") for item in found[kind] if "Tags" in item]
+    keys = [{tag["Key"] for tag in item["Tags"]} for item in ours]
+    assert sum("ops:urn" in names for names in keys) == 9 + 3 + 3
+
+
+def test_drift_is_seen_and_only_drift(made: Stand) -> None:
+    assert made.deployment().drift() == []
+    group = made.cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
+    made.cloud.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=group["AutoScalingGroupName"], MaxSize=23
+    )
+    found = made.deployment().drift()
+    assert [(item["property"], item["expected"], item["found"]) for item in found] == [("maxSize", 24, 23)]
+    made.cloud.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=group["AutoScalingGroupName"], MaxSize=24
+    )
+
+
+def test_desired_capacity_is_nobodys_but_the_scalers(made: Stand) -> None:
+    client = made.cloud.client("autoscaling")
+    client.set_desired_capacity(AutoScalingGroupName="shop-dev-web", DesiredCapacity=5)
+    run(made.deployment(), "up")
+    group = client.describe_auto_scaling_groups(AutoScalingGroupNames=["shop-dev-web"])["AutoScalingGroups"][0]
+    assert group["DesiredCapacity"] == 5
+
+
+def test_outputs_name_hosts_and_databases(made: Stand) -> None:
+    found = made.deployment().outputs()
+    assert len(found["clusters"]["web"]["hosts"]) >= 3
+    assert found["databases"]["orders"]["port"] == 5432
+    assert "sessions" not in found["databases"]
+
+
+def test_the_database_password_is_nowhere_in_clear(made: Stand) -> None:
+    shape = layout(made.fleet, "dev")
+    seed = gather(made.fleet, shape, made.workspace, made.cloud, None).seed
+    password = password_of(seed, "orders").encode()
+    holding = [path for path in made.folder.rglob("*") if path.is_file() and password in path.read_bytes()]
+    assert holding == []
+    secret = made.cloud.client("secretsmanager").get_secret_value(SecretId="shop/dev/orders")
+    assert password.decode() in secret["SecretString"]
+
+
+def test_a_name_too_long_for_aws_is_refused_before_anything_is_made(made: Stand) -> None:
+    before = census(made.cloud)
+    made.write(FLEET.replace("size: {min: 3, max: 24}", "size: {min: 3, max: 24}\n    image: {id: ami-1}"))
+    try:
+        with pytest.raises(OpsError, match="ami-1"):
+            run(made.deployment(), "up")
+    finally:
+        made.write(FLEET)
+    assert census(made.cloud) == before
+
+
+def test_another_local_cloud_is_not_drift_but_gone(made: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quartermaster.infra.cloud_record._instance", lambda *_: "another")
+    with pytest.raises(MissingPart, match="is gone") as caught:
+        made.deployment().preview()
+    assert "ops local reset" in caught.value.remedy
+
+
+def test_destroy_leaves_nothing_behind(made: Stand) -> None:
+    deployment = made.deployment()
+    run(deployment, "destroy")
+    assert deployment.result.kept == ()
+    assert census(made.cloud) == made.empty  # type: ignore[attr-defined]
+    forget_local(made.workspace)
+    assert not (Path(made.folder) / ".ops" / "state" / ".pulumi").exists()

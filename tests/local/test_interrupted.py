@@ -1,0 +1,79 @@
+"""`ops` is killed with -9 in the middle: the next command says what it found, goes on, and nothing exists twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from census import census
+from stacks import Stand, run, stand
+
+from quartermaster.fleet.events import Event, Noted
+
+pytestmark = pytest.mark.engine
+
+SMALL = """
+fleet: shop
+zones: 2
+network: {cidr: 10.20.0.0/16}
+clusters:
+  web: {size: {min: 2, max: 4}, balancer: {}}
+"""
+
+
+def notes(events: list[object]) -> list[str]:
+    return [event.message for event in events if isinstance(event, Noted)]
+
+
+def test_up_and_destroy_go_on_after_kill_9(tmp_path: Path) -> None:
+    with stand(tmp_path, SMALL) as made:
+        empty = census(made.cloud)
+        made.killed("up", after=12)
+        said = notes(run(made.deployment(), "up"))
+        assert any("cut off" in line for line in said)
+        assert any("lock" in line for line in said)
+        found = census(made.cloud)
+        assert (found["vpc"], found["subnet"]) == (empty["vpc"] + 1, empty["subnet"] + 6)
+        assert (found["nat gateway"], found["address"], found["balancer"], found["group"]) == (2, 2, 1, 1)
+        assert _unchanged(made)
+        made.killed("destroy", after=10)
+        run(made.deployment(), "destroy")
+        assert census(made.cloud) == empty
+
+
+def _unchanged(made: Stand) -> bool:
+    changes = made.deployment().preview().changes
+    return sum(count for kind, count in changes.items() if kind != "same") == 0
+
+
+def test_what_was_made_without_the_state_knowing_is_taken_over(tmp_path: Path) -> None:
+    """The worst moment, on purpose: they stand in the account, the state only knows that they were begun."""
+    with stand(tmp_path, SMALL) as made:
+        run(made.deployment(), "up")
+        before = census(made.cloud)
+        _forget_the_answer(made, ("FlowLog::flow-log", "VpcEndpoint::s3", "Association::private-a", "EgressRule::web"))
+        events: list[Event] = run(made.deployment(), "up")  # type: ignore[assignment]
+        assert sum("taken over" in line for line in notes(events)) >= 4
+        assert census(made.cloud) == before
+        assert _unchanged(made)
+
+
+def _forget_the_answer(made: Stand, names: tuple[str, ...]) -> None:
+    """Make of finished creations ones that are under way, as a kill between act and answer leaves them."""
+    engine = made.deployment()._engine
+    state = engine.export()
+    begun = [item for item in state["resources"] if item["urn"].endswith(names) and item.get("custom")]
+    pending = []
+    for item in begun:
+        fields = {key: value for key, value in item.items() if key not in ("id", "outputs")}
+        pending.append({"resource": fields, "type": "creating"})
+    file = engine.state_file
+    assert file is not None
+    import json
+
+    checkpoint = json.loads(file.read_text())
+    latest = checkpoint["checkpoint"]["latest"]
+    gone = {item["urn"] for item in begun}
+    latest["resources"] = [item for item in latest["resources"] if item["urn"] not in gone]
+    latest["pending_operations"] = pending
+    file.write_text(json.dumps(checkpoint))
