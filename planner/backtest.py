@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Origins", "Score", "Trial", "origins", "pasts", "trial"]
 
 _MOST_ORIGINS = 28
+_FEWER_ORIGINS = 14
+"""Of series finer than a quarter of an hour, whose pasts are long and whose horizons are short."""
 _SCREENING = 4
 """Origins that a costly forecaster is first tried on."""
 _WORSE = 1.05
@@ -66,7 +68,7 @@ class Trial:
     """What came, same shape; NaN where nothing was read."""
 
 
-def origins(length: int, seasons: Seasons, horizon: int, most: int = _MOST_ORIGINS) -> Origins | None:
+def origins(length: int, seasons: Seasons, horizon: int) -> Origins | None:
     """Origins for a history of that length, or None where it is too short to judge anything.
 
     They step by one cycle, so that each stands at the hour of day that the real forecast stands at; at least half
@@ -74,6 +76,7 @@ def origins(length: int, seasons: Seasons, horizon: int, most: int = _MOST_ORIGI
     """
     before = max(length // 2, min(2 * seasons.week, (2 * length) // 3), 3)
     room = length - before
+    most = _MOST_ORIGINS if seasons.cycle <= 96 else _FEWER_ORIGINS
     steps = min(horizon, max(1, (2 * room) // 3), 4 * max(seasons.week, 48))
     by_cycle = seasons.cycle > 1 and room - steps >= 3 * seasons.cycle
     stride = seasons.cycle if by_cycle else max(1, (room - steps) // most)
