@@ -1,0 +1,202 @@
+"""A balanced cluster of web hosts on a local cloud of its own: real roles, real user data, plain boto3, no Pulumi."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from quartermaster.fleet.aws import Cloud, connect
+from quartermaster.fleet.deb import build_deb
+from quartermaster.fleet.hosts import Hosts, Requests
+from quartermaster.fleet.names import TAG_CLUSTER, physical
+from quartermaster.fleet.schema import Fleet, load_fleet
+from quartermaster.fleet.workspace import Workspace
+from quartermaster.infra import keys, userdata
+from quartermaster.infra.local import client
+from quartermaster.playbooks import patch
+from quartermaster.playbooks.bundle import build
+from quartermaster.playbooks.inventory import Inventory, SshFacts, from_groups
+from quartermaster.playbooks.patch_gate import http_probe
+from quartermaster.playbooks.patch_plan import PatchPlan
+from quartermaster.playbooks.patch_run import Tools
+from quartermaster.playbooks.publish import POINTER, publish
+from quartermaster.playbooks.remote import SshMachines
+from quartermaster.playbooks.world import CloudWorld
+
+NAME = physical("patches", "dev", "web")
+BUCKET = physical("patches", "dev", "ops-123456789012")
+
+
+@dataclass(frozen=True)
+class PatchCluster:
+    """Cluster ``web``, reached through its fleet file: another process makes the same value of it."""
+
+    file: Path
+
+    @property
+    def fleet(self) -> Fleet:
+        return load_fleet(self.file)
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.file)
+
+    @property
+    def cloud(self) -> Cloud:
+        return connect(self.fleet, "dev", self.workspace)
+
+    @property
+    def hosts(self) -> Hosts:
+        return Hosts(self.cloud)
+
+    @property
+    def url(self) -> str:
+        """The balancer's, once the daemon has made it."""
+        for _ in range(120):
+            for balancer in client.status(self.workspace)["balancers"]:
+                if balancer["url"]:
+                    return str(balancer["url"]).rstrip("/")
+            time.sleep(0.5)
+        raise AssertionError(f"no balancer: {client.status(self.workspace)}")
+
+    def read(self, cluster: str) -> Requests:
+        return client.requests(self.workspace, NAME)
+
+    def inventory(self) -> Inventory:
+        known = self.workspace.folder("local") / "known_hosts"
+        ssh = SshFacts(keys.private_key(self.workspace), known)
+        return from_groups([self.hosts.group("web")], {"web": "web"}, ssh)
+
+    def tools(self) -> Tools:
+        probe = http_probe(f"{self.url}/healthz")
+        return Tools(CloudWorld(self.hosts, "web"), SshMachines(self.inventory()), self, probe)
+
+    def plan(self) -> PatchPlan:
+        hosts, machines = self.hosts, SshMachines(self.inventory())
+        group = hosts.group("web")
+        surveys = {}
+        for host in group.hosts:
+            machine = machines.open(host.id)
+            surveys[host.id] = machine.survey()
+            machine.close()
+        drain = hosts.drain_seconds(group)
+        return patch.plan(group, self.fleet, surveys, datetime.now(UTC), drain_seconds=drain)
+
+    def offer(self, version: str, *, scripts: dict[str, str] | None = None) -> None:
+        """Offer that version of the page to all hosts."""
+        files = {"/srv/www/page/index.html": f"page {version}\n"}
+        deb = build_deb("shop-page", version, files, self.workspace.folder("cache"), scripts=scripts)
+        client.add_package(self.workspace, deb)
+
+    def on(self, host_id: str, command: str) -> str:
+        done = client.execute(self.workspace, host_id, ["sh", "-c", command])
+        return str(done.stdout).strip()
+
+    def await_serving(self, count: int, seconds: float = 180) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            group = self.hosts.group("web")
+            if len(group.hosts) == count and all(host.serving for host in group.hosts):
+                return
+            time.sleep(0.5)
+        logs = [self.on(host.id, "tail -5 /var/log/ops-converge.log") for host in self.hosts.group("web").hosts]
+        raise AssertionError(f"not serving after {seconds} s: {self.hosts.group('web').hosts}: {logs}")
+
+
+@contextmanager
+def patch_cluster(folder: Path, *, count: int = 3) -> Iterator[PatchCluster]:
+    """The cluster, serving page 1.0; nothing of it is left afterwards."""
+    net = secrets.randbelow(250) + 1
+    file = folder / "fleet.yaml"
+    file.write_text(
+        "fleet: patches\nregion: eu-west-1\n"
+        f"network: {{cidr: 10.{net}.0.0/20}}\n"
+        f"clusters: {{web: {{size: {{min: {count}, max: 12}}, balancer: {{drain_seconds: 3}}}}}}\n"
+        "patching: {web: {window: always, canary: 1, wave: 2, soak_minutes: 0, gate: {min_requests: 100}}}\n"
+        "ansible: {vars: {web_packages: [shop-page]}}\n",
+        encoding="utf-8",
+    )
+    cluster = PatchCluster(file)
+    try:
+        client.ensure_running(cluster.workspace, "patches", "real")
+        cluster.offer("1.0")
+        _build(cluster, f"10.{net}", count)
+        cluster.await_serving(count)
+        yield cluster
+    finally:
+        client.down(cluster.workspace)
+
+
+def _build(cluster: PatchCluster, net: str, count: int) -> None:
+    cloud = cluster.cloud
+    ec2, elb, groups = (cloud.client(name) for name in ("ec2", "elbv2", "autoscaling"))
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": cloud.region})
+    publish(s3, BUCKET, build(cluster.fleet))
+    vpc = ec2.create_vpc(CidrBlock=f"{net}.0.0/20")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{net}.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for n, zone in enumerate("abc", start=1)
+    ]
+    targets = elb.create_target_group(
+        Name=NAME, Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance", HealthCheckPath="/healthz",
+        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=3, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
+    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    attributes = {
+        "deregistration_delay.timeout_seconds": "3",
+        "load_balancing.algorithm.type": "least_outstanding_requests",
+    }
+    elb.modify_target_group_attributes(
+        TargetGroupArn=targets, Attributes=[{"Key": key, "Value": value} for key, value in attributes.items()]
+    )
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    balancer = elb.create_load_balancer(Name=NAME, Subnets=subnets, Type="application")["LoadBalancers"][0]
+    elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": targets}],
+    )  # fmt: skip
+    _group(cluster, groups, ec2, subnets, targets, count)
+
+
+def _group(cluster: PatchCluster, groups: Any, ec2: Any, subnets: list[str], targets: str, count: int) -> None:
+    cloud = cluster.cloud
+    iam = cloud.client("iam")
+    may = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]}))
+    iam.create_instance_profile(InstanceProfileName=NAME)
+    iam.add_role_to_instance_profile(InstanceProfileName=NAME, RoleName=NAME)
+    ec2.import_key_pair(KeyName="ops", PublicKeyMaterial=keys.public_key(cluster.workspace).encode())
+    data = userdata.render(
+        bucket=BUCKET, pointer=POINTER, region=cloud.region, cluster="web", role="web", group=NAME, hook="converged"
+    )
+    images = ec2.describe_images(Owners=["136693071363"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}])
+    template = {
+        "ImageId": images["Images"][0]["ImageId"],
+        "InstanceType": "m6i.large",
+        "KeyName": "ops",
+        "IamInstanceProfile": {"Name": NAME},
+        "UserData": base64.b64encode(data.encode()).decode(),
+    }
+    ec2.create_launch_template(LaunchTemplateName=NAME, LaunchTemplateData=template)
+    groups.create_auto_scaling_group(
+        AutoScalingGroupName=NAME, MinSize=0, MaxSize=0, DesiredCapacity=0, VPCZoneIdentifier=",".join(subnets),
+        LaunchTemplate={"LaunchTemplateName": NAME, "Version": "$Latest"}, TargetGroupARNs=[targets],
+        HealthCheckType="ELB", HealthCheckGracePeriod=60,
+        Tags=[{"Key": TAG_CLUSTER, "Value": "web", "PropagateAtLaunch": True}],
+    )  # fmt: skip
+    groups.put_lifecycle_hook(
+        AutoScalingGroupName=NAME, LifecycleHookName="converged", HeartbeatTimeout=300, DefaultResult="ABANDON",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+    )  # fmt: skip
+    groups.update_auto_scaling_group(AutoScalingGroupName=NAME, MinSize=count, MaxSize=12, DesiredCapacity=count)

@@ -1,0 +1,98 @@
+"""Configure and patch on real hosts behind a real balancer, under load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from tests.hosts.patch_cluster import BUCKET, PatchCluster, patch_cluster
+
+from quartermaster.fleet.events import Event
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.load import Load
+from quartermaster.playbooks import configure, patch_run
+from quartermaster.playbooks.bundle import build
+from quartermaster.playbooks.patch_result import outcome
+
+pytestmark = pytest.mark.hosts
+
+REBOOT = {"postinst": "#!/bin/sh\ntouch /run/reboot-required\n"}
+BROKEN = {"postinst": "#!/bin/sh\nservice nginx stop\nrm -f /etc/nginx/nginx.conf\n"}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatchCluster]:
+    with patch_cluster(tmp_path_factory.mktemp("patch")) as made:
+        yield made
+
+
+def told(events: Iterator[Event]) -> Iterator[Event]:
+    """The events, each also on stdout: what a failing test shows."""
+    for event in events:
+        print(event.kind, event.step, event.host, getattr(event, "error", ""), getattr(event, "seconds", ""))  # noqa: T201
+        yield event
+
+
+def test_configuring_booted_hosts_changes_nothing(cluster: PatchCluster) -> None:
+    """Pull and push are the same roles: what user data converged, push finds done."""
+    cloud, cache = cluster.cloud, cluster.workspace.folder("cache")
+    plan = configure.plan(cluster.inventory(), build(cluster.fleet), bucket=BUCKET)
+    result = configure.outcome(configure.apply(plan, cache=cache, s3=cloud.client("s3")))
+    assert not result.failed
+    assert [host.changes for host in result.hosts] == [()] * 3
+
+
+def test_a_patch_under_load_loses_no_request(cluster: PatchCluster) -> None:
+    cluster.offer("2.0", scripts=REBOOT)
+    before = cluster.hosts.group("web")
+    boots = {host.id: cluster.on(host.id, "cat /proc/sys/kernel/random/boot_id") for host in before.hosts}
+    with Load(f"{cluster.url}/page/", rate_per_second=150, connections=16, seconds_max=400) as load:
+        result = outcome(told(patch_run.run(cluster.plan(), "patch-a", cluster.tools())), run="patch-a")
+        counts = load.counts()
+    assert {host.state for host in result.hosts} == {"patched"}, asdict(result)
+    assert (counts.failed, result.requests.failed) == (0, 0)
+    assert counts.sent > 1000 and result.requests.sent > 1000
+    assert cluster.hosts.group("web") == before
+    for host in before.hosts:
+        assert cluster.on(host.id, "cat /srv/www/page/index.html") == "page 2.0"
+        assert cluster.on(host.id, "cat /proc/sys/kernel/random/boot_id") != boots[host.id]
+
+
+def test_a_killed_run_is_resumed_and_nobody_is_patched_twice(cluster: PatchCluster) -> None:
+    cluster.offer("3.0", scripts={"preinst": "#!/bin/sh\nsleep 3\n", **REBOOT})
+    before = cluster.hosts.group("web")
+    driver = Path(__file__).with_name("patch_driver.py")
+    child = subprocess.Popen([sys.executable, str(driver), str(cluster.file)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    with child:
+        for line in child.stdout:
+            if line.startswith("started upgrade"):
+                break
+        child.kill()
+    journal = Journal.open(cluster.workspace.database)
+    row = journal.runs("patch")[0]
+    assert row.interrupted
+    run = journal.resume(row.id)
+    past = [recorded.event for recorded in journal.events(row.id)]
+    list(told(run.record(patch_run.resume(past, row.id, cluster.tools()))))
+    result = outcome((recorded.event for recorded in journal.events(row.id)), run=row.id)
+    assert (result.state, {host.state for host in result.hosts}) == ("done", {"patched"}), asdict(result)
+    assert cluster.hosts.group("web") == before
+    for host in before.hosts:
+        assert cluster.on(host.id, "grep -c 'upgrade shop-page:all 2.0 3.0' /var/log/dpkg.log") == "1"
+
+
+def test_a_bad_package_is_rolled_back_and_the_fleet_keeps_serving(cluster: PatchCluster) -> None:
+    cluster.offer("4.0", scripts=BROKEN)
+    before = cluster.hosts.group("web")
+    with Load(f"{cluster.url}/page/", rate_per_second=50, connections=8, seconds_max=400) as load:
+        result = outcome(told(patch_run.run(cluster.plan(), "patch-b", cluster.tools())), run="patch-b")
+        counts = load.counts()
+    assert result.state == "failed"
+    assert sorted(host.state for host in result.hosts) == ["pending", "pending", "rolled_back"], asdict(result)
+    assert counts.failed == 0
+    assert cluster.hosts.group("web") == before
