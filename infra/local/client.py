@@ -99,9 +99,9 @@ def down(workspace: Workspace) -> list[str]:
         done: list[str] = []
         if local is not None:
             os.kill(local.pid, signal.SIGTERM)
-            if not _wait_gone(workspace, _STOP_SECONDS):
+            if not _wait_gone(local, _STOP_SECONDS):
                 os.kill(local.pid, signal.SIGKILL)
-                _wait_gone(workspace, 10)
+                _wait_gone(local, 10)
             done.append(f"local cloud {local.instance} (pid {local.pid})")
         ledger = Ledger(home / "ledger.jsonl")
         done += sweep(ledger.entries())
@@ -250,10 +250,13 @@ def _start(workspace: Workspace, fleet_name: str, timing: str) -> LocalCloud:
     raise OpsError("the local cloud did not start:\n" + "\n".join(said), remedy="see .ops/local/daemon.log")
 
 
-def _wait_gone(workspace: Workspace, seconds: float) -> bool:
+def _wait_gone(local: LocalCloud, seconds: float) -> bool:
+    """Whether the very process ended in time; its daemon.json goes before it does."""
+    from quartermaster.fleet.journal import process_alive
+
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if running(workspace) is None:
+        if not process_alive(local.pid, local.pid_started):
             return True
         time.sleep(0.05)
     return False

@@ -1,0 +1,127 @@
+"""The local cloud's hosts, balancer and groups behave as AWS's do; what they are is real."""
+
+from __future__ import annotations
+
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.hosts.local_cluster import ZONES, LocalCluster, local_cluster, wait
+
+from quartermaster.fleet.deb import build_deb
+from quartermaster.fleet.load import Load
+from quartermaster.infra.local import client
+
+pytestmark = pytest.mark.hosts
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with local_cluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _serving_again(cluster: LocalCluster) -> Iterator[None]:
+    yield
+    wait(cluster.serves)
+
+
+def test_the_group_spreads_over_its_zones(cluster: LocalCluster) -> None:
+    assert sorted(item["AvailabilityZone"] for item in cluster.group["Instances"]) == list(ZONES)
+
+
+def test_a_host_answers_ssh_as_admin_who_may_become_root(cluster: LocalCluster) -> None:
+    assert cluster.ssh(cluster.members[0], "sudo -n id -un").stdout == "root\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["date -s 2020-01-01", "echo 1 > /proc/sys/vm/swappiness", "mknod /tmp/disk b 8 0", "echo b > /proc/sysrq-trigger"],
+)
+def test_root_in_a_host_cannot_reach_the_machine(cluster: LocalCluster, command: str) -> None:
+    assert cluster.run(cluster.members[0], "sh", "-c", command).returncode != 0
+
+
+def test_metadata_needs_a_token(cluster: LocalCluster) -> None:
+    plain = "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id"
+    assert cluster.run(cluster.members[0], "sh", "-c", plain).stdout == "401"
+
+
+def test_a_reboot_is_a_new_boot_that_starts_enabled_services(cluster: LocalCluster) -> None:
+    host = cluster.members[0]
+    command = ["cat", "/proc/sys/kernel/random/boot_id"]
+    before = cluster.run(host, *command).stdout
+    cluster.ssh(host, "sudo shutdown -r now")
+
+    def booted() -> bool:
+        try:
+            found = cluster.run(host, *command).stdout
+        except client.InputError:
+            return False
+        return bool(found) and found != before
+
+    wait(booted, 20)
+    wait(lambda: cluster.run(host, "service", "nginx", "status").returncode == 0, 20)
+
+
+def test_an_offered_package_is_installed_and_upgraded(cluster: LocalCluster, tmp_path: Path) -> None:
+    host = cluster.members[0]
+    for version in ("1.0", "1.1"):
+        deb = build_deb("greeting", version, {"/etc/greeting": version}, tmp_path)
+        assert client.add_package(cluster.workspace, deb)["version"] == version
+        done = cluster.run(host, "sh", "-c", "apt-get update -qq && apt-get install -y -qq greeting")
+        assert done.returncode == 0, done.stderr
+        assert cluster.run(host, "cat", "/etc/greeting").stdout == version
+
+
+def test_the_balancer_asks_every_host(cluster: LocalCluster) -> None:
+    answers = {urllib.request.urlopen(cluster.url).read() for _ in range(12)}
+    assert len(answers) == 3
+
+
+def test_standby_loses_no_request(cluster: LocalCluster) -> None:
+    groups, host = cluster.api("autoscaling"), cluster.members[0]
+    before = client.requests(cluster.workspace, "web")
+    with Load(cluster.url, 100, 8, 60) as load:
+        groups.enter_standby(AutoScalingGroupName="web", InstanceIds=[host], ShouldDecrementDesiredCapacity=True)
+        wait(lambda: cluster.lifecycle(host) == "Standby")
+        cluster.run(host, "service", "nginx", "stop")
+        cluster.run(host, "service", "nginx", "start")
+        groups.exit_standby(AutoScalingGroupName="web", InstanceIds=[host])
+        wait(cluster.serves)
+    counted = client.requests(cluster.workspace, "web") - before
+    assert load.counts().failed == counted.failed == 0
+    assert counted.sent >= load.counts().sent > 500
+
+
+def test_standby_below_the_minimum_is_refused(cluster: LocalCluster) -> None:
+    groups = cluster.api("autoscaling")
+    with pytest.raises(ClientError, match="min-size=2"):
+        groups.enter_standby(
+            AutoScalingGroupName="web", InstanceIds=cluster.members[:2], ShouldDecrementDesiredCapacity=True
+        )
+
+
+def test_a_killed_host_is_replaced_in_its_zone(cluster: LocalCluster) -> None:
+    lost = cluster.group["Instances"][0]
+    client.kill_host(cluster.workspace, lost["InstanceId"])
+    wait(lambda: lost["InstanceId"] not in cluster.members and cluster.serves())
+    assert sorted(item["AvailabilityZone"] for item in cluster.group["Instances"]) == list(ZONES)
+
+
+def test_a_host_terminated_behind_the_groups_back_is_replaced(cluster: LocalCluster) -> None:
+    lost = cluster.members[0]
+    cluster.api("ec2").terminate_instances(InstanceIds=[lost])
+    wait(lambda: lost not in cluster.members and cluster.serves())
+
+
+def test_a_vpc_over_a_route_of_this_machine_is_refused_by_name(cluster: LocalCluster) -> None:
+    shown = subprocess.run(["ip", "-4", "-o", "route"], capture_output=True, text=True, check=True).stdout
+    taken = next(line.split() for line in shown.splitlines() if "/" in line.split()[0] and " dev eth" in line)
+    cidr, interface = taken[0], taken[2]
+    with pytest.raises(ClientError, match=interface):
+        cluster.api("ec2").create_vpc(CidrBlock=cidr)
