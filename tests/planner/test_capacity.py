@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.fleet.errors import InputError
@@ -61,6 +61,7 @@ def by_hand(demand: float, rules: Rules) -> int:
     raise AssertionError
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 14_000).map(lambda n: n / 7),
     st.integers(1, 5).flatmap(lambda z: st.tuples(st.just(z), st.integers(0, z - 1))),
@@ -76,6 +77,7 @@ def test_the_group_is_the_smallest_that_carries_and_survives(
     assert count == 0 or carried(count - 1, rules) < demand * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e9), min_size=2, max_size=20), st.integers(2, 4))
 def test_more_demand_never_means_fewer_instances(demands: list[float], zones: int) -> None:
     counts = requirement(sorted(demands), Rules(3.3, zones, zones - 1))

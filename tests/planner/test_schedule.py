@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.planner.schedule import MOST_ACTIONS, cheapest, floors
@@ -38,6 +38,7 @@ CASES = st.integers(1, 7).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(CASES)
 def test_no_schedule_at_all_is_cheaper(case: tuple[list[int], list[int], int]) -> None:
     required, days, most = case

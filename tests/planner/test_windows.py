@@ -7,7 +7,7 @@ import math
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.planner.plan import ClusterPlan, plan
@@ -35,6 +35,7 @@ def test_between_levels_the_chance_is_read_off_and_beyond_it_falls() -> None:
     assert exceedance(quantiles, LEVELS, 0) == 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 1e6), min_size=4, max_size=4).map(sorted), st.lists(st.floats(0, 2e6), min_size=2, max_size=9)
 )
