@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -28,13 +29,35 @@ __all__ = ["Engine"]
 _QUIET = {
     "PULUMI_SKIP_UPDATE_CHECK": "true",
     "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
-    "PULUMI_DISABLE_JOURNALING": "true",
 }
 _LOCAL_ONLY = {
     # Nothing may be fetched: the one provider is served by this process.
     "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 }
 _DONE = object()
+
+
+class _Command(automation.PulumiCommand):
+    """The CLI, which the kernel kills in the instant in which this process dies.
+
+    Left alone it would live on for half a second, take the lost provider for failed creations, and strike from the
+    state what had been made all the same: nothing could then be found again.
+    """
+
+    def __init__(self, program: Path) -> None:
+        super().__init__(root=str(program.parent.parent), skip_version_check=True)
+        launcher = shutil.which("setpriv")  # of util-linux: on every Linux, on nothing else
+        self._words = [launcher, "--pdeathsig", "KILL"] if launcher else []
+
+    def run(self, args: list[str], *rest: Any, **more: Any) -> Any:
+        if not self._words:
+            return super().run(args, *rest, **more)
+        program, self.command = self.command, str(self._words[0])
+        try:
+            # The SDK puts --non-interactive in front unless it is there.
+            return super().run([*self._words[1:], program, "--non-interactive", *args], *rest, **more)
+        finally:
+            self.command = program
 
 
 class _Stack(automation.Stack):
@@ -144,7 +167,7 @@ class Engine:
             pulumi_home=str(self._home) if self._home else None,
             env_vars=self._environment,
             project_settings=settings,
-            pulumi_command=automation.PulumiCommand(root=str(program.parent.parent), skip_version_check=True),
+            pulumi_command=_Command(program),
         )
         if self.state_file is None or not self.state_file.exists():
             automation.Stack.create_or_select(self._stack_name, workspace)
