@@ -126,7 +126,7 @@ def _converge(plan: ConfigurePlan, cache: Path) -> Iterator[Event]:
         if result.status in ("failed", "unreachable"):
             errors[result.host] = f"{result.status}: {result.task}: {result.message}".replace("\n", " ")
         if result.status != "skipped":
-            level = "warning" if result.status in ("failed", "unreachable") else "info"
+            level = {"failed": "warning", "unreachable": "warning", "changed": "info"}.get(result.status, "debug")
             zone = plan.inventory.target(result.host).zone
             said = f"{result.task}: {result.message or result.status}"
             yield Noted(step="converge", host=result.host, zone=zone, message=said, level=level)

@@ -123,6 +123,7 @@ class HostWork:
             self._step("standby", self._enter, undo={"standby": self.host.id})
         self._step("drain", self._drained)
         self._step("rollback", self._rollback)
+        self._step("converge", lambda: {"changed": self.machine.converge()})
         if self.plan.health:
             self._step("health", self._answers)
         self._step("return", lambda: self.world.exit_standby(self.host.id))

@@ -90,9 +90,11 @@ class PatchCluster:
         drain = hosts.drain_seconds(group)
         return patch.plan(group, self.fleet, surveys, datetime.now(UTC), drain_seconds=drain)
 
-    def offer(self, version: str, *, scripts: dict[str, str] | None = None) -> None:
+    def offer(
+        self, version: str, *, scripts: dict[str, str] | None = None, files: dict[str, str] | None = None
+    ) -> None:
         """Offer that version of the page to all hosts."""
-        files = {"/srv/www/page/index.html": f"page {version}\n"}
+        files = {"/srv/www/page/index.html": f"page {version}\n", **(files or {})}
         deb = build_deb("shop-page", version, files, self.workspace.folder("cache"), scripts=scripts)
         client.add_package(self.workspace, deb)
 
