@@ -203,6 +203,8 @@ def test_a_rollback_that_was_cut_off_is_finished_by_resume() -> None:
         if event.step == "rollback" and isinstance(event, StepStarted):
             break
     events.close()  # type: ignore[attr-defined]
+    for machine in bench.machines.values():
+        machine.breaks = ()  # that it would pass now does not make the package good
     again = list(patch_run.resume(list(journal), "patch-1", bench.tools()))
     result = outcome([*journal, *again], run="patch-1")
     assert "upgrade" not in {event.step for event in again}
