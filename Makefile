@@ -33,7 +33,7 @@ check: folders ## Format, lint, types, imports and the fast tests: what CI asks 
 	@$(SETUP) --only venv
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
-	@.venv/bin/mypy $(FOLDERS)
+	@.venv/bin/mypy $(addprefix -p quartermaster.,$(FOLDERS))
 	@PYTHONPATH=.venv/types .venv/bin/lint-imports
 	@.venv/bin/python -m pytest -q -m "$(FAST)"
 

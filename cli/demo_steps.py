@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.cli.output import say
+from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.hosts import Requests
 from quartermaster.fleet.load import Load
@@ -60,6 +61,12 @@ class Demo:
             document = self.ops(*arguments)
         return document, load.counts()
 
+    def offer(self, version: str) -> None:
+        """Offer the shop's own package in that version: what the web hosts serve, and what the patch brings."""
+        page = f"<!doctype html><title>shop</title><h1>shop {version}</h1>\n"
+        deb = build_deb("demo-shop", version, {"/srv/www/page/index.html": page}, self.folder / "packages")
+        self.ops("local", "packages", "add", str(deb))
+
     def clean(self) -> None:
         """Remove everything that runs, however far the demo came."""
         if self.fleet_file.exists():
@@ -88,10 +95,8 @@ def _prepare(demo: Demo) -> str:
 
 
 def _provision(demo: Demo) -> str:
-    from quartermaster.playbooks.sample import sample_package
-
     demo.ops("local", "up")
-    demo.ops("local", "packages", "add", str(sample_package("1.0", demo.folder)))
+    demo.offer("1.0")
     made = demo.ops("provision", "up", "--yes")
     again = demo.ops("provision", "preview")
     outputs = demo.ops("provision", "outputs", quiet=True)
@@ -114,9 +119,7 @@ def _configure(demo: Demo) -> str:
 
 
 def _patch(demo: Demo) -> str:
-    from quartermaster.playbooks.sample import sample_package
-
-    demo.ops("local", "packages", "add", str(sample_package("1.1", demo.folder)))
+    demo.offer("1.1")
     done, load = demo.under_load(PATCH_RATE, "patch", "run", "web", "--yes")
     patched = [host for host in done["hosts"] if host["state"] == "patched"]
     demo.extras["patch"] = {"requests": {"sent": load.sent, "failed": load.failed}, "hosts": done["hosts"]}
@@ -145,11 +148,13 @@ def _plan(demo: Demo) -> str:
 def _apply(demo: Demo) -> str:
     before = len(demo.serving())
     applied = demo.ops("capacity", "apply", "--yes")
-    say(applied["diff"])
+    for change in applied["changes"]:
+        say(change["diff"])
     demo.ops("provision", "up", "--yes")
     after = demo.serving()
     demo.summary["hosts"] = after
-    return f"{len(applied['schedule'])} floors written into fleet.yaml; {before} hosts became {len(after)}"
+    floors = sum(len(change["schedule"]) for change in applied["changes"])
+    return f"{floors} floors written into fleet.yaml; {before} hosts became {len(after)}"
 
 
 def _drill(demo: Demo) -> str:

@@ -83,12 +83,12 @@ def recover() -> None:
     if not rows:
         emit({"recovered": []}, "nothing to recover: no drill was cut short")
         return
-    done = []
+    done: list[dict[str, Any]] = []
     for row in rows:
         say(f"{row.id} ({row.subject}) was cut short: reading what it had done, then making the cluster whole")
         result = draw(drill.recover(row, journal=ops.journal, leases=ops.leases, hosts=ops.hosts, clock=ops.clock))
         assert result is not None
-        done.append(result.to_json())
+        done.append(dict(result.to_json()))
     emit({"recovered": done}, "\n".join(_told(item) for item in done))
 
 

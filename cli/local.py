@@ -142,12 +142,12 @@ def _zone(kind: str, name: str, *, heal: bool) -> None:
 
 
 def _describe(found: dict[str, Any]) -> str:
-    if not found.get("running"):
+    if found["state"] != "running":
         return "local cloud is not running (ops local up)"
     text = f"local cloud {found['instance']} at {found['endpoint']} (pid {found['pid']})\n"
-    hosts = [(h["id"], h["cluster"], h["zone"], h["address"], h["state"]) for h in found.get("hosts", [])]
+    hosts = [(h["id"], h["zone"], h["address"], h["state"], h["boots"]) for h in found.get("hosts", [])]
     if hosts:
-        text += "\n" + table(["host", "cluster", "zone", "address", "state"], hosts)
+        text += "\n" + table(["host", "zone", "address", "state", "#boots"], hosts)
     for balancer in found.get("balancers", []):
         text += f"\nbalancer {balancer['name']}  {balancer['url']}"
     for database in found.get("databases", []):

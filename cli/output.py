@@ -18,6 +18,8 @@ __all__ = ["confirm", "draw", "emit", "fields", "say", "table", "working"]
 
 
 _T = TypeVar("_T")
+_FILE_WIDTH = 160
+"""Columns of a table that goes to a file or a pipe."""
 
 
 def emit(document: Json, text: str = "") -> None:
@@ -53,11 +55,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     from rich.table import Table
 
     shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
+    for place, column in enumerate(columns):
+        # The first column names the thing: it is there to be copied, so it is never cut.
+        right = "right" if column.startswith("#") else "left"
+        shown.add_column(column.lstrip("#"), justify=right, no_wrap=place == 0, overflow="fold")
     for row in rows:
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
     console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
     with console.capture() as capture:
         console.print(shown)
     return capture.get()

@@ -145,14 +145,17 @@ def _surveys(ops: Session, found: Group) -> Mapping[str, Survey]:
 
 def _tools(ops: Session, cluster: str) -> Tools:
     from quartermaster.cli.ssh import inventory
+    from quartermaster.playbooks.patch_gate import http_probe
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.remote import SshMachines
     from quartermaster.playbooks.world import CloudWorld
 
+    balancer = ops.fleet.clusters[cluster].balancer
     return Tools(
         world=CloudWorld(ops.hosts, cluster),
         machines=SshMachines(inventory(ops, [ops.hosts.group(cluster)])),
-        counter=ops.counter if ops.fleet.clusters[cluster].balancer else None,
+        counter=ops.counter if balancer else None,
+        probe=http_probe(ops.url(cluster) + balancer.health) if balancer else None,
         clock=ops.clock,
     )
 

@@ -51,7 +51,7 @@ class Progress:
         elif isinstance(event, StepFailed):
             self._running.pop(key, None)
             self._console.print(f"[red]✗[/] {label}: {escape(event.error)}")
-        elif isinstance(event, Noted):
+        elif isinstance(event, Noted) and event.level != "debug":
             mark = "[yellow]![/]" if event.level == "warning" else "[dim]·[/]"
             where = f"{escape(event.host)}: " if event.host else ""
             self._console.print(f"{mark} {where}{escape(event.message)}")

@@ -19,9 +19,7 @@ def gather(ops: Session) -> ReportData:
     from quartermaster.planner.report import ReportData
 
     patches = [row for row in ops.journal.runs("patch", stack=ops.stack) if row.result]
-    last = (
-        outcome([e.event for e in ops.journal.events(patches[0].id)], run=patches[0].id).to_json() if patches else None
-    )
+    last = patches[0].id if patches else ""
     drills = [dict(row.result) for row in ops.journal.runs("drill", stack=ops.stack) if row.result]
     return ReportData(
         fleet=ops.fleet.fleet,

@@ -89,6 +89,14 @@ class Session:
 
         return counter(self)
 
+    def url(self, cluster: str) -> str:
+        """Where the cluster answers, without a trailing slash. Asks the cloud."""
+        from quartermaster.infra.layout import layout
+        from quartermaster.infra.outputs import read_outputs
+
+        found = read_outputs(self.fleet, layout(self.fleet, self.stack), self.workspace, self.cloud)
+        return str(found["clusters"][cluster]["url"]).rstrip("/")
+
     @cached_property
     def faults(self) -> FaultInjector:
         """What makes faults on this stack. Raises MissingPart on aws, where each must be a FIS experiment."""

@@ -15,11 +15,12 @@ __all__ = ["build_deb"]
 def build_deb(
     name: str, version: str, files: Mapping[str, str], dest: Path, *, scripts: Mapping[str, str] | None = None
 ) -> Path:
-    """The package ``dest/name_version_all.deb``. Writes it.
+    """The package ``dest/name_version_all.deb``. Writes it, and the folder.
 
     ``files`` maps absolute paths on the host to their text, ``scripts`` the names of maintainer scripts (``postinst``,
     ``preinst``, …) to theirs. Raises MissingPart without dpkg-deb.
     """
+    dest.mkdir(parents=True, exist_ok=True)
     path = dest / f"{name}_{version.replace(':', '%3a')}_all.deb"
     with tempfile.TemporaryDirectory(prefix="deb-") as made:
         tree = Path(made)

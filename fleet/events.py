@@ -63,7 +63,7 @@ class Noted(Event):
     kind: ClassVar[str] = "noted"
     message: str
     level: str = "info"
-    """info or warning."""
+    """debug (journalled, not drawn), info or warning."""
 
 
 _KINDS: dict[str, type[Event]] = {cls.kind: cls for cls in (StepStarted, StepFinished, StepFailed, Noted)}
