@@ -78,7 +78,7 @@ class Backup(Component):
         )
         return self._vault("recovery-vault", key.arn, region)
 
-    def _rule(self, rule: BackupRule, vault: aws.backup.Vault) -> dict[str, Any]:
+    def _rule(self, rule: BackupRule, vault: aws.backup.Vault) -> Any:
         life = {"delete_after": rule.keep_days}
         made: dict[str, Any] = {
             "rule_name": rule.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -12,7 +14,7 @@ from quartermaster.infra.layout import Layout
 __all__ = ["Balancer", "algorithm"]
 
 _NAME_LIMIT = 32
-_CHECK = {"interval": 5, "timeout": 3, "healthy_threshold": 2, "unhealthy_threshold": 2}
+_CHECK: Any = {"interval": 5, "timeout": 3, "healthy_threshold": 2, "unhealthy_threshold": 2}
 """The quickest that AWS offers: a lost host is out after ten seconds."""
 
 
@@ -39,6 +41,8 @@ class Balancer(Component):
     ) -> None:
         super().__init__("Balancer", f"{cluster}-balancer")
         network = declared.kind == "network"
+        sticky: Any = {"type": "source_ip", "enabled": True}
+        check: Any = {"protocol": "HTTP", "path": declared.health, "matcher": "200", **_CHECK}
         name = layout.name(cluster, limit=_NAME_LIMIT)
         self.balancer = aws.lb.LoadBalancer(
             cluster,
@@ -65,8 +69,8 @@ class Balancer(Component):
             slow_start=declared.slow_start_seconds or None,
             load_balancing_anomaly_mitigation="on" if declared.anomaly_mitigation else None,
             load_balancing_cross_zone_enabled=None if network or declared.cross_zone else "false",
-            stickiness={"type": "source_ip", "enabled": True} if declared.algorithm == "source_ip" else None,
-            health_check={"protocol": "HTTP", "path": declared.health, "matcher": "200", **_CHECK},
+            stickiness=sticky if declared.algorithm == "source_ip" else None,
+            health_check=check,
             tags=dict(layout.tags(cluster)),
             opts=self.child(),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -100,7 +101,7 @@ class Cluster(Component):
         *,
         hook: bool,
     ) -> aws.autoscaling.Group:
-        hooks = [
+        hooks: Any = [
             {
                 "name": HOOK,
                 "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING",
@@ -129,7 +130,7 @@ class Cluster(Component):
             opts=self.child(depends_on=needed, ignore_changes=["desiredCapacity"]),
         )
 
-    def _group_tags(self) -> list[dict[str, object]]:
+    def _group_tags(self) -> Any:
         launched = {"Name": self._layout.name(self._name), **self._layout.tags(self._name)}
         tags = [{"key": key, "value": value, "propagate_at_launch": True} for key, value in sorted(launched.items())]
         own = urn_tag(self.child_urn(self._layout, "aws:autoscaling/group:Group", self._name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
@@ -41,7 +41,7 @@ def tag_everything(layout: Layout) -> None:
             return None
         parent = args.opts.parent
         chain = f"{parent.type_chain}${args.type_}" if isinstance(parent, Component) else args.type_
-        own: Mapping[str, str] = args.props["tags"] or {}
+        own = cast("Mapping[str, str]", args.props["tags"] or {})
         props = {
             **args.props,
             "tags": {

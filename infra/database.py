@@ -152,7 +152,7 @@ class Database(Component):
         aws.secretsmanager.SecretVersion(
             self._name,
             secret_id=secret.id,
-            secret_string=pulumi.Output.secret(login),
+            secret_string=login,  # made of a secret, so one itself
             opts=self.child(ignore_changes=["secretString"]),
         )
         return secret

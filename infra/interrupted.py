@@ -7,6 +7,7 @@ made; then the next `up` or `destroy` goes on and nothing exists twice.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,16 +39,54 @@ def saved_state(engine: Engine) -> Mapping[str, Any]:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
+    for candidate in (file, _backup(file)):
+        try:
+            checkpoint = json.loads(candidate.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            if candidate == file:
+                return {}
+            break
+        except ValueError:
+            continue  # cut off in the middle of writing: the copy from just before stands beside it
+        latest: Mapping[str, Any] = (checkpoint.get("checkpoint") or {}).get("latest") or {}
+        return latest
+    raise OpsError(
+        f"the state {file} is damaged, and no sound copy stands beside it", remedy="restore it from a backup"
+    )
+
+
+def _backup(file: Path) -> Path:
+    """The engine's copy of the state as it was before the last write."""
+    return file.with_name(f"{file.name}.bak")
+
+
+def _restore(file: Path | None) -> bool:
+    """Put the copy in the place of a state whose writing was cut off. Did it have to?
+
+    The copy lacks the last thing that was written down. A beginning that it lacks had not been acted on yet; an
+    end that it lacks is still under way in it, and is looked for.
+    """
+    if file is None or not file.exists():
+        return False
+    for written in (file, _backup(file)):
+        # The engine's file store keeps a note of content types beside each file, which it can do without.
+        notes = written.with_name(f"{written.name}.attrs")
+        if notes.exists() and not _sound(notes):
+            notes.unlink()
+    if _sound(file):
+        return False
+    draft = file.with_name(f"{file.name}.new")
+    shutil.copyfile(_backup(file), draft)
+    draft.rename(file)
+    return True
+
+
+def _sound(file: Path) -> bool:
     try:
-        checkpoint = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as exc:
-        raise OpsError(
-            f"the state {file} is damaged: {exc}", remedy=f"put the copy beside it in its place: {file.name}.bak"
-        ) from exc
-    latest: Mapping[str, Any] = (checkpoint.get("checkpoint") or {}).get("latest") or {}
-    return latest
+        json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
 
 
 def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
@@ -56,6 +95,8 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
     Raises LeaseHeld when another process works on the stack.
     """
     yield from _release_locks(engine)
+    if _restore(engine.state_file):
+        yield Noted(step="mend", message="the state was cut off while being written: its copy took its place")
     waiting = pending(saved_state(engine))
     if not waiting:
         return

@@ -44,7 +44,7 @@ def _free_names_of_deleted_plans() -> None:
             del self.plans[plan_id]
         return create(self, *args, **kwargs)
 
-    BackupBackend.create_backup_plan = create_backup_plan
+    BackupBackend.create_backup_plan = create_backup_plan  # type: ignore[method-assign]
 
 
 def _selections(response: Any) -> dict[str, dict[str, Any]]:

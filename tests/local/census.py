@@ -55,7 +55,9 @@ def everything(cloud: Cloud, region: str = "") -> dict[str, list[Any]]:
     kms = cloud.client("kms", region=region)
     keys = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
     # AWS's own keys appear as services are used; a key is never deleted at once, only scheduled to be.
-    found["key"] = [key for key in keys if key["KeyState"] == "Enabled" and key["KeyManager"] == "CUSTOMER"]
+    found["key"] = [
+        key for key in keys if key["KeyState"] == "Enabled" and not key["Description"].startswith("Default master key")
+    ]
     found["alias"] = [a for a in kms.list_aliases()["Aliases"] if not a["AliasName"].startswith("alias/aws/")]
     return found
 

@@ -9,6 +9,7 @@ from census import census
 from stacks import Stand, run, stand
 
 from quartermaster.fleet.events import Event, Noted
+from quartermaster.infra.interrupted import _read, _restore
 
 pytestmark = pytest.mark.engine
 
@@ -51,11 +52,23 @@ def test_what_was_made_without_the_state_knowing_is_taken_over(tmp_path: Path) -
     with stand(tmp_path, SMALL) as made:
         run(made.deployment(), "up")
         before = census(made.cloud)
-        _forget_the_answer(made, ("FlowLog::flow-log", "VpcEndpoint::s3", "Association::private-a", "EgressRule::web"))
+        _forget_the_answer(made, ("Plan::plan", "Alias::data", "autoscaling/group:Group::web"))
         events: list[Event] = run(made.deployment(), "up")  # type: ignore[assignment]
-        assert sum("taken over" in line for line in notes(events)) >= 4
+        assert sum("taken over" in line for line in notes(events)) >= 3
         assert census(made.cloud) == before
         assert _unchanged(made)
+
+
+def test_a_state_cut_off_in_the_middle_of_writing_is_replaced_by_its_copy(tmp_path: Path) -> None:
+    file = tmp_path / "dev.json"
+    file.write_text('{"checkpoint": {"latest": {"resou')
+    file.with_name("dev.json.bak").write_text('{"checkpoint": {"latest": {"resources": []}}}')
+    (tmp_path / "dev.json.attrs").touch()
+    assert _read(file) == {"resources": []}
+    assert _restore(file)
+    assert not (tmp_path / "dev.json.attrs").exists()
+    assert not _restore(file)
+    assert _read(file) == {"resources": []}
 
 
 def _forget_the_answer(made: Stand, names: tuple[str, ...]) -> None:

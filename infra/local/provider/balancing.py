@@ -136,6 +136,13 @@ def _check(given: Given) -> dict[str, Any]:
     return {**call, "Matcher": {"HttpCode": check["matcher"]}} if check.get("matcher") else call
 
 
+def _stickiness(given: Given) -> list[dict[str, str]]:
+    sticky = given.get("stickiness") or {}
+    return [
+        {"Key": f"stickiness.{name}", "Value": _text(sticky[name])} for name in ("type", "enabled") if name in sticky
+    ]
+
+
 def _create_targets(api: Api, given: Given) -> str:
     elb = api.client("elbv2")
     answer = elb.create_target_group(
@@ -148,7 +155,7 @@ def _create_targets(api: Api, given: Given) -> str:
         **_check(given),
     )
     arn: str = answer["TargetGroups"][0]["TargetGroupArn"]
-    if attributes := _attributes(_TARGET_ATTRIBUTES, given):
+    if attributes := [*_attributes(_TARGET_ATTRIBUTES, given), *_stickiness(given)]:
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
     return arn
 
@@ -177,6 +184,12 @@ def _read_targets(api: Api, id_: str, given: Given) -> State | None:
         "vpcId": found["VpcId"],
         "targetType": found["TargetType"],
         "healthCheck": {name: value for name, value in check.items() if value is not None},
+        "stickiness": {
+            name: _value(item["Value"])
+            for item in attributes
+            for name in ("type", "enabled")
+            if item["Key"] == f"stickiness.{name}"
+        },
         **_read_attributes(_TARGET_ATTRIBUTES, attributes, given),
         **_read_arn_tags(api, id_),
     }
@@ -186,7 +199,7 @@ def _update_targets(api: Api, id_: str, old: Given, new: Given) -> None:
     elb = api.client("elbv2")
     if _check(new) != _check(old):
         elb.modify_target_group(TargetGroupArn=id_, **_check(new))
-    if attributes := _attributes(_TARGET_ATTRIBUTES, new):
+    if attributes := [*_attributes(_TARGET_ATTRIBUTES, new), *_stickiness(new)]:
         elb.modify_target_group_attributes(TargetGroupArn=id_, Attributes=attributes)
     _retag(api, id_, old, new)
 
@@ -271,7 +284,7 @@ KINDS = (
         update=_update_targets,
         delete=_delete_targets,
         fixed="name protocol port vpcId targetType",
-        live=f"healthCheck tags {' '.join(_TARGET_ATTRIBUTES)}",
+        live=f"healthCheck stickiness tags {' '.join(_TARGET_ATTRIBUTES)}",
         needs="name protocol port vpcId",
         name="name",
         limits={"name": _NAME},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
 from quartermaster.infra.local.provider.tagging import as_map, ec2_retag, read_tags, tag_on_create
 
@@ -123,8 +125,8 @@ def _delete_gateway(api: Api, id_: str, state: Given) -> None:
     ec2 = api.client("ec2")
     found = ec2.describe_internet_gateways(InternetGatewayIds=[id_])["InternetGateways"][0]
     for item in found["Attachments"]:
-        vpc = item["VpcId"]
-        api.patiently(lambda vpc=vpc: ec2.detach_internet_gateway(InternetGatewayId=id_, VpcId=vpc), LEFTOVERS)
+        detach = partial(ec2.detach_internet_gateway, InternetGatewayId=id_, VpcId=item["VpcId"])
+        api.patiently(detach, LEFTOVERS)
     ec2.delete_internet_gateway(InternetGatewayId=id_)
 
 

@@ -88,7 +88,7 @@ def _await_capacity(api: Api, name: str, given: Given) -> None:
         if group is None:
             raise LookupError(f"auto-scaling group {name} went away while its hosts started")
         serving = [item for item in group["Instances"] if item["LifecycleState"] == "InService"]
-        return len(serving) >= group["DesiredCapacity"]
+        return len(serving) >= int(group["DesiredCapacity"])
 
     api.wait(f"the hosts of {name} are in service", enough)
 

@@ -32,7 +32,7 @@ def plain(value: PropertyValue) -> Any:
     if isinstance(inner, Mapping):
         return {key: plain(item) for key, item in inner.items()}
     if isinstance(inner, Sequence):
-        return [plain(item) for item in inner]
+        return [plain(item) for item in inner if isinstance(item, PropertyValue)]
     if isinstance(inner, ResourceReference):
         return inner.urn
     return inner
