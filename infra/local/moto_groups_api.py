@@ -100,6 +100,8 @@ def _patch_capacity(world: World, backend: Any) -> None:
         for state in group.instance_states if group is not None else ():
             enter_state(world, group, state, "Terminating")
             self.ec2_backend.terminate_instances([state.instance.id])
+        if group is not None:
+            group.min_size = 0  # moto deletes by way of a desired capacity of 0
         delete(self, group_name)
         for store in (self.lifecycle_hooks, self.scheduled_actions):
             for key in [key for key, item in store.items() if item.auto_scaling_group_name == group_name]:
