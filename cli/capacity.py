@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quartermaster.cli.forecast import Metrics, history
+from quartermaster.cli.forecasts import plan_of_store
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, emit, say, table, working
 from quartermaster.cli.session import session
@@ -80,6 +81,11 @@ def _plan(metrics: Path | None, unit: float | None) -> CapacityPlan:
     from quartermaster.planner.settings import of_fleet
 
     ops = session()
+    if metrics is None and unit is None:
+        found = plan_of_store(ops)
+        if found is None:
+            raise InputError("the store knows no cluster's demand", remedy="ops metrics import FILE --as CLUSTER")
+        return found
     try:
         settings = of_fleet(ops.fleet)
     except InputError as error:

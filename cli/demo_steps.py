@@ -20,7 +20,7 @@ from quartermaster.fleet.load import Load
 
 __all__ = ["LAST", "STEPS", "Demo", "Step"]
 
-PATCH_RATE, DRILL_RATE = 120, 80
+PATCH_RATE, DRILL_RATE = 110, 80
 """Requests per second while patching and while a host is lost."""
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.cli.output import working
+from quartermaster.cli.plan_cache import cached
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
@@ -30,8 +31,13 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
     known = [item.series for item in list_series(store) if item.series in wanted]
     if not known:
         return None
-    with working("forecasting demand from the metric store"):
-        return plan(load(store), wanted, only=[wanted[series][0] for series in known], now=ops.clock.now())
+    now = ops.clock.now()
+
+    def decide() -> CapacityPlan:
+        with working("forecasting demand from the metric store, and replaying the plan on the past"):
+            return plan(load(store), wanted, only=[wanted[series][0] for series in known], now=now)
+
+    return cached(ops.workspace.folder("cache"), store, wanted, now, decide)
 
 
 def plans(ops: Session, *only: str) -> Mapping[str, ClusterPlan]:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from quartermaster.cli.options import options
 from quartermaster.fleet.errors import InputError
@@ -57,8 +57,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
         # The first column names the thing: it is there to be copied, so it is never cut.
-        right = "right" if column.startswith("#") else "left"
-        shown.add_column(column.lstrip("#"), justify=right, no_wrap=place == 0, overflow="fold")
+        side: Literal["left", "right"] = "right" if column.startswith("#") else "left"
+        shown.add_column(column.lstrip("#"), justify=side, no_wrap=place == 0, overflow="fold")
     for row in rows:
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
     console = Console(file=sys.stdout, highlight=False)
