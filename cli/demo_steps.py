@@ -20,6 +20,8 @@ from quartermaster.fleet.load import Load
 
 __all__ = ["LAST", "STEPS", "Demo", "Step"]
 
+_NETWORK = "10.20.0.0/16"
+"""The demo's network as its fleet.yaml has it."""
 PATCH_RATE, DRILL_RATE = 110, 80
 """Requests per second while patching and while a host is lost."""
 
@@ -83,13 +85,25 @@ class Step:
     work: Callable[[Demo], str] = field(repr=False)
 
 
+def free_network() -> str:
+    """The demo's network, or the next like it that no route of this machine overlaps."""
+    from quartermaster.infra.local.network import overlapping, routes
+
+    taken = routes()
+    for second in range(20, 250, 2):
+        if overlapping(f"10.{second}.0.0/15", taken) is None:
+            return f"10.{second}.0.0/16"
+    raise OpsError("no network 10.N.0.0/16 is free on this machine", remedy="ip route shows what is in the way")
+
+
 def _prepare(demo: Demo) -> str:
     if demo.fleet_file.exists():
         demo.ops("local", "down", "--yes", quiet=True)
         shutil.rmtree(demo.folder)
     demo.folder.mkdir(parents=True)
     with as_file(files("quartermaster.examples") / "demo" / "fleet.yaml") as source:
-        shutil.copy(source, demo.fleet_file)
+        text = source.read_text(encoding="utf-8")
+    demo.fleet_file.write_text(text.replace(_NETWORK, free_network()), encoding="utf-8")
     demo.ops("validate")
     return f"{demo.fleet_file} is valid"
 

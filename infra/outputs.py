@@ -8,6 +8,7 @@ from quartermaster.fleet.events import Json
 from quartermaster.fleet.hosts import Hosts
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.substituted import substituted
 
 if TYPE_CHECKING:
     from quartermaster.fleet.aws import Cloud
@@ -25,7 +26,8 @@ def read_outputs(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Clou
         for name, declared in fleet.databases.items()
         if declared.engine != "dynamodb" and (found := _database(layout, cloud, name))
     }
-    return {"clusters": clusters, "databases": databases, "substituted": list(local.get("substituted", []))}
+    stand_ins = substituted(fleet, layout, local["databases"]) if local else []
+    return {"clusters": clusters, "databases": databases, "substituted": stand_ins}
 
 
 def _cluster(layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> dict[str, Json]:
