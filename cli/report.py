@@ -22,7 +22,6 @@ def report(
 ) -> None:
     """Write one self-contained page: forecast, plan, cost, drill calendar, last patch and drill."""
     from quartermaster.cli.report_data import gather
-
     from quartermaster.planner.report import render
 
     ops = session()

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from tests.hosts.drill_cluster import DrillCluster, drill_cluster
 
 from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.journal import Journal
@@ -22,6 +21,7 @@ from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES
 from quartermaster.runbooks.evidence import DrillResult
 from quartermaster.runbooks.plan import DrillPlan
+from tests.hosts.drill_cluster import DrillCluster, drill_cluster
 
 pytestmark = pytest.mark.hosts
 

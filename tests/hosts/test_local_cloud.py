@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.hosts.local_cluster import ZONES, LocalCluster, local_cluster, wait
 
 from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.load import Load
 from quartermaster.infra.local import client
+from tests.hosts.local_cluster import ZONES, LocalCluster, local_cluster, wait
 
 pytestmark = pytest.mark.hosts
 

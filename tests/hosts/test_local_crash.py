@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.hosts.local_cluster import LocalCluster, network, wait
 
 from quartermaster.fleet.errors import MissingPart
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local import client
+from tests.hosts.local_cluster import LocalCluster, network, wait
 
 pytestmark = pytest.mark.hosts
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from tests.hosts.patch_cluster import BUCKET, PatchCluster, patch_cluster
 
 from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
@@ -17,6 +16,7 @@ from quartermaster.fleet.load import Load
 from quartermaster.playbooks import configure, patch_run
 from quartermaster.playbooks.bundle import build
 from quartermaster.playbooks.patch_result import outcome
+from tests.hosts.patch_cluster import BUCKET, PatchCluster, patch_cluster
 
 pytestmark = pytest.mark.hosts
 

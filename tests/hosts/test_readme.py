@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 import quartermaster.examples
 from tests.hosts.local_cluster import free_cidr
 

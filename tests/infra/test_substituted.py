@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import quartermaster.examples
-
 from quartermaster.fleet.schema import load_fleet
 from quartermaster.infra.layout import layout
 from quartermaster.infra.substituted import substituted

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.playbooks import fakes
 
 from quartermaster.playbooks.inventory import Inventory, SshFacts, from_groups
+from tests.playbooks import fakes
 
 SSH = SshFacts(Path("/keys/id"), Path("/keys/known"))
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.playbooks import fakes
 
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.hosts import Group
 from quartermaster.playbooks.machine import Survey, Update
 from quartermaster.playbooks.patch import SUSPENDED, Need, plan
 from quartermaster.playbooks.patch_plan import PatchPlan
+from tests.playbooks import fakes
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)  # a Sunday
 

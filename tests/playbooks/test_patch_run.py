@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.playbooks import fakes
 
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStarted, from_record, to_record
@@ -18,6 +17,7 @@ from quartermaster.playbooks.patch_host import Limits
 from quartermaster.playbooks.patch_recover import recover
 from quartermaster.playbooks.patch_result import PatchResult, outcome
 from quartermaster.playbooks.patch_run import Tools
+from tests.playbooks import fakes
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 

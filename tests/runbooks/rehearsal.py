@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from tests.runbooks.world import MONDAY, FakeWorld, a_fleet
-
 from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.evidence import DrillResult
 from quartermaster.runbooks.plan import DrillPlan
+from tests.runbooks.world import MONDAY, FakeWorld, a_fleet
 
 Events = Generator[Event, None, DrillResult]
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.runbooks.rehearsal import a_plan, assert_whole, finish, recover, start
-from tests.runbooks.world import FakeWorld, a_group
 
 from quartermaster.fleet.errors import GuardRefused, LeaseHeld, LeaseLost, OpsError
 from quartermaster.fleet.events import StepFinished, StepStarted
@@ -16,6 +14,8 @@ from quartermaster.fleet.leases import Leases
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES, parse
 from quartermaster.runbooks.evidence import DrillResult
+from tests.runbooks.rehearsal import a_plan, assert_whole, finish, recover, start
+from tests.runbooks.world import FakeWorld, a_group
 
 
 def test_the_phases_add_up_to_the_time_from_the_fault(journal: Journal) -> None:

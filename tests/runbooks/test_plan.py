@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.runbooks.world import MONDAY, a_fleet, a_group
 
 from quartermaster.fleet.errors import GuardRefused, InputError
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.guards import Demand
 from quartermaster.runbooks.plan import DrillPlan
+from tests.runbooks.world import MONDAY, a_fleet, a_group
 
 
 def a_plan(**changed: Any) -> DrillPlan:

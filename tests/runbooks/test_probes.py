@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.runbooks.world import a_group
 
 from quartermaster.fleet.hosts import Group
 from quartermaster.runbooks.document import Call
 from quartermaster.runbooks.probes import World, evaluate
+from tests.runbooks.world import a_group
 
 
 def reads(call: str, *arguments: str, now: Group, before: Group | None = None, quiet: float | None = None) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 
 import pytest
-from tests.runbooks.rehearsal import a_plan, assert_whole, recover, start
-from tests.runbooks.world import FakeWorld
 
 from quartermaster.fleet.events import StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.runbooks import drill
+from tests.runbooks.rehearsal import a_plan, assert_whole, recover, start
+from tests.runbooks.world import FakeWorld
 
 BOUNDARIES = 14
 """Started and finished of seven steps."""

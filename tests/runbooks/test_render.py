@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.runbooks.world import MONDAY, a_fleet, a_group
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES, parse
 from quartermaster.runbooks.render import DOCUMENTS, Context, check, kinds, render, render_html
+from tests.runbooks.world import MONDAY, a_fleet, a_group
 
 PLAN = drill.plan("instance_loss", "web", group=a_group(), fleet=a_fleet(), stack="dev", now=MONDAY)
 
