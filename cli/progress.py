@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 
@@ -13,6 +14,8 @@ from rich.status import Status
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 
 __all__ = ["Progress"]
+
+_PULSE_SECONDS = 15.0
 
 
 class Progress:
@@ -25,16 +28,23 @@ class Progress:
         self._done = 0
         self._started_at = time.monotonic()
         self._status: Status | None = None
+        self._over = threading.Event()
+        self._pulse = threading.Thread(target=self._tell_now_and_then, daemon=True, name="progress")
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
             self._status = self._console.status("…")
             self._status.start()
+        else:
+            self._pulse.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._over.set()
         if self._status is not None:
             self._status.stop()
+        else:
+            self._pulse.join()
 
     def show(self, event: Event) -> None:
         """Draw one event."""
@@ -63,8 +73,16 @@ class Progress:
         return escape(f"{title}  {where}" if where else title)
 
     def _refresh(self) -> None:
-        if self._status is None:
-            return
+        if self._status is not None:
+            self._status.update(self._now())
+
+    def _now(self) -> str:
         now = list(self._running.values())
         shown = " · ".join(now[:3]) + (f" and {len(now) - 3} more" if len(now) > 3 else "")
-        self._status.update(f"{shown or 'working'}  [dim]{self._done} done[/]")
+        return f"{shown or 'working'}  [dim]{self._done} done[/]"
+
+    def _tell_now_and_then(self) -> None:
+        """Where no line can move, say every now and then what runs."""
+        while not self._over.wait(_PULSE_SECONDS):
+            seconds = time.monotonic() - self._started_at
+            self._console.print(f"[dim]… {seconds:.0f} s:[/] {self._now()}")
