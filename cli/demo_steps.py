@@ -36,6 +36,7 @@ class Demo:
         self.extras: dict[str, dict[str, object]] = {}
         """Keys added to a step's entry in demo.json."""
         self.url = ""
+        self.hosts = 0
 
     def ops(self, *arguments: str, quiet: bool = False) -> dict[str, Any]:
         """Run ``ops … --json`` as a user would and return its document. Raises OpsError when it fails."""
@@ -116,6 +117,7 @@ def _provision(demo: Demo) -> str:
     outputs = demo.ops("provision", "outputs", quiet=True)
     demo.url = outputs["clusters"]["web"]["url"]
     hosts = outputs["clusters"]["web"]["hosts"]
+    demo.hosts = len(hosts)
     zones = {host["zone"] for host in hosts}
     moved = sum(count for kind, count in again["changes"].items() if kind != "same")
     demo.summary["cost_per_month"] = made["cost_per_month"]
@@ -126,10 +128,9 @@ def _provision(demo: Demo) -> str:
 
 
 def _configure(demo: Demo) -> str:
-    first = demo.ops("configure")
-    second = demo.ops("configure")
-    changed = [sum(host["changed"] for host in document["hosts"]) for document in (first, second)]
-    return f"{len(first['hosts'])} hosts converged: {changed[0]} changes, then {changed[1]} on the second run"
+    done = demo.ops("configure")
+    changed = sum(host["changed"] for host in done["hosts"])
+    return f"{len(done['hosts'])} hosts had made themselves complete at boot; converging them again changes {changed}"
 
 
 def _patch(demo: Demo) -> str:
@@ -160,10 +161,8 @@ def _plan(demo: Demo) -> str:
 
 
 def _apply(demo: Demo) -> str:
-    before = len(demo.serving())
+    before = demo.hosts
     applied = demo.ops("capacity", "apply", "--yes")
-    for change in applied["changes"]:
-        say(change["diff"])
     demo.ops("provision", "up", "--yes")
     after = demo.serving()
     demo.summary["hosts"] = after
@@ -204,7 +203,7 @@ def _destroy(demo: Demo) -> str:
 STEPS = (
     Step("prepare", "A fleet.yaml, checked before anything is touched", _prepare),
     Step("provision", "Three zones: network, balancer, hosts, database, backups", _provision),
-    Step("configure", "Converge the hosts, twice", _configure),
+    Step("configure", "Converge the hosts, as they did themselves at boot", _configure),
     Step("patch", "Patch every host under load, one zone at a time", _patch),
     Step("plan", "From request history to a forecast and a capacity plan", _plan),
     Step("apply", "The plan into fleet.yaml, and into real hosts", _apply),

@@ -23,8 +23,9 @@ HOOK = "converged"
 """Launch hook: a host joins when it has made itself what its role says, or is given up."""
 
 _HOOK_SECONDS = 900
-_GRACE_SECONDS = 60
-"""From joining to the first health check that counts: the hook has waited for the rest."""
+_GRACE_SECONDS = 30
+"""From joining to the first health check that counts. The hook has waited for boot and converge; what is left is
+registration and two checks of five seconds. Longer would only hide a host that is lost soon after it joined."""
 _LEAVE = -1
 """A scheduled action that leaves this size as it is."""
 
