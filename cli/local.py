@@ -151,7 +151,7 @@ def _describe(found: dict[str, Any]) -> str:
     for balancer in found.get("balancers", []):
         text += f"\nbalancer {balancer['name']}  {balancer['url']}"
     for database in found.get("databases", []):
-        text += f"\ndatabase {database['name']}  {database['host']}:{database['port']}"
+        text += f"\ndatabase {database['name']}  {database['address']}:{database['port']}"
     return text
 
 

@@ -40,7 +40,7 @@ class Fleet:
         self.file.write_text(text.replace("fleet: demo", "fleet: killed"), encoding="utf-8")
 
     def ops(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*OPS, *arguments, "--json", "--yes", "--fleet", str(self.file)]
+        command = [*OPS, "--json", "--yes", "--fleet", str(self.file), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     def json(self, *arguments: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Fleet:
         return {
             "vpcs": len(ec2.describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["false"]}])["Vpcs"]),
             "subnets": len(ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["false"]}])["Subnets"]),
-            "gateways": len(ec2.describe_nat_gateways()["NatGateways"]),
+            "gateways": sum(item["State"] != "deleted" for item in ec2.describe_nat_gateways()["NatGateways"]),
             "addresses": len(ec2.describe_addresses()["Addresses"]),
             "hosts": len(self.json("local", "status")["hosts"]),
         }
