@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from quartermaster.cli.output import working
+from quartermaster.cli.output import say, working
 from quartermaster.cli.plan_cache import cached
+from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.patch import Need
     from quartermaster.runbooks.guards import Demand
 
-__all__ = ["demand_now", "drill_schedule", "need_now", "plan_of_store", "plans"]
+__all__ = ["demand_now", "drill_schedule", "known_plan", "need_now", "plan_of_store", "plans"]
 
 
 @cache
@@ -40,9 +41,18 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
     return cached(ops.workspace.folder("cache"), store, wanted, now, decide)
 
 
+def known_plan(ops: Session, *only: str) -> CapacityPlan | None:
+    """The same for those to whom demand may stay unknown (guards, the report): says why instead of raising."""
+    try:
+        return plan_of_store(ops, *only)
+    except InputError as error:
+        say(f"warning: demand is taken as unknown: {error.message} ({error.remedy})")
+        return None
+
+
 def plans(ops: Session, *only: str) -> Mapping[str, ClusterPlan]:
-    """The same by cluster; empty where the store knows of none."""
-    found = plan_of_store(ops, *only)
+    """What is known, by cluster; empty where demand is unknown."""
+    found = known_plan(ops, *only)
     return {} if found is None else found.clusters
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quartermaster.cli.forecasts import drill_schedule, plan_of_store
+from quartermaster.cli.forecasts import drill_schedule, known_plan
 from quartermaster.playbooks.patch_result import outcome
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def gather(ops: Session) -> ReportData:
         stack=ops.stack,
         target=ops.declared.target,
         generated_at=ops.clock.now(),
-        plan=plan_of_store(ops),
+        plan=known_plan(ops),
         drills=drill_schedule(ops, 14) if ops.fleet.recovery.drills else None,
         patch=outcome([item.event for item in ops.journal.events(last)], run=last).to_json() if last else None,
         drill_results=drills,
