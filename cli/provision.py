@@ -33,7 +33,9 @@ def preview(
 
 @group.command("up", example="ops provision up --yes")
 def up() -> None:
-    """Make the account as fleet.yaml says: preview, policy, ask, apply."""
+    """Make the account as fleet.yaml says: preview, policy, ask, apply, wait until the hosts serve."""
+    from quartermaster.infra.settle import settle
+
     ops = session()
     ops.explain_interrupted("provision_up")
     ops.explain_interrupted("provision_destroy")
@@ -43,6 +45,7 @@ def up() -> None:
         planned.refuse_blocked()
         confirm("Apply these changes?", plan=_changes(planned.to_json(), "would"))
         draw(run.record(lease.fenced(deployment.up())), quiet=True)
+        draw(run.record(settle(ops.hosts, ops.fleet.clusters, ops.clock)))
         result = deployment.result.to_json()
         run.finish("done", result)
     emit(result, _changes(result, "did"))
