@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,7 +46,10 @@ def exceedance(quantiles: Sequence[float], levels: Sequence[float], capacity: fl
         steep = _steepness([-q for q in quantiles[:2]][::-1], mirrored[::-1])
         below = levels[0] * (math.exp(-(quantiles[0] - capacity) / steep) if steep > 0 else 0.0)
         return 1 - below
-    return 1 - float(np.interp(capacity, quantiles, levels))
+    # By the share of the stretch, not by its slope: that overflows where quantiles lie next to each other.
+    above = bisect_right(quantiles, capacity)
+    share = (capacity - quantiles[above - 1]) / (quantiles[above] - quantiles[above - 1])
+    return 1 - (levels[above - 1] + share * (levels[above] - levels[above - 1]))
 
 
 def capacity_left(plan: ClusterPlan, *, zones_lost: int = 0, instances_lost: int = 0) -> list[float]:
