@@ -41,6 +41,8 @@ def up() -> None:
     ops.explain_interrupted("provision_destroy")
     with ops.run("provision_up", scopes=[ops.scope()]) as (run, lease):
         deployment = _deployment(ops)
+        # Before the preview: a killed run can leave a state that no preview can read.
+        draw(run.record(lease.fenced(deployment.mend())))
         planned = deployment.preview()
         planned.refuse_blocked()
         confirm("Apply these changes?", plan=_changes(planned.to_json(), "would"))
