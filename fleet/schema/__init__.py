@@ -1,17 +1,29 @@
 """fleet.yaml: the model of it, loading with every fault at once, the example, the JSON Schema, and edits."""
 
 from quartermaster.fleet.schema.base import Share
+from quartermaster.fleet.schema.data import Bucket, Database
 from quartermaster.fleet.schema.load import Loaded, find_fleet, load_fleet, read_fleet, read_text
 from quartermaster.fleet.schema.model import Ansible, Dns, Fleet, Network, Notify, Stack
 from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
 from quartermaster.fleet.schema.publish import example, json_schema
-from quartermaster.fleet.schema.safety import Backups, Drill, Objective, Objectives, Recovery
-from quartermaster.fleet.schema.servers import Balancer, Cluster, Database, ScheduleEntry
+from quartermaster.fleet.schema.safety import (
+    Alarms,
+    Backups,
+    Drill,
+    IgnoredDrift,
+    Objective,
+    Objectives,
+    Recovery,
+    Waiver,
+)
+from quartermaster.fleet.schema.servers import Balancer, Cluster, Scaling, ScheduleEntry
 
 __all__ = [
+    "Alarms",
     "Ansible",
     "Backups",
     "Balancer",
+    "Bucket",
     "Capacity",
     "Cluster",
     "Database",
@@ -19,6 +31,7 @@ __all__ = [
     "Drill",
     "Fleet",
     "Freeze",
+    "IgnoredDrift",
     "Loaded",
     "Metrics",
     "Network",
@@ -27,9 +40,11 @@ __all__ = [
     "Objectives",
     "Patching",
     "Recovery",
+    "Scaling",
     "ScheduleEntry",
     "Share",
     "Stack",
+    "Waiver",
     "example",
     "find_fleet",
     "json_schema",

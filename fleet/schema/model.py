@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.regions import zone_names
 from quartermaster.fleet.schema.base import FleetName, Model, Name, Network4, SecretText, StackName, TimeZone
+from quartermaster.fleet.schema.data import Bucket, Database
 from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
-from quartermaster.fleet.schema.safety import GENTLE, Backups, DrillKind, Recovery
-from quartermaster.fleet.schema.servers import Cluster, Database
+from quartermaster.fleet.schema.safety import GENTLE, Alarms, Backups, DrillKind, IgnoredDrift, Recovery, Waiver
+from quartermaster.fleet.schema.servers import Cluster
 
 __all__ = ["Ansible", "Dns", "Fleet", "Network", "Notify", "Stack"]
 
@@ -39,7 +40,10 @@ class Network(Model):
     """Of the copy in the recovery region."""
     nat: Literal["per_zone", "single", "none"] = "per_zone"
     """single costs less, and a lost zone takes the others' way out with it."""
+    endpoints: tuple[Literal["s3", "dynamodb", "ssm"], ...] = ("s3", "dynamodb")
+    """Ways to AWS that pass no NAT gateway: s3 and dynamodb cost nothing, ssm is billed by zone and hour."""
     vpc: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]+$")] = ""
+    """An existing network instead: its id …"""
     subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
 
 
@@ -87,6 +91,7 @@ class Fleet(Model):
     dns: Dns | None = None
     clusters: dict[Name, Cluster] = Field(default_factory=dict)
     databases: dict[Name, Database] = Field(default_factory=dict)
+    buckets: dict[Name, Bucket] = Field(default_factory=dict)
     backups: Backups = Backups()
     metrics: Metrics = Metrics()
     capacity: dict[Name, Capacity] = Field(default_factory=dict)
@@ -94,6 +99,12 @@ class Fleet(Model):
     patching: dict[Name, Patching] = Field(default_factory=dict)
     """By cluster or database."""
     recovery: Recovery = Recovery()
+    alarms: Alarms = Alarms()
+    waivers: tuple[Waiver, ...] = ()
+    """Policy rules set aside."""
+    ignore_drift: tuple[IgnoredDrift, ...] = ()
+    account_baseline: Literal["none", "create"] = "none"
+    """create: services that an account has once, such as CloudTrail, are this fleet's to make."""
     freezes: tuple[Freeze, ...] = ()
     ansible: Ansible = Ansible()
     notify: tuple[Notify, ...] = ()

@@ -6,10 +6,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from quartermaster.fleet.schema.base import Duration, Model, Name, StackName, TimeOfDay, WindowText
+from quartermaster.fleet.schema.base import Day, Duration, Model, Name, StackName, TimeOfDay, WindowText
 from quartermaster.fleet.windows import Window
 
-__all__ = ["BackupRule", "Backups", "Drill", "DrillKind", "Lock", "Objective", "Objectives", "Recovery"]
+__all__ = [
+    "Alarms",
+    "BackupRule",
+    "Backups",
+    "Drill",
+    "DrillKind",
+    "IgnoredDrift",
+    "Lock",
+    "Objective",
+    "Objectives",
+    "Recovery",
+    "Waiver",
+]
 
 DrillKind = Literal[
     "restore", "instance_loss", "zone_evacuation", "zone_outage", "failover", "region_failover", "tabletop"
@@ -43,7 +55,18 @@ class Backups(Model):
     """The vault's lock and the rules that fill it."""
 
     lock: Lock | None = None
+    """Left out: governance, for 7 days or as long as the shortest rule keeps. null: none."""
     rules: tuple[BackupRule, ...] = (BackupRule(name="daily"),)
+    restore_testing: bool = True
+    """AWS Backup restores a random recovery point every week into isolation, and removes it again."""
+
+    @model_validator(mode="after")
+    def _locked_by_default(self) -> Backups:
+        if "lock" in self.model_fields_set or not self.rules:
+            return self
+        # Frozen, and made here: not said by the file, so not in model_fields_set either.
+        self.__dict__["lock"] = Lock(min_days=min(7, *(rule.keep_days for rule in self.rules)))
+        return self
 
 
 class Objective(Model):
@@ -91,3 +114,33 @@ class Recovery(Model):
         reserved = {key: item for key, item in value.items() if key in _RESERVED}
         named = {key: item for key, item in value.items() if key not in _RESERVED}
         return {**reserved, "objectives": named} if named else reserved
+
+
+class Alarms(Model):
+    """What wakes people; traffic and saturation follow from the capacity plan."""
+
+    latency_ms: Annotated[int, Field(ge=1, le=60_000)] = 1_000
+    """Of the slowest request in a hundred."""
+    error_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Of requests answered with a 5xx."""
+
+
+class Waiver(Model):
+    """A policy rule that is set aside for some resources, for a time and a reason."""
+
+    rule: str
+    """Id of the rule, such as deletion-protection."""
+    resource: str = "*"
+    """Name or URN of the resource; * and ? stand for others."""
+    reason: Annotated[str, Field(min_length=8)]
+    until: Day
+    """The last day on which it holds."""
+
+
+class IgnoredDrift(Model):
+    """A difference between the cloud and what was declared that is nobody's fault."""
+
+    urn: str
+    """Of the resource; * and ? stand for others."""
+    property: str = "*"
+    why: Annotated[str, Field(min_length=4)]

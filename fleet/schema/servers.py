@@ -1,4 +1,4 @@
-"""Clusters, their balancers and the databases."""
+"""Clusters and their balancers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from quartermaster.fleet.schema.base import Instant, Model, Name
 
-__all__ = ["Algorithm", "Balancer", "Cluster", "Database", "Image", "ScheduleEntry", "Size"]
+__all__ = ["Algorithm", "Balancer", "Cluster", "Image", "Scaling", "ScheduleEntry", "Size"]
 
 Algorithm = Literal[
     "round_robin", "least_outstanding_requests", "weighted_random", "weighted", "source_ip", "flow_hash"
@@ -57,7 +57,20 @@ class Balancer(Model):
     anomaly_mitigation: bool = False
     """Steer away from hosts that answer with more errors than the others."""
     weights: dict[Name, Annotated[int, Field(ge=0, le=999)]] = Field(default_factory=dict)
-    """With algorithm weighted: weight of each target group."""
+    """With algorithm weighted: the share of each cluster, of this one and of those that have no balancer themselves
+    (canary, blue and green)."""
+    sticky_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
+    """application: a client stays with its host so long; 0 is off."""
+    idle_seconds: Annotated[int, Field(ge=1, le=4_000)] | Literal["auto"] = "auto"
+    """application: how long an idle connection is kept; auto: as the zone objective allows. Hosts keep them longer."""
+    check_seconds: Annotated[int, Field(ge=5, le=300)] = 5
+    """Between two health checks of a host."""
+    unhealthy_after: Annotated[int, Field(ge=2, le=10)] = 2
+    """Failed checks in a row until a host gets no more requests."""
+    healthy_after: Annotated[int, Field(ge=2, le=10)] = 2
+    """Good checks in a row until it gets them again."""
+    access_logs: bool = True
+    """Every request in the log bucket, kept for 30 days."""
     cross_zone: bool = True
     """False: each zone's share goes to the hosts of that zone only."""
     internal: bool = False
@@ -71,6 +84,19 @@ class Balancer(Model):
         return value
 
 
+class Scaling(Model):
+    """What raises a group above its floor when demand is more than was planned."""
+
+    track: Literal["cpu", "requests", "none"] = "cpu"
+    """Target tracking of mean CPU, or of requests per host and minute; needs a balancer for the latter."""
+    target: Annotated[float | None, Field(gt=0)] = None
+    """Percent of CPU, or requests per host and minute; default: capacity's target_utilisation of the one or other."""
+    predictive: Literal["off", "forecast_only", "forecast_and_scale"] = "off"
+    """AWS predictive scaling; forecast_only is for comparison and changes nothing."""
+    warm_hosts: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Stopped hosts, ready made, that start in place of new ones."""
+
+
 class Cluster(Model):
     """Identical instances spread over the zones."""
 
@@ -79,24 +105,11 @@ class Cluster(Model):
     size: Size = Size()
     schedule: tuple[ScheduleEntry, ...] = ()
     """Floors by time, written by `ops capacity apply`."""
+    scaling: Scaling = Scaling()
+    disk_gib: Annotated[int, Field(ge=8, le=16_384)] = 20
+    """Of each host's encrypted system volume."""
     role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")] = ""
     """The Ansible role that makes a host of this cluster; default: the cluster's name."""
     uses: tuple[Name, ...] = ()
-    """Databases that it may reach: access and security groups follow."""
+    """Databases and buckets that it may reach: access and security groups follow."""
     balancer: Balancer | None = None
-
-
-class Database(Model):
-    """A database: a PostgreSQL instance with a standby, or a DynamoDB table."""
-
-    engine: Literal["postgres", "dynamodb"] = "postgres"
-    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] = "16"
-    """Major version, quoted."""
-    instance: Annotated[str, Field(pattern=r"^db\.[a-z][a-z0-9-]*\.[a-z0-9-]+$")] = "db.m6i.large"
-    storage_gib: Annotated[int, Field(ge=20, le=65_536)] = 20
-    standby: bool = True
-    """A synchronous standby in another zone."""
-    replicas: Annotated[int, Field(ge=0, le=15)] = 0
-    """Read replicas."""
-    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,255}$")] = "id"
-    """Partition key of a dynamodb table."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.schema.model import Fleet
-from quartermaster.fleet.schema.rules import network, planning, safety, servers, stacks
+from quartermaster.fleet.schema.rules import data, network, planning, safety, servers, stacks
 
 __all__ = ["RULES", "WARNINGS"]
 
@@ -24,12 +24,15 @@ RULES: tuple[Rule, ...] = (
     network.ranges_are_apart,
     network.existing_network_is_complete,
     servers.sizes_fit,
-    servers.uses_name_databases,
-    servers.names_are_one_thing,
+    servers.uses_name_what_exists,
+    data.names_are_one_thing,
+    data.buckets_can_be_kept,
     servers.schedules_can_run,
     servers.balancers_can_balance,
     servers.balancer_options_fit,
-    servers.databases_are_one_engine,
+    servers.weights_are_of_clusters,
+    servers.scaling_can_track,
+    data.databases_are_one_engine,
     planning.names_are_known,
     planning.survivors_remain,
     planning.metric_sources_are_complete,

@@ -1,4 +1,4 @@
-"""Clusters, balancers, databases."""
+"""Clusters and balancers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ ALGORITHMS = {
     "network": ("flow_hash", "source_ip"),
 }
 """What each kind of balancer can do (AWS: target group attributes of the two)."""
-_POSTGRES_MAJORS = range(13, 19)
-_INSTANCE_FIELDS = ("version", "instance", "storage_gib", "standby", "replicas")
 
 
 def sizes_fit(fleet: Fleet) -> Iterator[Fault]:
@@ -41,22 +39,16 @@ def fewer_hosts_than_zones(fleet: Fleet) -> Iterator[Fault]:
             )
 
 
-def uses_name_databases(fleet: Fleet) -> Iterator[Fault]:
+def uses_name_what_exists(fleet: Fleet) -> Iterator[Fault]:
     """What a cluster may reach exists, and is said once."""
+    known = (*fleet.databases, *fleet.buckets)
     for name, cluster in fleet.clusters.items():
         for index, used in enumerate(cluster.uses):
             where = f"clusters.{name}.uses[{index}]"
-            if used not in fleet.databases:
-                yield unknown(where, "database", used, fleet.databases)
+            if used not in known:
+                yield unknown(where, "database or bucket", used, known)
             elif used in cluster.uses[:index]:
                 yield Fault(where, f"{used!r} stands twice", "name it once")
-
-
-def names_are_one_thing(fleet: Fleet) -> Iterator[Fault]:
-    """patching and recovery name both clusters and databases, so a name is one of them."""
-    for name in fleet.databases:
-        if name in fleet.clusters:
-            yield Fault(f"databases.{name}", f"{name!r} is a cluster too", "another name for one of the two")
 
 
 def schedules_can_run(fleet: Fleet) -> Iterator[Fault]:
@@ -125,26 +117,42 @@ def balancer_options_fit(fleet: Fleet) -> Iterator[Fault]:
                 f"{where}.weights", f"weights do not go with {balancer.algorithm}", "algorithm: weighted, or no weights"
             )
         if balancer.algorithm == "weighted" and not any(balancer.weights.values()):
-            yield Fault(
-                f"{where}.weights", "weighted needs a weight above 0", "such as weights: {stable: 90, canary: 10}"
-            )
+            remedy = f"such as weights: {{{name}: 90, {name}-canary: 10}}"
+            yield Fault(f"{where}.weights", "weighted needs a weight above 0", remedy)
+        if balancer.sticky_seconds and balancer.kind == "network":
+            problem = "a network balancer has no cookies to stick by"
+            yield Fault(f"{where}.sticky_seconds", problem, "algorithm: source_ip, or kind: application")
 
 
-def databases_are_one_engine(fleet: Fleet) -> Iterator[Fault]:
-    """Fields belong to the engine; the version is one that RDS offers."""
-    for name, database in fleet.databases.items():
-        foreign = _INSTANCE_FIELDS if database.engine == "dynamodb" else ("key",)
-        needed = "postgres" if database.engine == "dynamodb" else "dynamodb"
-        for field in database.says(*foreign):
-            yield Fault(
-                f"databases.{name}.{field}", f"{database.engine} has no {field}", f"leave it out, or engine: {needed}"
-            )
-        if database.engine == "postgres" and int(database.version.split(".")[0]) not in _POSTGRES_MAJORS:
-            yield Fault(
-                f"databases.{name}.version",
-                f"PostgreSQL {database.version} is not offered",
-                f'"{_POSTGRES_MAJORS[0]}" to "{_POSTGRES_MAJORS[-1]}"',
-            )
+def weights_are_of_clusters(fleet: Fleet) -> Iterator[Fault]:
+    """A share goes to a cluster: this one, or one that has no balancer itself and belongs to no other."""
+    taken: dict[str, str] = {}
+    for name, cluster in fleet.clusters.items():
+        balancer = cluster.balancer
+        for other in balancer.weights if balancer and balancer.algorithm == "weighted" else ():
+            where = f"clusters.{name}.balancer.weights.{other}"
+            if other not in fleet.clusters:
+                yield unknown(where, "cluster", other, fleet.clusters)
+            elif other != name and fleet.clusters[other].balancer is not None:
+                problem = f"{other} has a balancer itself"
+                yield Fault(where, problem, f"leave out clusters.{other}.balancer, or the weight")
+            elif other in taken:
+                yield Fault(where, f"{other} is behind the balancer of {taken[other]} already", "one balancer each")
+            taken.setdefault(other, name)
+
+
+def scaling_can_track(fleet: Fleet) -> Iterator[Fault]:
+    """Requests per host are counted by an application balancer, and CPU is a percentage."""
+    for name, cluster in fleet.clusters.items():
+        scaling, where = cluster.scaling, f"clusters.{name}.scaling"
+        if scaling.track == "requests" and (cluster.balancer is None or cluster.balancer.kind != "application"):
+            problem = f"{name} has no application balancer that counts its requests"
+            yield Fault(f"{where}.track", problem, "track: cpu, or balancer: {kind: application}")
+        if scaling.track == "cpu" and scaling.target is not None and scaling.target > 100:
+            yield Fault(f"{where}.target", f"{scaling.target:g} is more CPU than there is", "1 to 100, in percent")
+        if scaling.warm_hosts > cluster.size.max:
+            problem = f"{scaling.warm_hosts} warm hosts are more than size.max {cluster.size.max}"
+            yield Fault(f"{where}.warm_hosts", problem, f"at most {cluster.size.max}")
 
 
 def instance_types_without_price(fleet: Fleet) -> Iterator[Fault]:
