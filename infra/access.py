@@ -1,4 +1,4 @@
-"""Who may open what: the stack's key, the SSH key pair, and each cluster's role and security groups."""
+"""Who may open what: each cluster's role and security groups."""
 
 from __future__ import annotations
 
@@ -11,33 +11,17 @@ from quartermaster.fleet.schema.servers import Cluster
 from quartermaster.infra.bucket import Bucket
 from quartermaster.infra.component import Component
 from quartermaster.infra.database import Database
+from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.policies import allow, document, trust
 
-__all__ = ["ClusterAccess", "Keys"]
+__all__ = ["ClusterAccess"]
 
 _SSM = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 _TABLE_ACTIONS = (
     "BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "DescribeTable", "GetItem", "PutItem",
     "Query", "Scan", "UpdateItem",
 )  # fmt: skip
-
-
-class Keys(Component):
-    """The KMS key that encrypts the stack's data, rotated every year, and the key pair that people log in with."""
-
-    def __init__(self, layout: Layout, public_key: str) -> None:
-        super().__init__("Keys", "keys")
-        self.data = aws.kms.Key(
-            "data",
-            description=f"Data of {layout.name()}",
-            enable_key_rotation=True,
-            deletion_window_in_days=30 if layout.protect else 7,
-            opts=self.child(protect=layout.protect),
-        )
-        aws.kms.Alias("data", name=f"alias/{layout.name()}", target_key_id=self.data.key_id, opts=self.child())
-        self.pair = aws.ec2.KeyPair("ssh", key_name=layout.name(), public_key=public_key, opts=self.child())
-        self.register_outputs({"data": self.data.arn})
 
 
 class ClusterAccess(Component):

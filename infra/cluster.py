@@ -12,9 +12,10 @@ import pulumi_aws as aws
 
 from quartermaster.fleet.names import TAG_URN
 from quartermaster.fleet.schema import Cluster as Declared
-from quartermaster.infra.access import ClusterAccess, Keys
+from quartermaster.infra.access import ClusterAccess
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.component import Component
+from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout, urn_tag
 
 __all__ = ["HOOK", "Cluster"]

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from quartermaster.fleet.schema import Fleet
 from quartermaster.infra import userdata
-from quartermaster.infra.access import ClusterAccess, Keys
+from quartermaster.infra.access import ClusterAccess
 from quartermaster.infra.backup import Backup
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.bucket import POINTER, Bucket, bucket_name
@@ -20,6 +20,7 @@ from quartermaster.infra.cluster import HOOK, Cluster
 from quartermaster.infra.component import Component, tag_everything
 from quartermaster.infra.database import Database
 from quartermaster.infra.floors import floor_at
+from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.network import Network
 
@@ -47,11 +48,11 @@ class Facts:
 def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     """Declare every resource of the stack. To be called by the Pulumi engine, once a run."""
     tag_everything(layout)
-    keys = Keys(layout, facts.public_key)
+    keys = Keys(layout, facts.account, facts.public_key)
     network = Network(layout)
     bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
     databases = _databases(fleet, layout, facts, network, keys)
-    Backup(layout, fleet, keys.data.arn, [database.arn for database in databases.values()])
+    Backup(layout, fleet, keys.backup.arn, [database.arn for database in databases.values()])
     for name in fleet.clusters:
         _cluster(fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases)
 
