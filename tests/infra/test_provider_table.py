@@ -15,7 +15,7 @@ from quartermaster.infra.local.provider.engine import TableProvider, compare
 from quartermaster.infra.local.provider.kind import duplicate_free
 from quartermaster.infra.local.provider.table import TABLE
 from quartermaster.infra.local.provider.values import UNKNOWN, project, wrapped_map
-from quartermaster.infra.lookup import _EC2_BY_TAG, FOUND_BY, HARMLESS
+from quartermaster.infra.lookup import HARMLESS, LOOKUPS
 
 FACTS = YAML(typ="safe").load(Path(__file__).parents[1] / "aws_facts.yaml")
 
@@ -56,7 +56,7 @@ def test_a_type_stands_once_in_the_table() -> None:
 
 
 def test_every_type_can_be_looked_up_after_an_interruption() -> None:
-    assert TABLE.keys() - _EC2_BY_TAG.keys() - FOUND_BY.keys() - HARMLESS == set()
+    assert TABLE.keys() - LOOKUPS.keys() - HARMLESS == set()
 
 
 def test_only_fixed_inputs_replace() -> None:

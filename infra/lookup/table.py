@@ -1,0 +1,189 @@
+"""How each type is found again after an interrupted creation. A new type needs a line here or in HARMLESS.
+
+    "aws:iam/role:Role": Ask("iam", "get_role", "Role.RoleName", {"RoleName": "{name}"}),
+     type                     service  operation  where the id stands  arguments, filled from the resource's inputs
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from quartermaster.fleet.names import TAG_URN
+from quartermaster.infra.lookup.ask import Ask, Inputs, by_tag
+
+__all__ = ["HARMLESS", "LOOKUPS"]
+
+HARMLESS = frozenset(
+    {
+        "aws:autoscaling/schedule:Schedule",
+        "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+        "aws:iam/rolePolicy:RolePolicy",
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "aws:s3/bucketObjectv2:BucketObjectv2",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "aws:s3/bucketVersioning:BucketVersioning",
+        "aws:secretsmanager/secretVersion:SecretVersion",
+        "aws:sns/topicPolicy:TopicPolicy",
+        "aws:sns/topicSubscription:TopicSubscription",
+    }
+)
+"""Types whose creation is a setting of something else: done twice it is done once, so nothing is looked for."""
+
+
+def _route_id(inputs: Inputs) -> str:
+    """The id that the AWS provider gives a route."""
+    return f"r-{inputs['routeTableId']}{zlib.crc32(str(inputs['destinationCidrBlock']).encode())}"
+
+
+def _our_key(client: Any, key: str, tag: str) -> bool:
+    """Keys have no name, and a deleted one stays listed for weeks."""
+    if {"TagKey": TAG_URN, "TagValue": tag} not in client.list_resource_tags(KeyId=key)["Tags"]:
+        return False
+    return bool(client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled")
+
+
+def _rule(*, egress: bool) -> Ask:
+    """By what it says: AWS refuses a second rule that says the same."""
+    # A rule for all protocols has no ports, which the API spells as -1.
+    ports = "(IpProtocol=='-1' || (FromPort==`{fromPort}` && ToPort==`{toPort}`))"
+    says = f"IsEgress==`{str(egress).lower()}` && IpProtocol=='{{ipProtocol}}' && {ports}"
+    cidr = "(CidrIpv4 || 'null')=='{cidrIpv4}' && (CidrIpv6 || 'null')=='{cidrIpv6}'"
+    others = (
+        "(ReferencedGroupInfo.GroupId || 'null')=='{referencedSecurityGroupId}'"
+        " && (PrefixListId || 'null')=='{prefixListId}'"
+    )
+    return Ask(
+        "ec2",
+        "describe_security_group_rules",
+        f"SecurityGroupRules[?{says} && {cidr} && {others}].SecurityGroupRuleId",
+        {"Filters": [{"Name": "group-id", "Values": ["{securityGroupId}"]}]},
+    )
+
+
+_EC2: Mapping[str, Ask] = {
+    "aws:ec2/eip:Eip": by_tag("describe_addresses", "Addresses", "AllocationId"),
+    "aws:ec2/flowLog:FlowLog": by_tag("describe_flow_logs", "FlowLogs", "FlowLogId"),
+    "aws:ec2/internetGateway:InternetGateway": by_tag(
+        "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
+    ),
+    "aws:ec2/keyPair:KeyPair": by_tag("describe_key_pairs", "KeyPairs", "KeyName"),
+    "aws:ec2/launchTemplate:LaunchTemplate": by_tag("describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
+    "aws:ec2/natGateway:NatGateway": by_tag("describe_nat_gateways", "NatGateways", "NatGatewayId", filters="Filter"),
+    "aws:ec2/route:Route": Ask(
+        "ec2",
+        "describe_route_tables",
+        "RouteTables[].Routes[?DestinationCidrBlock=='{destinationCidrBlock}'][].DestinationCidrBlock",
+        {"RouteTableIds": ["{routeTableId}"]},
+        id_of=_route_id,
+    ),
+    "aws:ec2/routeTable:RouteTable": by_tag("describe_route_tables", "RouteTables", "RouteTableId"),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": Ask(
+        "ec2",
+        "describe_route_tables",
+        "RouteTables[].Associations[?SubnetId=='{subnetId}'][].RouteTableAssociationId",
+        {"RouteTableIds": ["{routeTableId}"]},
+    ),
+    "aws:ec2/securityGroup:SecurityGroup": by_tag("describe_security_groups", "SecurityGroups", "GroupId"),
+    "aws:ec2/subnet:Subnet": by_tag("describe_subnets", "Subnets", "SubnetId"),
+    "aws:ec2/vpc:Vpc": by_tag("describe_vpcs", "Vpcs", "VpcId"),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": by_tag("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _rule(egress=True),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _rule(egress=False),
+}
+
+_SERVERS: Mapping[str, Ask] = {
+    "aws:autoscaling/group:Group": Ask(
+        "autoscaling",
+        "describe_auto_scaling_groups",
+        "AutoScalingGroups[].AutoScalingGroupName",
+        {"AutoScalingGroupNames": ["{name}"]},
+    ),
+    "aws:lb/listener:Listener": Ask(
+        "elbv2",
+        "describe_listeners",
+        "Listeners[?Port==`{port}`].ListenerArn",
+        {"LoadBalancerArn": "{loadBalancerArn}"},
+    ),
+    "aws:lb/loadBalancer:LoadBalancer": Ask(
+        "elbv2",
+        "describe_load_balancers",
+        "LoadBalancers[].LoadBalancerArn",
+        {"Names": ["{name}"]},
+        state_at="LoadBalancers[].State.Code",
+        until_not=("provisioning",),
+    ),
+    "aws:lb/targetGroup:TargetGroup": Ask(
+        "elbv2", "describe_target_groups", "TargetGroups[].TargetGroupArn", {"Names": ["{name}"]}
+    ),
+}
+
+_DATA: Mapping[str, Ask] = {
+    "aws:backup/plan:Plan": Ask(
+        "backup", "list_backup_plans", "BackupPlansList[?BackupPlanName=='{name}'].BackupPlanId"
+    ),
+    "aws:backup/selection:Selection": Ask(
+        "backup",
+        "list_backup_selections",
+        "BackupSelectionsList[?SelectionName=='{name}'].SelectionId",
+        {"BackupPlanId": "{planId}"},
+    ),
+    "aws:backup/vault:Vault": Ask("backup", "describe_backup_vault", "BackupVaultName", {"BackupVaultName": "{name}"}),
+    "aws:dynamodb/table:Table": Ask(
+        "dynamodb",
+        "describe_table",
+        "Table.TableName",
+        {"TableName": "{name}"},
+        state_at="Table.TableStatus",
+        until_not=("CREATING",),
+    ),
+    "aws:rds/instance:Instance": Ask(
+        "rds",
+        "describe_db_instances",
+        "DBInstances[].DbiResourceId",
+        {"DBInstanceIdentifier": "{identifier}"},
+        state_at="DBInstances[].DBInstanceStatus",
+        until_not=("creating", "backing-up", "modifying", "configuring-enhanced-monitoring"),
+    ),
+    "aws:rds/subnetGroup:SubnetGroup": Ask(
+        "rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName", {"DBSubnetGroupName": "{name}"}
+    ),
+    "aws:s3/bucket:Bucket": Ask("s3", "list_buckets", "Buckets[?Name=='{bucket}'].Name"),
+}
+
+_ACCESS: Mapping[str, Ask] = {
+    "aws:iam/instanceProfile:InstanceProfile": Ask(
+        "iam",
+        "get_instance_profile",
+        "InstanceProfile.InstanceProfileName",
+        {"InstanceProfileName": "{name}"},
+    ),
+    "aws:iam/role:Role": Ask("iam", "get_role", "Role.RoleName", {"RoleName": "{name}"}),
+    "aws:kms/alias:Alias": Ask("kms", "list_aliases", "Aliases[?AliasName=='{name}'].AliasName"),
+    "aws:kms/key:Key": Ask("kms", "list_keys", "Keys[].KeyId", keeps=_our_key),
+    "aws:secretsmanager/secret:Secret": Ask(
+        "secretsmanager", "describe_secret", "[@][?!DeletedDate].ARN", {"SecretId": "{name}"}
+    ),
+}
+
+_WATCHING: Mapping[str, Ask] = {
+    "aws:cloudwatch/dashboard:Dashboard": Ask(
+        "cloudwatch", "list_dashboards", "DashboardEntries[?DashboardName=='{dashboardName}'].DashboardName"
+    ),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": Ask(
+        "cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName", {"AlarmNames": ["{name}"]}
+    ),
+    "aws:sns/topic:Topic": Ask("sns", "list_topics", "Topics[?ends_with(TopicArn, ':{name}')].TopicArn"),
+    "aws:cloudwatch/logGroup:LogGroup": Ask(
+        "logs",
+        "describe_log_groups",
+        "logGroups[?logGroupName=='{name}'].logGroupName",
+        {"logGroupNamePrefix": "{name}"},
+    ),
+}
+
+LOOKUPS: Mapping[str, Ask] = {**_EC2, **_SERVERS, **_DATA, **_ACCESS, **_WATCHING}
+"""By type token."""
