@@ -170,6 +170,7 @@ _ACCESS: Mapping[str, Ask] = {
 }
 
 _WATCHING: Mapping[str, Ask] = {
+    "aws:cloudtrail/trail:Trail": Ask("cloudtrail", "list_trails", "Trails[?Name=='{name}'].TrailARN"),
     "aws:cloudwatch/dashboard:Dashboard": Ask(
         "cloudwatch", "list_dashboards", "DashboardEntries[?DashboardName=='{dashboardName}'].DashboardName"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
@@ -11,6 +12,11 @@ from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tag
 __all__ = ["KINDS", "same_document"]
 
 _ROLE_NAME = Limit(r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-")
+_NAME = Limit(r"[\w+=,.@-]{1,128}", "up to 128 letters, digits and _+=,.@-")
+_MOST_ATTACHED = 10
+_INLINE_CHARACTERS, _TRUST_CHARACTERS = 10_240, 2_048
+_HOUR = 3_600
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; white space is not counted."""
 
 
 def same_document(given: Any, found: Any) -> Any:
@@ -28,6 +34,7 @@ def _create_role(api: Api, given: Given) -> str:
         Path=given.get("path", "/"),
         Description=given.get("description", ""),
         AssumeRolePolicyDocument=given["assumeRolePolicy"],
+        MaxSessionDuration=given.get("maxSessionDuration", _HOUR),
         Tags=as_list(given.get("tags")),
     )
     return str(given["name"])
@@ -40,6 +47,7 @@ def _read_role(api: Api, id_: str, given: Given) -> State | None:
         "name": found["RoleName"],
         "path": found["Path"],
         "description": found.get("Description", ""),
+        "maxSessionDuration": found.get("MaxSessionDuration", _HOUR),
         "uniqueId": found["RoleId"],
         "assumeRolePolicy": same_document(given.get("assumeRolePolicy"), found["AssumeRolePolicyDocument"]),
         **read_tags(as_map(found.get("Tags"))),
@@ -50,8 +58,13 @@ def _update_role(api: Api, id_: str, old: Given, new: Given) -> None:
     iam = api.client("iam")
     if new["assumeRolePolicy"] != old.get("assumeRolePolicy"):
         iam.update_assume_role_policy(RoleName=id_, PolicyDocument=new["assumeRolePolicy"])
-    if new.get("description", "") != old.get("description", ""):
-        iam.update_role(RoleName=id_, Description=new.get("description", ""))
+    settings = ("description", "maxSessionDuration")
+    if any(new.get(name) != old.get(name) for name in settings):
+        iam.update_role(
+            RoleName=id_,
+            Description=new.get("description", ""),
+            MaxSessionDuration=new.get("maxSessionDuration", _HOUR),
+        )
     put, drop = split(old, new)
     if put:
         iam.tag_role(RoleName=id_, Tags=as_list(put))
@@ -61,6 +74,24 @@ def _update_role(api: Api, id_: str, old: Given, new: Given) -> None:
 
 def _delete_role(api: Api, id_: str, state: Given) -> None:
     api.patiently(lambda: api.client("iam").delete_role(RoleName=id_), ("DeleteConflict",))
+
+
+def _characters(document: Any) -> int:
+    """As IAM counts them: without white space; 0 of one that is not known yet."""
+    return len("".join(document.split())) if isinstance(document, str) else 0
+
+
+def _refuse_role(given: Given) -> Iterator[tuple[str, str]]:
+    if _characters(given.get("assumeRolePolicy")) > _TRUST_CHARACTERS:
+        yield "assumeRolePolicy", f"a trust policy has at most {_TRUST_CHARACTERS} characters"
+    seconds = given.get("maxSessionDuration")
+    if isinstance(seconds, int) and not _HOUR <= seconds <= 12 * _HOUR:
+        yield "maxSessionDuration", f"1 to 12 hours; it is {seconds} seconds"
+
+
+def _refuse_policy(given: Given) -> Iterator[tuple[str, str]]:
+    if _characters(given.get("policy")) > _INLINE_CHARACTERS:
+        yield "policy", f"the inline policies of a role have at most {_INLINE_CHARACTERS} characters"
 
 
 def _put_policy(api: Api, given: Given) -> str:
@@ -84,6 +115,11 @@ def _delete_policy(api: Api, id_: str, state: Given) -> None:
 
 
 def _attach(api: Api, given: Given) -> str:
+    there = api.client("iam").list_attached_role_policies(RoleName=given["role"])["AttachedPolicies"]
+    if len(there) >= _MOST_ATTACHED:
+        raise ValueError(
+            f"AWS refuses it: role {given['role']} has {_MOST_ATTACHED} managed policies, and takes no more"
+        )
     api.client("iam").attach_role_policy(RoleName=given["role"], PolicyArn=given["policyArn"])
     return f"{given['role']}-{given['policyArn']}"
 
@@ -147,10 +183,11 @@ KINDS = (
         update=_update_role,
         delete=_delete_role,
         fixed="name path",
-        live="assumeRolePolicy description tags",
+        live="assumeRolePolicy description maxSessionDuration tags",
         needs="name assumeRolePolicy",
         name="name",
-        limits={"name": _ROLE_NAME},
+        limits={"name": _ROLE_NAME, "description": Limit(r".{0,1000}", "up to 1,000 characters")},
+        refuse=_refuse_role,
     ),
     Kind(
         "aws:iam/rolePolicy:RolePolicy",
@@ -162,6 +199,8 @@ KINDS = (
         live="policy",
         needs="role name policy",
         name="name",
+        limits={"name": _NAME},
+        refuse=_refuse_policy,
     ),
     Kind(
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -181,5 +220,6 @@ KINDS = (
         live="role tags",
         needs="name",
         name="name",
+        limits={"name": _NAME},
     ),
 )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.tagging import as_map, ec2_retag, read_tags, split, tag_on_create
 
 __all__ = ["KINDS"]
+
+_RETENTION_DAYS = (
+    0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+"""0: for ever."""
 
 
 def _create_group(api: Api, given: Given) -> str:
@@ -60,6 +66,12 @@ def _delete_group(api: Api, id_: str, state: Given) -> None:
     api.client("logs").delete_log_group(logGroupName=id_)
 
 
+def _refuse_group(given: Given) -> Iterator[tuple[str, str]]:
+    days = given.get("retentionInDays")
+    if isinstance(days, int) and days not in _RETENTION_DAYS:
+        yield "retentionInDays", f"one of {', '.join(map(str, _RETENTION_DAYS))} days; it is {days}"
+
+
 def _create_flow_log(api: Api, given: Given) -> str:
     answer = api.client("ec2").create_flow_logs(
         ResourceIds=[given["vpcId"]],
@@ -105,6 +117,7 @@ KINDS = (
         needs="name",
         name="name",
         limits={"name": Limit(r"[.\-_/#A-Za-z0-9]{1,512}", "up to 512 letters, digits and .-_/#")},
+        refuse=_refuse_group,
     ),
     Kind(
         "aws:ec2/flowLog:FlowLog",

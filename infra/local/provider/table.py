@@ -15,18 +15,20 @@ from quartermaster.infra.local.provider import (
     identity,
     keys,
     logs,
+    notices,
     scaling,
     schedules,
     storage,
     templates,
+    watching,
 )
 from quartermaster.infra.local.provider.kind import Kind, duplicate_free
 
 __all__ = ["TABLE"]
 
 _SERVICES = (
-    backups, balancing, databases, ec2_access, ec2_routes, ec2_vpc, identity, keys, logs, scaling, schedules, storage,
-    templates,
+    backups, balancing, databases, ec2_access, ec2_routes, ec2_vpc, identity, keys, logs, notices, scaling, schedules,
+    storage, templates, watching,
 )  # fmt: skip
 
 TABLE: Mapping[str, Kind] = duplicate_free(chain.from_iterable(service.KINDS for service in _SERVICES))
