@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-__all__ = ["TAG_CLUSTER", "TAG_FLEET", "TAG_STACK", "TAG_URN", "limited", "physical", "tags"]
+__all__ = ["TAG_CLUSTER", "TAG_FLEET", "TAG_STACK", "TAG_URN", "limited", "log_group_name", "physical", "tags"]
 
 TAG_FLEET = "ops:fleet"
 TAG_STACK = "ops:stack"
@@ -24,6 +24,11 @@ def limited(name: str, limit: int) -> str:
     if len(name) <= limit:
         return name
     return f"{name[: limit - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def log_group_name(fleet: str, stack: str, cluster: str) -> str:
+    """Where the logs of a cluster's hosts are; logs of all else are beside ``hosts``."""
+    return f"/ops/{fleet}/{stack}/hosts/{cluster}"
 
 
 def tags(fleet: str, stack: str, cluster: str = "") -> Mapping[str, str]:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.fleet.names import log_group_name
 from quartermaster.fleet.schema.servers import Cluster
 from quartermaster.infra.bucket import Bucket
 from quartermaster.infra.component import Component
 from quartermaster.infra.database import Database
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import allow, document, trust
+from quartermaster.infra.permissions.hosts import Reach, host_policy
+from quartermaster.infra.policies import trust
 
 __all__ = ["ClusterAccess"]
 
-_SSM = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
-_TABLE_ACTIONS = (
-    "BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "DescribeTable", "GetItem", "PutItem",
-    "Query", "Scan", "UpdateItem",
-)  # fmt: skip
+_LOG_DAYS = 30
 
 
 class ClusterAccess(Component):
-    """What the hosts of one cluster are (role, profile) and whom they talk to (security groups)."""
+    """What the hosts of one cluster are (role, profile, logs) and whom they talk to (security groups).
+
+    ``buckets`` are the ARNs of the fleet's buckets by name.
+    """
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class ClusterAccess(Component):
         keys: Keys,
         bucket: Bucket,
         databases: Mapping[str, Database],
+        buckets: Mapping[str, pulumi.Input[str]] | None = None,
     ) -> None:
         super().__init__("ClusterAccess", f"{name}-access")
         self._layout, self._cluster, self._name = layout, name, f"{name}-access"
@@ -58,10 +60,11 @@ class ClusterAccess(Component):
                 referenced_security_group_id=self.hosts.id,
                 opts=self.child(),
             )
-        used = [databases[item] for item in cluster.uses]
+        used = [databases[item] for item in cluster.uses if item in databases]
         for database in used:
             database.admit(name, self.hosts)
-        self.profile = self._profile(name, account, keys, bucket, used)
+        objects = [(buckets or {})[item] for item in cluster.uses if item not in databases]
+        self.profile = self._profile(name, account, keys, bucket, used, objects)
         self.register_outputs({"hosts": self.hosts.id, "profile": self.profile.arn})
 
     def _group(self, name: str, vpc_id: pulumi.Input[str], description: str) -> aws.ec2.SecurityGroup:
@@ -95,41 +98,40 @@ class ClusterAccess(Component):
             name, security_group_id=group.id, ip_protocol="-1", cidr_ipv4="0.0.0.0/0", opts=self.child()
         )
 
+    def _log_group(self, name: str, keys: Keys) -> aws.cloudwatch.LogGroup:
+        """Where the hosts' logs go, and outlive them."""
+        return aws.cloudwatch.LogGroup(
+            name,
+            name=log_group_name(self._layout.fleet, self._layout.stack, name),
+            retention_in_days=_LOG_DAYS,
+            kms_key_id=keys.logs.arn,
+            opts=self.child(),
+        )
+
     def _profile(
-        self, name: str, account: str, keys: Keys, bucket: Bucket, used: list[Database]
+        self,
+        name: str,
+        account: str,
+        keys: Keys,
+        bucket: Bucket,
+        used: Sequence[Database],
+        buckets: Sequence[pulumi.Input[str]],
     ) -> aws.iam.InstanceProfile:
         layout = self._layout
         role = aws.iam.Role(
             name,
             name=layout.name(f"{name}-{layout.region}", limit=64),
+            description=f"Hosts of {name}",
             assume_role_policy=trust("ec2.amazonaws.com"),
             opts=self.child(),
         )
-        group = f"arn:aws:autoscaling:{layout.region}:{account}:autoScalingGroup:*:autoScalingGroupName"
-        tables = [item.table.arn for item in used if item.table is not None]
-        secrets = [item.secret.arn for item in used if item.secret is not None]
         policy = pulumi.Output.all(
-            bucket=bucket.bucket.arn,
             key=keys.data.arn,
-            tables=pulumi.Output.all(*tables),
-            secrets=pulumi.Output.all(*secrets),
-        ).apply(lambda found: _host_policy(found, f"{group}/{layout.name(name)}"))
+            bundles=bucket.bucket.arn,
+            logs=self._log_group(name, keys).arn,
+            tables=pulumi.Output.all(*(item.table.arn for item in used if item.table is not None)),
+            secrets=pulumi.Output.all(*(item.secret.arn for item in used if item.secret is not None)),
+            buckets=pulumi.Output.all(*buckets),
+        ).apply(lambda found: host_policy(Reach(layout.region, account, layout.name(name), **found)))
         aws.iam.RolePolicy(name, name="host", role=role.name, policy=policy, opts=self.child())
-        aws.iam.RolePolicyAttachment(f"{name}-ssm", role=role.name, policy_arn=_SSM, opts=self.child())
         return aws.iam.InstanceProfile(name, name=role.name, role=role.name, opts=self.child())
-
-
-def _host_policy(found: Mapping[str, object], group: str) -> str:
-    tables, secrets = found["tables"], found["secrets"]
-    assert isinstance(tables, list)
-    assert isinstance(secrets, list)
-    statements = [
-        allow(["s3:GetObject"], [f"{found['bucket']}/bundles/*"]),
-        allow(["kms:Decrypt", "kms:GenerateDataKey"], [str(found["key"])]),
-        allow(["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"], [group]),
-    ]
-    if tables:
-        statements.append(allow([f"dynamodb:{action}" for action in _TABLE_ACTIONS], tables))
-    if secrets:
-        statements.append(allow(["secretsmanager:GetSecretValue"], secrets))
-    return document(statements)
