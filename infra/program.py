@@ -13,6 +13,7 @@ import pulumi_aws as aws
 from quartermaster.fleet.schema import Fleet
 from quartermaster.infra import userdata
 from quartermaster.infra.access import ClusterAccess
+from quartermaster.infra.alarms import alarms
 from quartermaster.infra.backup import Backup
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.bucket import POINTER, Bucket, bucket_name
@@ -23,6 +24,8 @@ from quartermaster.infra.floors import floor_at
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.network import Network
+from quartermaster.infra.notices import Notices
+from quartermaster.infra.watch import Watch
 
 __all__ = ["Facts", "declare"]
 
@@ -49,12 +52,23 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     """Declare every resource of the stack. To be called by the Pulumi engine, once a run."""
     tag_everything(layout)
     keys = Keys(layout, facts.account, facts.public_key)
+    notices = Notices(layout, fleet.notify, account=facts.account, key_id=keys.logs.arn)
     network = Network(layout)
     bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
     databases = _databases(fleet, layout, facts, network, keys)
     Backup(layout, fleet, keys.backup.arn, [database.arn for database in databases.values()])
-    for name in fleet.clusters:
-        _cluster(fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases)
+    balancers = {
+        name: _cluster(fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases)
+        for name in fleet.clusters
+    }
+    Watch(
+        layout,
+        alarms(fleet, layout),
+        account=facts.account,
+        told=notices.told,
+        balancers={name: balancer for name, balancer in balancers.items() if balancer is not None},
+        ready=list(databases.values()),
+    )
 
 
 def _databases(fleet: Fleet, layout: Layout, facts: Facts, network: Network, keys: Keys) -> dict[str, Database]:
@@ -88,7 +102,7 @@ def _cluster(
     keys: Keys,
     bucket: Bucket,
     databases: Mapping[str, Database],
-) -> None:
+) -> Balancer | None:
     declared = fleet.clusters[name]
     access = ClusterAccess(
         layout,
@@ -129,6 +143,7 @@ def _cluster(
     )
     if balancer is not None:
         pulumi.export(f"{name}_dns_name", balancer.balancer.dns_name)
+    return balancer
 
 
 def _user_data(layout: Layout, facts: Facts, cluster: str, role: str) -> str:
