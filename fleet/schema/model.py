@@ -132,6 +132,11 @@ class Fleet(Model):
         """The zones used, e.g. ``("eu-west-1a", …)``; of the recovery region on request (KeyError without one)."""
         return zone_names(self.recovery_region if recovery else self.region)[: self.zones]
 
+    @property
+    def survives_region(self) -> bool:
+        """Does any objective say how long the loss of the region may last?"""
+        return any(objectives.region is not None for objectives in self.recovery.objectives.values())
+
     def capacity_of(self, cluster: str) -> Capacity:
         """The cluster's capacity settings, or the defaults."""
         return self.capacity.get(cluster, Capacity())

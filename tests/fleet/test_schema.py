@@ -85,7 +85,7 @@ def test_odd_but_possible_things_are_warnings() -> None:
 
 WARNED = """\
 fleet: shop
-network: {cidr: 10.20.0.0/23}
+recovery_region: eu-central-1
 clusters:
   web: {size: {min: 3, max: 300}}
 databases:
@@ -95,14 +95,14 @@ backups:
 capacity:
   web: {target_utilisation: 0.9}
 recovery:
-  web: {zone: {rto: 5m, rpo: 5m}}
+  web: {zone: {rto: 5m, rpo: 5m}, region: {rto: 1h}}
   orders: {zone: {rto: 5m}}
 """
 
 
 def test_every_warning_has_its_line() -> None:
     assert {(fault.where, fault.line) for fault in read_text(WARNED).warnings} == {
-        ("network.cidr", 2),
+        ("network.recovery_cidr", 1),
         ("backups.rules", 8),
         ("capacity.web.survive.at_utilisation", 10),
         ("recovery.web.zone.rpo", 12),

@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     network.ranges_are_usable,
     network.ranges_are_apart,
     network.existing_network_is_complete,
+    network.addresses_suffice,
     servers.sizes_fit,
     servers.uses_name_what_exists,
     data.names_are_one_thing,
@@ -50,7 +51,7 @@ RULES: tuple[Rule, ...] = (
 WARNINGS: tuple[Rule, ...] = (
     servers.fewer_hosts_than_zones,
     servers.instance_types_without_price,
-    network.addresses_may_run_out,
+    network.pilot_light_has_a_range,
     planning.survivors_are_busier,
     safety.databases_without_backup,
     safety.data_objectives_say_rpo,
