@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from quartermaster.fleet.events import Event, Json
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import cloud_record
 from quartermaster.infra.assess import cost_per_month, findings
+from quartermaster.infra.drift import DriftReport, Finder, sift
 from quartermaster.infra.engine import Engine
 from quartermaster.infra.facts import gather
 from quartermaster.infra.interrupted import mend, saved_state
@@ -118,12 +119,17 @@ class Deployment:
             resources=after,
         )
 
-    def drift(self) -> list[Mapping[str, Json]]:
-        """What differs from the state: {urn, property, expected, found}. Read-only."""
+    def drift(self) -> DriftReport:
+        """What differs in the cloud from the state, without what fleet.yaml lets be. Read-only."""
         self._same_cloud()
-        watcher = Watcher()
-        self._run(watcher, lambda: list(watcher.watched(self._engine.drift())))
-        return watcher.found
+        watcher, finder = Watcher(), Finder()
+        self._run(watcher, lambda: list(watcher.watched(finder.seen(self._engine.drift()))))
+        return sift(finder.found, self._fleet.ignore_drift)
+
+    def refresh(self) -> Iterator[Event]:
+        """Take the cloud as it is into the state; the next preview shows what `up` would change back. Mends first."""
+        yield from self.mend()
+        yield from self._watch(Watcher(), self._engine.refresh())
 
     def outputs(self) -> dict[str, Json]:
         """Where clusters and databases answer, read from the cloud. Read-only."""

@@ -80,8 +80,6 @@ class Watcher:
         self.before: dict[str, Resource] = {}
         self.after: dict[str, Resource] = {}
         self.errors: list[str] = []
-        self.found: list[Mapping[str, Json]] = []
-        """Drift: {urn, property, expected, found}."""
 
     @property
     def changes(self) -> dict[str, int]:
@@ -107,9 +105,7 @@ class Watcher:
                     self._started[pre.metadata.urn] = event.timestamp
                     yield StepStarted(step=_step(pre.metadata), title=_title(pre.metadata))
             elif (done := event.res_outputs_event) is not None:
-                if done.metadata.urn in self._reading:
-                    self._compare(done.metadata)
-                else:
+                if done.metadata.urn not in self._reading:
                     self._count(done.metadata)
                 if _is_ours(done.metadata) and done.metadata.op in _DOING:
                     yield StepFinished(
@@ -139,20 +135,6 @@ class Watcher:
     def _count(self, metadata: Any) -> None:
         if _is_ours(metadata) and (kind := _KIND_OF.get(metadata.op)):
             self._counts[kind] += 1
-
-    def _compare(self, metadata: Any) -> None:
-        """A refresh says what it found as the difference between old and new state."""
-        if _is_ours(metadata) and metadata.old is not None:
-            old = metadata.old.outputs or {}
-            new = metadata.new.outputs or {} if metadata.new is not None else {}
-            if metadata.new is None or metadata.op == "delete":
-                self.found.append({"urn": metadata.urn, "property": "", "expected": "exists", "found": "gone"})
-                return
-            for name in sorted({**old, **new}):
-                if old.get(name) != new.get(name):
-                    self.found.append(
-                        {"urn": metadata.urn, "property": name, "expected": old.get(name), "found": new.get(name)}
-                    )
 
     def _diagnose(self, event: EngineEvent) -> Noted | None:
         said = event.diagnostic_event

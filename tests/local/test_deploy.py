@@ -45,13 +45,13 @@ def test_every_taggable_resource_says_where_it_is_from(made: Stand) -> None:
 
 
 def test_drift_is_seen_and_only_drift(made: Stand) -> None:
-    assert made.deployment().drift() == []
+    assert made.deployment().drift().drift == []
     group = made.cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
     made.cloud.client("autoscaling").update_auto_scaling_group(
         AutoScalingGroupName=group["AutoScalingGroupName"], MaxSize=23
     )
-    found = made.deployment().drift()
-    assert [(item["property"], item["expected"], item["found"]) for item in found] == [("maxSize", 24, 23)]
+    found = made.deployment().drift().drift
+    assert [(item.property, item.expected, item.found) for item in found] == [("maxSize", 24, 23)]
     made.cloud.client("autoscaling").update_auto_scaling_group(
         AutoScalingGroupName=group["AutoScalingGroupName"], MaxSize=24
     )

@@ -72,7 +72,7 @@ class TableProvider(rpc.Provider):
         found = await self._run(lambda: self._read(kind, api, request.resource_id, given))
         if found is None:
             return rpc.ReadResponse("", {}, {})
-        inputs = {name: project(value, found[name]) if name in found else value for name, value in given.items()}
+        inputs = {name: _seen(name, value, found[name]) if name in found else value for name, value in given.items()}
         return rpc.ReadResponse(request.resource_id, wrapped_map(_outputs(inputs, found)), wrapped_map(inputs))
 
     async def update(self, request: rpc.UpdateRequest) -> rpc.UpdateResponse:
@@ -175,4 +175,12 @@ def _refusals(kind: Kind, given: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _outputs(given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """State as the engine keeps it: what was read, seen through what was given, and inputs that no API tells."""
     kept = {name: value for name, value in given.items() if value is not UNKNOWN}
-    return {**kept, **{name: project(kept[name], value) if name in kept else value for name, value in found.items()}}
+    return {
+        **kept,
+        **{name: _seen(name, kept[name], value) if name in kept else value for name, value in found.items()},
+    }
+
+
+def _seen(name: str, given: Any, found: Any) -> Any:
+    """A tag that somebody added is drift, as nothing adds tags by default."""
+    return found if name == "tags" and isinstance(found, Mapping) else project(given, found)

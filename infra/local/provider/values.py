@@ -84,6 +84,9 @@ def project(given: Any, found: Any) -> Any:
             return given
         if len(given) == len(found) and all(isinstance(item, Mapping) for item in (*given, *found)):
             return [project(one, other) for one, other in zip(given, found, strict=True)]
+        if given and all(isinstance(item, Mapping) for item in (*given, *found)):
+            known = {key: value for item in given for key, value in item.items()}
+            return [project(known, item) for item in found]
         return found
     if isinstance(given, str) and isinstance(found, (int, bool)):
         return str(found).lower() if isinstance(found, bool) else str(found)
