@@ -23,7 +23,8 @@ UNKNOWN: Any = _Unknown()
 def plain(value: PropertyValue) -> Any:
     """The Python value; whole numbers become int, unknowns UNKNOWN."""
     inner = value.value
-    if isinstance(inner, Computed):
+    # The SDK leaves an unknown as the text that the protocol spells it with.
+    if isinstance(inner, Computed) or inner == pulumi.runtime.UNKNOWN:
         return UNKNOWN
     if isinstance(inner, bool) or inner is None or isinstance(inner, str):
         return inner
