@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 from pulumi.provider.experimental.property_value import Computed, PropertyValue, ResourceReference
+from pulumi.runtime import rpc
 
 __all__ = ["UNKNOWN", "has_unknown", "plain", "plain_map", "project", "wrapped_map"]
 
@@ -24,7 +25,7 @@ def plain(value: PropertyValue) -> Any:
     """The Python value; whole numbers become int, unknowns UNKNOWN."""
     inner = value.value
     # The SDK leaves an unknown as the text that the protocol spells it with.
-    if isinstance(inner, Computed) or inner == pulumi.runtime.UNKNOWN:
+    if isinstance(inner, Computed) or inner == rpc.UNKNOWN:
         return UNKNOWN
     if isinstance(inner, bool) or inner is None or isinstance(inner, str):
         return inner
