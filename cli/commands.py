@@ -37,6 +37,9 @@ def build() -> typer.Typer:
         cls=Root,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        # Boxes and colours in help would cost 0.3 s of imports.
+        rich_markup_mode=None,
+        context_settings={"max_content_width": 120},
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )

@@ -19,7 +19,7 @@ class Group:
 
     def __init__(self, name: str, help: str) -> None:
         self.name = name
-        self.app = typer.Typer(name=name, help=help, no_args_is_help=True, add_completion=False)
+        self.app = typer.Typer(name=name, cls=Listed, help=help, no_args_is_help=True, add_completion=False)
 
     def command(self, name: str, *, example: str, hidden: bool = False) -> Callable[[_F], _F]:
         """Register a command under ``name``."""
@@ -27,7 +27,22 @@ class Group:
         return self.app.command(name, epilog=epilog, hidden=hidden)
 
 
-class Root(TyperGroup):
+class Listed(TyperGroup):
+    """A group whose help lists what its commands do in full, where typer cuts each off at one short line."""
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        """Write the list."""
+        shown = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, " ".join((command.help or "").partition("\n\n")[0].split()))
+            for name, command in shown
+            if command is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class Root(Listed):
     """The root command, quick to complete."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]

@@ -9,7 +9,6 @@ import hashlib
 import pickle
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ def cached(
     folder: Path, store: Path, wanted: Mapping[str, object], now: datetime, decide: Callable[[], CapacityPlan]
 ) -> CapacityPlan:
     """The plan of that store, those settings and this hour; decided anew where it is not kept. Writes the cache."""
+    from importlib.metadata import version
+
     digest = hashlib.sha256(
         repr((version("quartermaster"), sorted(wanted.items(), key=repr), f"{now:%Y-%m-%dT%H}")).encode()
     )
