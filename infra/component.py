@@ -1,8 +1,10 @@
-"""What our components share: a type, a chain of types for their children's URNs, and tags on every child."""
+"""What our components share: a type, the chain of types for their URNs, a region, and tags on every child."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import pulumi
@@ -16,9 +18,15 @@ __all__ = ["Component", "tag_everything"]
 class Component(pulumi.ComponentResource):
     """A part of the stack. Children are made with ``self.child()`` as their options."""
 
-    def __init__(self, kind: str, name: str) -> None:
-        self.type_chain = f"{PROJECT_TYPE}:{kind}"
-        super().__init__(self.type_chain, name)
+    region: str
+    """Where the children are made; empty: in the stack's region."""
+
+    def __init__(self, kind: str, name: str, *, region: str = "") -> None:
+        outer = _OUTER.get()
+        token = f"{PROJECT_TYPE}:{kind}"
+        self.type_chain = f"{outer.type_chain}${token}" if outer else token
+        self.region = region or (outer.region if outer else "")
+        super().__init__(token, name, None, pulumi.ResourceOptions(parent=outer))
 
     def child(self, **options: Any) -> pulumi.ResourceOptions:
         """Options of a child."""
@@ -28,29 +36,42 @@ class Component(pulumi.ComponentResource):
         """The URN that a child of this type and name has."""
         return urn(layout.stack, layout.fleet, f"{self.type_chain}${type_}", name)
 
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Components made in the block are parts of this one, and in its region."""
+        token = _OUTER.set(self)
+        try:
+            yield
+        finally:
+            _OUTER.reset(token)
+
+
+_OUTER: ContextVar[Component | None] = ContextVar("outer", default=None)
+
 
 def tag_everything(layout: Layout) -> None:
-    """Give every taggable resource of the running program the stack's tags and ``ops:urn``.
+    """Give every taggable resource of the running program the stack's tags and ``ops:urn``, and each its region.
 
     By ``ops:urn`` the creation that a killed `up` left behind is found again.
     """
 
-    def tag(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        # Auto-scaling groups have a list here, with propagation: cluster.py writes it.
-        if "tags" not in args.props or isinstance(args.props["tags"], list):
-            return None
+    def complete(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         parent = args.opts.parent
-        chain = f"{parent.type_chain}${args.type_}" if isinstance(parent, Component) else args.type_
-        own = cast("Mapping[str, str]", args.props["tags"] or {})
-        props = {
-            **args.props,
-            "tags": {
+        region = parent.region if isinstance(parent, Component) else ""
+        added: dict[str, Any] = {}
+        # Only regional types have the argument: IAM, Route 53 and CloudFront do not.
+        if region and "region" in args.props and args.props["region"] is None:
+            added["region"] = region
+        # Auto-scaling groups have a list here, with propagation: cluster.py writes it.
+        if "tags" in args.props and not isinstance(args.props["tags"], list):
+            chain = f"{parent.type_chain}${args.type_}" if isinstance(parent, Component) else args.type_
+            own = cast("Mapping[str, str]", args.props["tags"] or {})
+            added["tags"] = {
                 "Name": layout.name(args.name),
                 **layout.tags(),
                 **own,
                 TAG_URN: urn_tag(urn(layout.stack, layout.fleet, chain, args.name)),
-            },
-        }
-        return pulumi.ResourceTransformationResult(props, args.opts)
+            }
+        return pulumi.ResourceTransformationResult({**args.props, **added}, args.opts) if added else None
 
-    pulumi.runtime.register_stack_transformation(tag)
+    pulumi.runtime.register_stack_transformation(complete)

@@ -251,6 +251,7 @@ _FREE = (
     "aws:ec2/flowLog:",
     "aws:ec2/internetGateway:",
     "aws:ec2/keyPair:",
+    "aws:ec2/networkAcl:",
     "aws:ec2/route:",
     "aws:ec2/routeTable:",
     "aws:ec2/routeTableAssociation:",

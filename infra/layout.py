@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from quartermaster.fleet.addresses import LEAST_PREFIX, Tier, cut
 from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.names import physical, tags
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["PROJECT_TYPE", "Layout", "Subnet", "Tier", "layout", "urn", "urn_tag"]
-
-Tier = Literal["public", "private", "data"]
+__all__ = ["PROJECT_TYPE", "Layout", "Subnet", "Tier", "layout", "recovery_layout", "urn", "urn_tag"]
 
 PROJECT_TYPE = "ops:infra"
 """Prefix of our component types."""
-
-_BLOCK_BITS = 3
-"""A VPC is cut into 8 equal blocks, one a zone: AWS has at most 6 in a region, so a zone more never moves another."""
-_LEAST_PREFIX = 28 - _BLOCK_BITS - 2
-"""AWS subnets are /16 to /28: https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +27,8 @@ class Subnet:
     tier: Tier
     zone: str
     cidr: IPv4Network
+    id: str = ""
+    """Of one that exists; empty: ours to make."""
 
     @property
     def name(self) -> str:
@@ -54,6 +50,10 @@ class Layout:
     """Zones with a NAT gateway; empty: private subnets have no way out."""
     protect: bool
     """What holds data is protected from deletion."""
+    vpc: str = ""
+    """Id of a network that exists; empty: ours to make."""
+    recovery: bool = False
+    """Is this the copy in the recovery region?"""
 
     def of(self, tier: Tier) -> tuple[Subnet, ...]:
         """The tier's subnets in the order of zones."""
@@ -69,42 +69,66 @@ class Layout:
         """The physical name of a part."""
         return physical(self.fleet, self.stack, part, limit=limit)
 
+    def global_name(self, part: str, *, limit: int = 63) -> str:
+        """The physical name of a part where all regions share the names: roles, buckets."""
+        return self.name(f"{part}-{self.region}" if self.recovery else part, limit=limit)
+
     def tags(self, cluster: str = "") -> Mapping[str, str]:
         """Tags that everything carries."""
         return tags(self.fleet, self.stack, cluster)
 
 
 def layout(fleet: Fleet, stack: str) -> Layout:
-    """The layout of one stack. Raises InputError when the range is too small for its subnets."""
-    zones = fleet.zone_names()
-    cidr = fleet.network.cidr
-    if fleet.network.vpc:
-        problem = f"placing a stack into an existing network ({fleet.network.vpc}) is not there yet"
-        raise InputError(problem, [Fault("network.vpc", problem, "leave vpc and subnets out and give a cidr")])
-    if cidr.prefixlen > _LEAST_PREFIX:
-        problem = f"{cidr} is too small for a public, a private and a data subnet in each zone"
-        raise InputError(problem, [Fault("network.cidr", problem, f"a range of /16 to /{_LEAST_PREFIX}")])
-    nat = {"per_zone": zones, "single": zones[:1], "none": ()}[fleet.network.nat]
+    """The layout of one stack. Raises InputError when the range is too small for its subnets.
+
+    Into an existing network it has no subnets yet: which there are, ``infra.existing`` reads from the cloud.
+    """
+    network, zones = fleet.network, fleet.zone_names()
+    existing = bool(network.vpc)
     return Layout(
         fleet=fleet.fleet,
         stack=stack,
         region=fleet.region,
         zones=zones,
-        cidr=cidr,
-        subnets=_subnets(cidr, zones),
-        nat_zones=nat,
+        cidr=network.cidr,
+        subnets=() if existing else _subnets("network.cidr", network.cidr, zones),
+        nat_zones=() if existing else _nat_zones(fleet, zones),
         protect=fleet.stacks[stack].protect,
+        vpc=network.vpc,
     )
 
 
-def _subnets(cidr: IPv4Network, zones: tuple[str, ...]) -> tuple[Subnet, ...]:
-    """Half of each zone's block is private (hosts), a quarter public, a quarter data."""
-    found = []
-    for zone, block in zip(zones, cidr.subnets(prefixlen_diff=_BLOCK_BITS), strict=False):
-        private, rest = block.subnets()
-        public, data = rest.subnets()
-        found += [Subnet("private", zone, private), Subnet("public", zone, public), Subnet("data", zone, data)]
-    return tuple(found)
+def recovery_layout(fleet: Fleet, stack: str) -> Layout | None:
+    """The layout of the pilot light in the recovery region; None where the fleet has none.
+
+    It has one when a region objective says that losing the region must be survived, and a range to do it in.
+    """
+    cidr = fleet.network.recovery_cidr
+    if cidr is None or not fleet.recovery_region or not fleet.survives_region:
+        return None
+    zones = fleet.zone_names(recovery=True)
+    return Layout(
+        fleet=fleet.fleet,
+        stack=stack,
+        region=fleet.recovery_region,
+        zones=zones,
+        cidr=cidr,
+        subnets=_subnets("network.recovery_cidr", cidr, zones),
+        nat_zones=_nat_zones(fleet, zones),
+        protect=fleet.stacks[stack].protect,
+        recovery=True,
+    )
+
+
+def _nat_zones(fleet: Fleet, zones: tuple[str, ...]) -> tuple[str, ...]:
+    return {"per_zone": zones, "single": zones[:1], "none": ()}[fleet.network.nat]
+
+
+def _subnets(where: str, cidr: IPv4Network, zones: tuple[str, ...]) -> tuple[Subnet, ...]:
+    if cidr.prefixlen > LEAST_PREFIX:
+        problem = f"{cidr} is too small for a public, a private and a data subnet in each zone"
+        raise InputError(problem, [Fault(where, problem, f"a range of /16 to /{LEAST_PREFIX}")])
+    return tuple(Subnet(tier, zone, part) for tier, zone, part in cut(cidr, zones))
 
 
 def urn(stack: str, project: str, types: str, name: str) -> str:

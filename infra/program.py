@@ -53,7 +53,8 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     tag_everything(layout)
     keys = Keys(layout, facts.account, facts.public_key)
     notices = Notices(layout, fleet.notify, account=facts.account, key_id=keys.logs.arn)
-    network = Network(layout)
+    replicas = any(database.replicas for database in fleet.databases.values())
+    network = Network(layout, endpoints=fleet.network.endpoints, replicas=replicas)
     bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
     databases = _databases(fleet, layout, facts, network, keys)
     Backup(layout, fleet, keys.backup.arn, [database.arn for database in databases.values()])
@@ -74,16 +75,18 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
 def _databases(fleet: Fleet, layout: Layout, facts: Facts, network: Network, keys: Keys) -> dict[str, Database]:
     group: pulumi.Input[str] = ""
     if any(database.engine == "postgres" for database in fleet.databases.values()):
-        subnets = [subnet.id for subnet in network.subnets("data")]
         group = aws.rds.SubnetGroup(
-            "data", name=layout.name("data"), subnet_ids=subnets, opts=pulumi.ResourceOptions(parent=network)
+            "data",
+            name=layout.name("data"),
+            subnet_ids=network.subnet_ids("data"),
+            opts=pulumi.ResourceOptions(parent=network),
         ).name
     return {
         name: Database(
             layout,
             name,
             declared,
-            vpc_id=network.vpc.id,
+            vpc_id=network.vpc_id,
             subnet_group=group,
             key_arn=keys.data.arn,
             seed=facts.seed,
@@ -109,20 +112,19 @@ def _cluster(
         name,
         declared,
         account=facts.account,
-        vpc_id=network.vpc.id,
+        vpc_id=network.vpc_id,
         keys=keys,
         bucket=bucket,
         databases=databases,
     )
     balancer = None
     if declared.balancer is not None and access.balancer is not None:
-        tier = network.subnets("private" if declared.balancer.internal else "public")
         balancer = Balancer(
             layout,
             name,
             declared.balancer,
-            vpc_id=network.vpc.id,
-            subnets=[subnet.id for subnet in tier],
+            vpc_id=network.vpc_id,
+            subnets=network.subnet_ids("private" if declared.balancer.internal else "public"),
             security_group=access.balancer.id,
         )
     ready: list[Component] = [network, bucket, access]
@@ -137,7 +139,7 @@ def _cluster(
         timezone=fleet.timezone,
         keys=keys,
         access=access,
-        subnets=[subnet.id for subnet in network.subnets("private")],
+        subnets=network.subnet_ids("private"),
         balancer=balancer,
         ready=ready,
     )

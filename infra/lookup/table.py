@@ -73,6 +73,7 @@ _EC2: Mapping[str, Ask] = {
     "aws:ec2/keyPair:KeyPair": by_tag("describe_key_pairs", "KeyPairs", "KeyName"),
     "aws:ec2/launchTemplate:LaunchTemplate": by_tag("describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
     "aws:ec2/natGateway:NatGateway": by_tag("describe_nat_gateways", "NatGateways", "NatGatewayId", filters="Filter"),
+    "aws:ec2/networkAcl:NetworkAcl": by_tag("describe_network_acls", "NetworkAcls", "NetworkAclId"),
     "aws:ec2/route:Route": Ask(
         "ec2",
         "describe_route_tables",

@@ -1,4 +1,4 @@
-"""Route tables, their routes and associations, and gateway endpoints."""
+"""Route tables, their routes and associations."""
 
 from __future__ import annotations
 
@@ -94,44 +94,6 @@ def _delete_association(api: Api, id_: str, state: Given) -> None:
     api.client("ec2").disassociate_route_table(AssociationId=id_)
 
 
-def _create_endpoint(api: Api, given: Given) -> str:
-    answer = api.client("ec2").create_vpc_endpoint(
-        VpcId=given["vpcId"],
-        ServiceName=given["serviceName"],
-        VpcEndpointType=given.get("vpcEndpointType", "Gateway"),
-        RouteTableIds=given.get("routeTableIds", []),
-        TagSpecifications=tag_on_create("vpc-endpoint", given),
-    )
-    return str(answer["VpcEndpoint"]["VpcEndpointId"])
-
-
-def _read_endpoint(api: Api, id_: str, given: Given) -> State | None:
-    found = api.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"]
-    if not found or found[0]["State"].lower() in ("deleted", "deleting"):
-        return None
-    return {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:vpc-endpoint/{id_}",
-        "vpcId": found[0]["VpcId"],
-        "serviceName": found[0]["ServiceName"],
-        "vpcEndpointType": found[0]["VpcEndpointType"],
-        "routeTableIds": sorted(found[0].get("RouteTableIds", [])),
-        **read_tags(as_map(found[0].get("Tags"))),
-    }
-
-
-def _update_endpoint(api: Api, id_: str, old: Given, new: Given) -> None:
-    before, after = set(old.get("routeTableIds", [])), set(new.get("routeTableIds", []))
-    if before != after:
-        api.client("ec2").modify_vpc_endpoint(
-            VpcEndpointId=id_, AddRouteTableIds=sorted(after - before), RemoveRouteTableIds=sorted(before - after)
-        )
-    ec2_retag(api, id_, old, new)
-
-
-def _delete_endpoint(api: Api, id_: str, state: Given) -> None:
-    api.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[id_])
-
-
 KINDS = (
     Kind(
         "aws:ec2/routeTable:RouteTable",
@@ -161,15 +123,5 @@ KINDS = (
         fixed="subnetId routeTableId",
         needs="subnetId routeTableId",
         name="subnetId",
-    ),
-    Kind(
-        "aws:ec2/vpcEndpoint:VpcEndpoint",
-        create=_create_endpoint,
-        read=_read_endpoint,
-        update=_update_endpoint,
-        delete=_delete_endpoint,
-        fixed="vpcId serviceName vpcEndpointType",
-        live="routeTableIds tags",
-        needs="vpcId serviceName",
     ),
 )

@@ -10,6 +10,8 @@ from quartermaster.infra.local.provider import (
     balancing,
     databases,
     ec2_access,
+    ec2_acls,
+    ec2_endpoints,
     ec2_routes,
     ec2_vpc,
     identity,
@@ -27,8 +29,8 @@ from quartermaster.infra.local.provider.kind import Kind, duplicate_free
 __all__ = ["TABLE"]
 
 _SERVICES = (
-    backups, balancing, databases, ec2_access, ec2_routes, ec2_vpc, identity, keys, logs, notices, scaling, schedules,
-    storage, templates, watching,
+    backups, balancing, databases, ec2_access, ec2_acls, ec2_endpoints, ec2_routes, ec2_vpc, identity, keys, logs,
+    notices, scaling, schedules, storage, templates, watching,
 )  # fmt: skip
 
 TABLE: Mapping[str, Kind] = duplicate_free(chain.from_iterable(service.KINDS for service in _SERVICES))
