@@ -48,7 +48,7 @@ def plain_map(values: Mapping[str, PropertyValue]) -> dict[str, Any]:
 
 def _wrapped(value: Any) -> PropertyValue:
     if value is UNKNOWN:
-        return PropertyValue(Computed())
+        return PropertyValue(rpc.UNKNOWN)
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return PropertyValue(value)
     if isinstance(value, (int, float)):
