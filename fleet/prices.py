@@ -1,4 +1,7 @@
-"""The dated price table: what instances, databases and the rest cost, and how large instances are."""
+"""The dated price table: what instances, databases and the rest cost, and how large instances are.
+
+The table that comes with Quartermaster is a start; figures that `ops prices update` read from AWS stand before it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from quartermaster.fleet.price_file import OwnPrices, read_own
 
 __all__ = ["HOURS_A_MONTH", "Prices", "Shape", "load_prices"]
 
@@ -30,9 +35,24 @@ class Shape:
 class Prices:
     """List prices as of a date. None means: not in the table, which is not the same as free."""
 
-    dated: str
-    currency: str
     _table: Mapping[str, Any]
+    _own: OwnPrices
+
+    @property
+    def dated(self) -> str:
+        """Date of the figures, the newest of them."""
+        return self._own.dated or str(self._table["dated"])
+
+    @property
+    def currency(self) -> str:
+        """Of all figures."""
+        return str(self._table["currency"])
+
+    @property
+    def source(self) -> str:
+        """Where they are from, and how far they were checked."""
+        built_in = str(self._table["source"])
+        return f"{self._own.source}; what that lacks: {built_in} ({self._table['dated']})" if self._own else built_in
 
     def instance_hour(self, instance: str, region: str) -> Decimal | None:
         """An EC2 instance on demand, Linux, an hour."""
@@ -45,7 +65,9 @@ class Prices:
 
     def rate(self, name: str, region: str) -> Decimal | None:
         """Another rate by its name in the table, e.g. ``nat_gateway_hour``."""
-        found: Decimal | None = self._table["rates"].get(region, {}).get(name)
+        found: Decimal | None = self._own.get("rates", region, name)
+        if found is None:
+            found = self._table["rates"].get(region, {}).get(name)
         return None if found is None else Decimal(found)
 
     def shape(self, instance: str) -> Shape | None:
@@ -62,6 +84,10 @@ class Prices:
         """Regions that the table knows."""
         return tuple(self._table["rates"])
 
+    def rate_names(self) -> tuple[str, ...]:
+        """Names of the other rates."""
+        return tuple(dict.fromkeys(name for rates in self._table["rates"].values() for name in rates))
+
     def instance_types(self) -> frozenset[str]:
         """EC2 instance types with a price in some region."""
         return self._types("instance_hour", "")
@@ -71,6 +97,9 @@ class Prices:
         return self._types("database_hour", "db.")
 
     def _hour(self, what: str, instance: str, region: str) -> Decimal | None:
+        own = self._own.get(what, region, instance)
+        if own is not None:
+            return own
         family, size = _parts(instance)
         large = self._table[what].get(region, {}).get(family)
         if large is None or self.shape(instance) is None:
@@ -85,11 +114,11 @@ class Prices:
 
 
 @cache
-def load_prices() -> Prices:
-    """The table that comes with Quartermaster."""
+def load_prices(*, own: bool = True) -> Prices:
+    """The table that comes with Quartermaster and, before it, this user's own. Raises InputError for a broken file."""
     text = files("quartermaster.fleet").joinpath("prices.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text, parse_float=Decimal)
-    return Prices(str(table["dated"]), table["currency"], table)
+    return Prices(table, read_own() if own else OwnPrices())
 
 
 def _parts(instance: str) -> tuple[str, str]:

@@ -51,6 +51,30 @@ def test_standby_doubles_a_database(inputs: dict[str, Any], expected: str) -> No
     assert monthly_cost([database], "eu-west-1").total == Decimal(expected)
 
 
+def test_paid_iops_are_paid() -> None:
+    inputs = {"engine": "postgres", "instanceClass": "db.m6i.large", "allocatedStorage": 200}
+    database = resource(DATABASE, storageType="io1", iops=1000, **inputs)
+    # 0.196 x 730 + 200 x 0.138 + 1000 x 0.11
+    assert monthly_cost([database], "eu-west-1").total == Decimal("280.68")
+    assert monthly_cost([resource(DATABASE, storageType="gp3", iops=3000, **inputs)], "eu-west-1").total == Decimal(
+        "168.48"
+    )
+
+
+def test_warm_hosts_cost_their_disks() -> None:
+    template, group = hosts()
+    warm = Resource(group.urn, group.type, group.name, {**group.inputs, "warmPool": {"minSize": 2}})
+    cost = monthly_cost([template, warm], "eu-west-1")
+    assert cost.total == Decimal("243.13")  # 239.61 + 2 x 20 x 0.088
+    assert cost.lines[0].why.endswith("disks of 2 warm hosts")
+
+
+def test_group_in_the_recovery_region_is_priced_there() -> None:
+    there = [Resource(one.urn + "r", one.type, one.name, {**one.inputs, "region": "eu-central-1"}) for one in hosts()]
+    # 3 x (0.115 x 730 + 20 x 0.0952)
+    assert monthly_cost([*hosts(), *there], "eu-west-1").total == Decimal("239.61") + Decimal("257.56")
+
+
 def test_replica_has_the_storage_of_its_source() -> None:
     source = resource(DATABASE, "orders", engine="postgres", instanceClass="db.m6i.large", allocatedStorage=200)
     replica = resource(DATABASE, "orders-replica-1", replicateSourceDb=UNKNOWN, instanceClass="db.m6i.large")
@@ -68,6 +92,21 @@ def test_replica_has_the_storage_of_its_source() -> None:
         (resource("aws:ec2/natGateway:NatGateway", region="eu-central-1"), "37.96"),
         (resource("aws:ec2/vpcEndpoint:VpcEndpoint", vpcEndpointType="Gateway"), "0.00"),
         (resource("aws:ec2/vpcEndpoint:VpcEndpoint", vpcEndpointType="Interface", subnetIds=["a", "b"]), "16.06"),
+        (resource("aws:cloudwatch/dashboard:Dashboard"), "3.00"),
+        (resource("aws:cloudwatch/metricAlarm:MetricAlarm"), "0.10"),
+        (
+            resource(
+                "aws:cloudwatch/metricAlarm:MetricAlarm",
+                metricQueries=[{"metric": {}}, {"metric": {"a": 1}}, {"expression": "a/b"}, {"metric": {"b": 1}}],
+            ),
+            "0.20",
+        ),
+        (resource("aws:secretsmanager/secret:Secret", replicas=[{"region": "eu-central-1"}]), "0.80"),
+        (resource("aws:route53/zone:Zone"), "0.50"),
+        (resource("aws:route53/healthCheck:HealthCheck", type="HTTPS", requestInterval=10), "2.50"),
+        (resource("aws:dynamodb/table:Table", billingMode="PAY_PER_REQUEST"), "0.00"),
+        (resource("aws:backup/vault:Vault"), "0.00"),
+        (resource("aws:ebs/volume:Volume", type="gp3", size=100, iops=4000, throughput=225), "18.70"),
         (resource("aws:ec2/subnet:Subnet"), "0.00"),
         (resource("ops:infra:Cluster"), "0.00"),
     ],
@@ -104,7 +143,21 @@ def test_charges_by_use_are_named_once() -> None:
 
 def test_change_is_the_contracts_shape() -> None:
     before, after = monthly_cost(hosts(3), "eu-west-1"), monthly_cost(hosts(4), "eu-west-1")
-    assert change(before, after) == {"before": 239.61, "after": 319.48, "currency": "USD", "unknown": []}
+    found = change(before, after)
+    assert {key: found[key] for key in ("before", "after", "currency", "unknown")} == {
+        "before": 239.61, "after": 319.48, "currency": "USD", "unknown": [],
+    }  # fmt: skip
+    assert found["delta"] == 79.87
+    assert [(one["name"], one["before"], one["after"], one["delta"]) for one in found["resources"]] == [
+        ("web", 239.61, 319.48, 79.87)
+    ]
+
+
+def test_what_goes_and_what_comes_stands_in_the_change() -> None:
+    gone, come = resource("aws:kms/key:Key", "old"), resource("aws:kms/key:Key", "new")
+    found = change(monthly_cost([gone], "eu-west-1"), monthly_cost([come], "eu-west-1"))
+    assert [(one["name"], one["delta"]) for one in found["resources"]] == [("new", 1.0), ("old", -1.0)]
+    assert found["not_included"] == ["KMS requests"]
 
 
 def test_json_says_how_each_figure_comes_about() -> None:
