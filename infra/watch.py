@@ -44,8 +44,8 @@ class Watch(Component):
         body = json.dumps(dashboard(layout, account, alarms))
         aws.cloudwatch.Dashboard(
             "dashboard",
-            dashboard_name=layout.name(),
-            dashboard_body=pulumi.Output.all(**self._known).apply(lambda known: _filled(body, known)),
+            dashboard_name=layout.name("dashboard"),
+            dashboard_body=pulumi.Output.all(**self._known).apply(lambda known: _filled(body, dict(known))),
             opts=self.child(),
         )
         self.register_outputs({})
