@@ -17,7 +17,7 @@ from quartermaster.infra.state import custom
 
 __all__ = ["Part", "drawing", "needs", "parts"]
 
-_WIDTH, _LINE, _HEAD, _FOOT = 220, 16, 42, 10
+_WIDTH, _LINE, _HEAD, _FOOT = 280, 16, 42, 10
 _ACROSS, _DOWN, _EDGE, _TITLE = 90, 26, 24, 46
 _SWEEPS = 4
 _STYLE = """
@@ -63,20 +63,24 @@ def parts(state: Mapping[str, Any]) -> tuple[Part, ...]:
 
 
 def needs(state: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Pairs of parts' URNs (who, what): a member of who depends on a member of what. What follows is left out."""
+    """Pairs of parts' URNs (who, what): a member of who depends on a member of what.
+
+    What another of its needs needs anyway is left out.
+    """
     owner = {item["urn"]: _owner(state, item) for item in custom(state)}
     direct: dict[str, set[str]] = {urn: set() for urn in owner.values()}
     for item in custom(state):
         for other in item.get("dependencies") or ():
             if other in owner and owner[other] != owner[item["urn"]]:
                 direct[owner[item["urn"]]].add(owner[other])
-    far = {urn: _reach(direct, urn) for urn in direct}
+    forward = _forward(list(direct), [(who, what) for who, others in direct.items() for what in sorted(others)])
+    onward: dict[str, set[str]] = {urn: {what for who, what in forward if who == urn} for urn in direct}
+    far = {urn: _reach(onward, urn) for urn in direct}
     return frozenset(
         (urn, other)
         for urn, others in direct.items()
         for other in others
-        # Left out: what another of its needs needs anyway. Two that need each other keep both arrows.
-        if not any(other in far[way] and way not in far[other] for way in others - {other})
+        if other not in onward[urn] or not any(other in far[way] for way in onward[urn] - {other})
     )
 
 
@@ -89,7 +93,7 @@ def drawing(found: Sequence[Part], ways: Iterable[tuple[str, str]], *, title: st
     by_urn = {part.urn: part for part in found}
     lines = [_way(by_urn[who], places[who], by_urn[what], places[what]) for who, what in edges]
     boxes = [_box(part, *places[part.urn]) for part in found]
-    note = "An arrow points at what its origin needs."
+    note = "An arrow points at what its origin needs; dashed where the two need each other."
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}">',
@@ -128,18 +132,36 @@ def _reach(direct: Mapping[str, set[str]], start: str) -> set[str]:
     return seen
 
 
-def _layers(found: Sequence[Part], edges: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """URNs by layer; a box stands right of all that it needs, a circle of needs in the order of the state."""
-    level: dict[str, int] = {part.urn: 0 for part in found}
-    for _ in found:
-        moved = False
+def _forward(urns: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The arrows without those that close a circle, met by going down from each box in turn."""
+    kept: list[tuple[str, str]] = []
+    done: set[str] = set()
+    under_way: set[str] = set()
+
+    def visit(urn: str) -> None:
+        under_way.add(urn)
         for who, what in edges:
-            if level[who] <= level[what] < len(found):
-                level[who], moved = level[what] + 1, True
-        if not moved:
-            break
-    used = sorted(set(level.values()))
-    return [[part.urn for part in found if level[part.urn] == row] for row in used]
+            if who == urn and what not in under_way:
+                kept.append((who, what))
+                if what not in done:
+                    visit(what)
+        under_way.discard(urn)
+        done.add(urn)
+
+    for urn in urns:
+        if urn not in done:
+            visit(urn)
+    return kept
+
+
+def _layers(found: Sequence[Part], edges: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """URNs by layer; a box stands right of all that it needs."""
+    level: dict[str, int] = {part.urn: 0 for part in found}
+    forward = _forward([part.urn for part in found], edges)
+    for _ in found:
+        for who, what in forward:
+            level[who] = max(level[who], level[what] + 1)
+    return [[part.urn for part in found if level[part.urn] == row] for row in sorted(set(level.values()))]
 
 
 def _places(found: Sequence[Part], edges: Sequence[tuple[str, str]]) -> dict[str, tuple[int, int]]:
@@ -192,11 +214,16 @@ def _row(word: str, count: int) -> str:
 
 
 def _way(who: Part, at: tuple[int, int], what: Part, to: tuple[int, int]) -> str:
-    """From the left side of who to the right side of what."""
-    x1, y1 = at[0], at[1] + who.height // 2
-    x2, y2 = to[0] + _WIDTH, to[1] + what.height // 2
-    bend = max(40, abs(x1 - x2) // 2)
+    """From side to side; dashed where it closes a circle and so points to the right."""
+    back = at[0] <= to[0]
+    x1, y1 = at[0] + (_WIDTH if back else 0), at[1] + who.height // 2
+    x2, y2 = to[0] + (-2 if back else _WIDTH + 2), to[1] + what.height // 2
+    if back:
+        y1, y2 = y1 + _LINE, y2 + _LINE  # beside the arrow that comes the other way
+    bend = max(40, abs(x1 - x2) // 2) * (-1 if back else 1)
+    dashed = ' stroke-dasharray="5 4"' if back else ""
     return (
-        f'<path class="way" marker-end="url(#tip)" d="M{x1} {y1}C{x1 - bend} {y1} {x2 + bend} {y2} {x2 + 2} {y2}">'
+        f'<path class="way"{dashed} marker-end="url(#tip)" '
+        f'd="M{x1} {y1}C{x1 - bend} {y1} {x2 + bend} {y2} {x2} {y2}">'
         f"<title>{escape(f'{who.name} needs {what.name}')}</title></path>"
     )
