@@ -14,7 +14,7 @@ from quartermaster.fleet.schema.base import FleetName, Model, Name, Network4, Se
 from quartermaster.fleet.schema.data import Bucket, Database
 from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
 from quartermaster.fleet.schema.safety import GENTLE, Alarms, Backups, DrillKind, IgnoredDrift, Recovery, Waiver
-from quartermaster.fleet.schema.servers import Cluster
+from quartermaster.fleet.schema.servers import Balancer, Cluster
 
 __all__ = ["Ansible", "Dns", "Fleet", "Network", "Notify", "Stack"]
 
@@ -136,6 +136,14 @@ class Fleet(Model):
     def survives_region(self) -> bool:
         """Does any objective say how long the loss of the region may last?"""
         return any(objectives.region is not None for objectives in self.recovery.objectives.values())
+
+    def balancer_of(self, cluster: str) -> tuple[str, Balancer] | None:
+        """The balancer that a cluster's hosts stand behind and whose it is: its own, or that which gives it a share."""
+        for owner in (cluster, *self.clusters):
+            balancer = self.clusters[owner].balancer
+            if balancer is not None and (owner == cluster or cluster in balancer.weights):
+                return owner, balancer
+        return None
 
     def capacity_of(self, cluster: str) -> Capacity:
         """The cluster's capacity settings, or the defaults."""

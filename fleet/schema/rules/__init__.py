@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.schema.model import Fleet
-from quartermaster.fleet.schema.rules import data, network, planning, safety, servers, stacks
+from quartermaster.fleet.schema.rules import balancers, data, network, planning, safety, servers, stacks
 
 __all__ = ["RULES", "WARNINGS"]
 
@@ -29,9 +29,10 @@ RULES: tuple[Rule, ...] = (
     data.names_are_one_thing,
     data.buckets_can_be_kept,
     servers.schedules_can_run,
-    servers.balancers_can_balance,
-    servers.balancer_options_fit,
-    servers.weights_are_of_clusters,
+    balancers.balancers_can_balance,
+    balancers.balancer_options_fit,
+    balancers.weights_are_of_clusters,
+    balancers.names_can_be_served,
     servers.scaling_can_track,
     data.databases_are_one_engine,
     planning.names_are_known,

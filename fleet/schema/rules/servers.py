@@ -1,4 +1,4 @@
-"""Clusters and balancers."""
+"""Clusters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from quartermaster.fleet.schema.cron import check_cron
 from quartermaster.fleet.schema.model import Fleet
 from quartermaster.fleet.schema.rules.words import unknown
 
-ALGORITHMS = {
-    "application": ("round_robin", "least_outstanding_requests", "weighted_random", "weighted"),
-    "network": ("flow_hash", "source_ip"),
-}
-"""What each kind of balancer can do (AWS: target group attributes of the two)."""
+SCHEDULED_ACTIONS = 125
+"""A group's quota: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html"""
 
 
 def sizes_fit(fleet: Fleet) -> Iterator[Fault]:
@@ -66,79 +63,14 @@ def schedules_can_run(fleet: Fleet) -> Iterator[Fault]:
                     f"floor {entry.min} is more than size.max {cluster.size.max}",
                     f"at most {cluster.size.max}, or a larger size.max",
                 )
-
-
-def balancers_can_balance(fleet: Fleet) -> Iterator[Fault]:
-    """The kind of balancer knows the algorithm, and can ask for health that way."""
-    for name, cluster in fleet.clusters.items():
-        if (balancer := cluster.balancer) is None:
-            continue
-        where = f"clusters.{name}.balancer"
-        can = ALGORITHMS[balancer.kind]
-        if balancer.algorithm not in can:
-            other = next(kind for kind, known in ALGORITHMS.items() if balancer.algorithm in known)
+            if entry.at is not None and entry.at in [other.at for other in cluster.schedule[:index]]:
+                yield Fault(f"{where}.at", "two floors at one instant", "keep the one that is meant")
+        if (count := sum(bool(entry.cron) for entry in cluster.schedule)) > SCHEDULED_ACTIONS:
             yield Fault(
-                f"{where}.algorithm",
-                f"a balancer of kind {balancer.kind} cannot do {balancer.algorithm}",
-                f"one of: {', '.join(can)}; or kind: {other}",
+                f"clusters.{name}.schedule",
+                f"{count} rules, and a group takes {SCHEDULED_ACTIONS} scheduled actions",
+                f"fewer rules: one for several days (1-5), or {count - SCHEDULED_ACTIONS} of them as at:",
             )
-        asks_by_tcp = balancer.kind == "network" and balancer.health == "tcp"
-        if not balancer.health.startswith("/") and not asks_by_tcp:
-            more = "; or tcp" if balancer.kind == "network" else ""
-            yield Fault(
-                f"{where}.health",
-                f"{balancer.health!r} is no path",
-                f"a path that starts with /, such as /{balancer.health.lstrip('/') or 'healthz'}{more}",
-            )
-
-
-def balancer_options_fit(fleet: Fleet) -> Iterator[Fault]:
-    """Options go with the one algorithm that AWS has them for."""
-    for name, cluster in fleet.clusters.items():
-        if (balancer := cluster.balancer) is None:
-            continue
-        where = f"clusters.{name}.balancer"
-        if balancer.slow_start_seconds and balancer.algorithm != "round_robin":
-            yield Fault(
-                f"{where}.slow_start_seconds",
-                f"slow start does not go with {balancer.algorithm}",
-                "algorithm: round_robin, or slow_start_seconds: 0",
-            )
-        if 0 < balancer.slow_start_seconds < 30:
-            yield Fault(f"{where}.slow_start_seconds", f"{balancer.slow_start_seconds} is too short", "30 to 900, or 0")
-        if balancer.anomaly_mitigation and balancer.algorithm != "weighted_random":
-            yield Fault(
-                f"{where}.anomaly_mitigation",
-                f"anomaly mitigation does not go with {balancer.algorithm}",
-                "algorithm: weighted_random, or anomaly_mitigation: false",
-            )
-        if balancer.weights and balancer.algorithm != "weighted":
-            yield Fault(
-                f"{where}.weights", f"weights do not go with {balancer.algorithm}", "algorithm: weighted, or no weights"
-            )
-        if balancer.algorithm == "weighted" and not any(balancer.weights.values()):
-            remedy = f"such as weights: {{{name}: 90, {name}-canary: 10}}"
-            yield Fault(f"{where}.weights", "weighted needs a weight above 0", remedy)
-        if balancer.sticky_seconds and balancer.kind == "network":
-            problem = "a network balancer has no cookies to stick by"
-            yield Fault(f"{where}.sticky_seconds", problem, "algorithm: source_ip, or kind: application")
-
-
-def weights_are_of_clusters(fleet: Fleet) -> Iterator[Fault]:
-    """A share goes to a cluster: this one, or one that has no balancer itself and belongs to no other."""
-    taken: dict[str, str] = {}
-    for name, cluster in fleet.clusters.items():
-        balancer = cluster.balancer
-        for other in balancer.weights if balancer and balancer.algorithm == "weighted" else ():
-            where = f"clusters.{name}.balancer.weights.{other}"
-            if other not in fleet.clusters:
-                yield unknown(where, "cluster", other, fleet.clusters)
-            elif other != name and fleet.clusters[other].balancer is not None:
-                problem = f"{other} has a balancer itself"
-                yield Fault(where, problem, f"leave out clusters.{other}.balancer, or the weight")
-            elif other in taken:
-                yield Fault(where, f"{other} is behind the balancer of {taken[other]} already", "one balancer each")
-            taken.setdefault(other, name)
 
 
 def scaling_can_track(fleet: Fleet) -> Iterator[Fault]:
@@ -148,6 +80,9 @@ def scaling_can_track(fleet: Fleet) -> Iterator[Fault]:
         if scaling.track == "requests" and (cluster.balancer is None or cluster.balancer.kind != "application"):
             problem = f"{name} has no application balancer that counts its requests"
             yield Fault(f"{where}.track", problem, "track: cpu, or balancer: {kind: application}")
+        elif scaling.track == "requests" and scaling.target is None and fleet.capacity_of(name).unit == "learn":
+            problem = f"how many requests a host of {name} carries is still to be learned"
+            yield Fault(f"{where}.track", problem, f"target: requests per host and minute, or capacity.{name}.unit")
         if scaling.track == "cpu" and scaling.target is not None and scaling.target > 100:
             yield Fault(f"{where}.target", f"{scaling.target:g} is more CPU than there is", "1 to 100, in percent")
         if scaling.warm_hosts > cluster.size.max:
