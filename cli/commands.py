@@ -21,6 +21,8 @@ from quartermaster.cli import (
     metrics,
     patch,
     provision,
+    provision_world,
+    pulumi,
     report,
     runbook,
 )
@@ -43,8 +45,9 @@ def build() -> typer.Typer:
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, machine, configure, report, history, demo):
+    for module in (fleetfile, machine, configure, report, history, demo, pulumi):
         module.register(app)
+    provision_world.attach(provision.group)
     for group in (
         provision.group,
         patch.group,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, table
-from quartermaster.cli.session import Session, session
-
-if TYPE_CHECKING:
-    from quartermaster.infra.deploy import Deployment
+from quartermaster.cli.session import session
 
 group = Group("provision", "Clusters, balancers, databases and backups from fleet.yaml, through Pulumi.")
 
@@ -24,7 +21,7 @@ def preview(
 ) -> None:
     """Show what `up` would change, what it costs a month and what policy says. Changes nothing."""
     ops = session()
-    found = _deployment(ops).preview()
+    found = ops.deployment().preview()
     emit(found.to_json(), _changes(found.to_json(), "would"))
     changes = found.to_json()["changes"]
     if exit_code and any(count for kind, count in changes.items() if kind != "same"):
@@ -40,7 +37,7 @@ def up() -> None:
     ops.explain_interrupted("provision_up")
     ops.explain_interrupted("provision_destroy")
     with ops.run("provision_up", scopes=[ops.scope()]) as (run, lease):
-        deployment = _deployment(ops)
+        deployment = ops.deployment()
         # Before the preview: a killed run can leave a state that no preview can read.
         draw(run.record(lease.fenced(deployment.mend())))
         planned = deployment.preview()
@@ -66,7 +63,7 @@ def destroy(
     ops.explain_interrupted("provision_up")
     ops.explain_interrupted("provision_destroy")
     with ops.run("provision_destroy", scopes=[ops.scope()]) as (run, lease):
-        deployment = _deployment(ops)
+        deployment = ops.deployment()
         confirm(f"Remove everything of stack {ops.stack} ({ops.declared.target})?")
         draw(run.record(lease.fenced(deployment.destroy(include_protected=include_protected))), quiet=True)
         result = deployment.result.to_json()
@@ -77,7 +74,7 @@ def destroy(
 @group.command("outputs", example="ops provision outputs --json")
 def outputs() -> None:
     """Show where clusters and databases answer."""
-    found = _deployment(session()).outputs()
+    found = session().deployment().outputs()
     rows = [(name, item["url"], len(item["hosts"])) for name, item in found["clusters"].items()]
     text = table(["cluster", "url", "#hosts"], rows)
     if found["databases"]:
@@ -86,17 +83,6 @@ def outputs() -> None:
     for item in found.get("substituted", []):
         text += f"\nsubstituted here: {item['what']}: asked {item['asked']}, used {item['used']}"
     emit(found, text)
-
-
-def _deployment(ops: Session) -> Deployment:
-    from quartermaster.infra.deploy import Deployment
-    from quartermaster.playbooks.bundle import build
-
-    bundle = build(ops.fleet)
-    path = ops.workspace.folder("cache") / f"bundle-{bundle.sha256}.tar.gz"
-    if not path.exists():
-        path.write_bytes(bundle.content)
-    return Deployment(ops.fleet, ops.stack, ops.workspace, ops.cloud, bundle=path)
 
 
 def _changes(found: dict[str, Any], verb: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.journal import Journal, Run
     from quartermaster.fleet.leases import Lease, Leases
     from quartermaster.fleet.schema import Fleet, Stack
+    from quartermaster.infra.deploy import Deployment
     from quartermaster.runbooks.acts import FaultInjector
 
 __all__ = ["Session", "session"]
@@ -75,6 +76,14 @@ class Session:
 
             ensure_running(self.workspace, self.fleet.fleet)
         return connect(self.fleet, self.stack, self.workspace)
+
+    def deployment(self) -> Deployment:
+        """The stack with its role bundle, ready to be previewed and made."""
+        from quartermaster.infra.deploy import Deployment
+        from quartermaster.playbooks.bundle import build
+
+        bundle = build(self.fleet, self.fleet_file.resolve().parent).stored(self.workspace.folder("cache"))
+        return Deployment(self.fleet, self.stack, self.workspace, self.cloud, bundle=bundle)
 
     @cached_property
     def hosts(self) -> Hosts:

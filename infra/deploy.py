@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class Deployment:
         self._same_cloud()
         begun = time.monotonic()
         watcher = Watcher()
-        self._run(watcher, lambda: watcher.planned(self._engine.preview(self._program())))
+        self._run(watcher, lambda: watcher.planned(self._engine.preview(self.program())))
         resources = tuple(watcher.after.values())
         self._planned = Outcome(
             changes=watcher.changes,
@@ -71,6 +71,7 @@ class Deployment:
             cost_per_month=cost_per_month(tuple(watcher.before.values()), resources, self._fleet.region),
             policy=findings(resources, self._fleet, self._stack),
             resources=resources,
+            steps=watcher.steps,
         )
         return self._planned
 
@@ -85,7 +86,7 @@ class Deployment:
         cloud_record.write(self._workspace, self._stack, self._cloud)
         begun = time.monotonic()
         watcher = Watcher()
-        yield from self._watch(watcher, self._engine.up(self._program()))
+        yield from self._watch(watcher, self._engine.up(self.program()))
         self._planned = None
         self._result = Outcome(
             changes=watcher.changes,
@@ -93,6 +94,7 @@ class Deployment:
             cost_per_month=planned.cost_per_month,
             policy=planned.policy,
             resources=planned.resources,
+            steps=planned.steps,
         )
 
     def destroy(self, *, include_protected: bool = False) -> Iterator[Event]:
@@ -102,7 +104,7 @@ class Deployment:
         watcher = Watcher()
         guarded = protected(saved_state(self._engine))
         if guarded and include_protected:
-            yield from self._watch(Watcher(), self._engine.up(self._program(protect=False), targets=list(guarded)))
+            yield from self._watch(Watcher(), self._engine.up(self.program(protect=False), targets=list(guarded)))
         spare = bool(guarded) and not include_protected
         if custom(saved_state(self._engine)):
             yield from self._watch(watcher, self._engine.destroy(exclude_protected=spare))
@@ -117,6 +119,7 @@ class Deployment:
             cost_per_month=cost_per_month(before, after, self._fleet.region),
             kept=left,
             resources=after,
+            steps=watcher.steps,
         )
 
     def drift(self) -> DriftReport:
@@ -131,12 +134,27 @@ class Deployment:
         yield from self.mend()
         yield from self._watch(Watcher(), self._engine.refresh())
 
+    @contextmanager
+    def environment(self) -> Iterator[dict[str, str]]:
+        """What plain ``pulumi`` needs in its environment for this stack; the provider is served in the block."""
+        self._same_cloud()
+        with self._engine.environment() as values:
+            yield values
+
+    def graph(self) -> str:
+        """The stack as an SVG drawing, from its state. Read-only."""
+        from quartermaster.infra.graph import drawing, needs, parts
+
+        state = saved_state(self._engine)
+        return drawing(parts(state), needs(state), title=f"{self._fleet.fleet} · {self._stack}")
+
     def outputs(self) -> dict[str, Json]:
         """Where clusters and databases answer, read from the cloud. Read-only."""
         self._same_cloud()
         return read_outputs(self._fleet, self._layout, self._workspace, self._cloud)
 
-    def _program(self, *, protect: bool | None = None) -> Callable[[], None]:
+    def program(self, *, protect: bool | None = None) -> Callable[[], None]:
+        """What declares every resource, to be called by the engine; reads the world first. Read-only."""
         from dataclasses import replace
 
         from quartermaster.infra.program import declare

@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,13 @@ class Engine:
         """Write another state in its place."""
         value = automation.Deployment(version=3, deployment=dict(deployment))
         self._translated(lambda: self._stack().import_stack(value))
+
+    @contextmanager
+    def environment(self) -> Iterator[dict[str, str]]:
+        """What a plain ``pulumi`` needs in its environment for this stack. The provider is served in the block."""
+        with self._provider() if self._provider else nullcontext("") as words:
+            served = {"PULUMI_DEBUG_PROVIDERS": words} if words else {}
+            yield {**self._environment, **({"PULUMI_HOME": str(self._home)} if self._home else {}), **served}
 
     def _stack(self) -> _Stack:
         if self._made is None:

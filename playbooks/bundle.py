@@ -38,6 +38,13 @@ class Bundle:
         """Its name in the bucket: by content, so that one name never means two things."""
         return f"bundles/{self.sha256}.tar.gz"
 
+    def stored(self, folder: Path) -> Path:
+        """The file ``bundle-<sha256>.tar.gz`` of the folder with it. Creates it."""
+        path = folder / f"bundle-{self.sha256}.tar.gz"
+        if not path.exists():
+            path.write_bytes(self.content)
+        return path
+
     def unpack(self, parent: Path) -> Path:
         """The folder ``parent/<sha256>`` with its files. Creates it."""
         folder = parent / self.sha256

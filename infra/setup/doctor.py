@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from quartermaster.infra.setup import basetree, cache, engine, machine, packages, quiet_services, venv
+from quartermaster.infra.setup import basetree, cache, engine, language, machine, packages, quiet_services, venv
 
 __all__ = ["Check", "State", "checks"]
 
@@ -69,6 +69,13 @@ def _engine() -> Check:
         return Check("pulumi engine", "missing", wanted, f"{_SETUP}, or put pulumi on PATH")
     version = engine.VERSION if found.is_relative_to(engine.home()) else engine.version_of(found)
     return Check("pulumi engine", "found", f"{version} at {found}")
+
+
+def _language_host() -> Check:
+    found = language.find()
+    if found is None:
+        return Check("language host", "missing", "only plain pulumi needs it (`ops pulumi`)", _SETUP)
+    return Check("language host", "found", f"{'ours' if language.is_ours(found) else 'official'} at {found}")
 
 
 def _go() -> Check:
@@ -171,7 +178,7 @@ _LOOKS: tuple[Callable[[], list[Check]], ...] = (
     lambda: [_python()],
     lambda: [_environment()],
     lambda: [_engine()],
-    lambda: [Check("language host", "found", "none needed: programs run inside ops (Pulumi's Automation API)")],
+    lambda: [_language_host()],
     lambda: [_go()],
     lambda: [_base_tree()],
     lambda: [_program("haproxy", "haproxy", ["-v"], r"version (\S+)")],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quartermaster.infra.setup import basetree, engine, packages, venv
+from quartermaster.infra.setup import basetree, engine, language, packages, venv
 from quartermaster.infra.setup.machine import Say
 
 __all__ = ["PARTS", "Part", "Wish"]
@@ -39,6 +39,11 @@ def _downloads_wait(wish: Wish) -> bool:
     return packages.blocking(packages.missing(browser=wish.browser))
 
 
+def _bring_engine(_: Wish, say: Say) -> None:
+    engine.ensure(say)
+    language.ensure(say)
+
+
 def _no_lock(wish: Wish) -> str:
     return "" if venv.is_checkout(wish.home) else "installed as a package, its dependencies came with it"
 
@@ -63,8 +68,8 @@ PARTS = (
     ),
     Part(
         "engine",
-        ready=lambda _: engine.find() is not None,
-        bring=lambda _, say: engine.ensure(say),
+        ready=lambda _: engine.find() is not None and language.find() is not None,
+        bring=_bring_engine,
         waits_for_packages=_downloads_wait,
     ),
     Part(

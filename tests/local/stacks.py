@@ -67,10 +67,11 @@ class Stand:
         """Another fleet.yaml in place of the one that is there."""
         (self.folder / "fleet.yaml").write_text(text, encoding="utf-8")
 
-    def deployment(self) -> Deployment:
+    def deployment(self, bundle: Path | None = None) -> Deployment:
         """A deployment as a fresh `ops` would have it."""
-        bundle = self.folder / "bundle.tar.gz"
-        bundle.write_bytes(b"not a real bundle")
+        if bundle is None:
+            bundle = self.folder / "bundle.tar.gz"
+            bundle.write_bytes(b"not a real bundle")
         return Deployment(self.fleet, "dev", self.workspace, self.cloud, bundle=bundle)
 
     def killed(self, act: str, after: int) -> int:
