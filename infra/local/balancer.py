@@ -14,7 +14,9 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["BalancerSpec", "Check", "Front", "Health", "Pool", "Server", "config", "counts", "decide", "present"]
+__all__ = [
+    "BalancerSpec", "Check", "Front", "Health", "Pool", "Server", "config", "counts", "decide", "pool_requests", "present",
+]  # fmt: skip
 
 ALGORITHMS = {
     "round_robin": "roundrobin",
@@ -199,6 +201,16 @@ def counts(stat: str) -> tuple[int, int]:
             if row["mode"] == "tcp":
                 failed += int(row["econ"] or 0)
     return sent, failed
+
+
+def pool_requests(stat: str) -> dict[str, int]:
+    """Pool → requests finished since the process began, from ``show stat``. Pure."""
+    groups = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
+    return {
+        row["pxname"]: sum(int(row[f"hrsp_{group}"] or 0) for group in groups)
+        for row in _rows(stat)
+        if row["svname"] == "BACKEND" and row["mode"] == "http"
+    }
 
 
 def _front(spec: BalancerSpec, front: Front) -> list[str]:

@@ -41,6 +41,10 @@ class Balancers:
         known = ", ".join(sorted(found.spec.name for found in self._balancers.values())) or "none"
         raise KeyError(f"no balancer {name!r}; running here: {known}")
 
+    def pool_requests(self) -> dict[str, int]:
+        """Target group → requests, each of the running process: a count that is smaller than before began anew."""
+        return {name: count for found in list(self._balancers.values()) for name, count in found.pool_requests.items()}
+
     def facts(self) -> list[dict[str, Any]]:
         """What status prints of each."""
         return [

@@ -23,9 +23,12 @@ from quartermaster.infra.local import (
     moto_autoscaling,
     moto_ec2,
     moto_elbv2,
+    moto_group_settings,
     moto_groups_api,
     moto_rds,
+    moto_refresh,
     moto_schedule,
+    moto_tracking,
 )
 from quartermaster.infra.local.balancers import Balancers
 from quartermaster.infra.local.databases import Databases
@@ -82,7 +85,10 @@ class Cloud:
         moto_ec2.install(world)
         moto_elbv2.install(world)
         moto_groups_api.install(world)
+        moto_group_settings.install()
+        moto_refresh.install(world)
         moto_schedule.install()
+        moto_tracking.install()
         moto_rds.install(world)
         self._repository = Repository(world.home / "packages")
         self._application = Application(world, moto, self._routes(), self._repository.folder, self._secret)
@@ -106,6 +112,8 @@ class Cloud:
             moto_ec2.advance(self.world, self._machines.ids())
             moto_elbv2.advance(self.world)
             moto_schedule.advance(self.world, datetime.now(UTC))
+            moto_tracking.advance(self.world, self._balancers.pool_requests())
+            moto_refresh.advance(self.world)
             moto_autoscaling.advance(self.world)
             real = self.world.with_hosts
             self._wanted = moto_ec2.specs(self.world) if real else {}

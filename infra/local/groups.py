@@ -45,6 +45,10 @@ class Member:
     draining: bool = False
     """Some target group's deregistration delay still runs for it."""
     hook: Hook | None = None
+    since: float = 0.0
+    """When it came to its lifecycle state."""
+    serving: bool = True
+    """Every balancer that the group is behind calls it healthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Facts:
     terminate_hooks: tuple[Hook, ...] = ()
     rebalancing: bool = False
     """A surplus instance was launched to even out the zones and is not in service yet."""
+    extra: int = 0
+    """So many above desired, while a replacement of hosts launches before it terminates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,28 +167,29 @@ def _terminating(facts: Facts, member: Member, now: float) -> Step | None:
 
 
 def _size(facts: Facts, leaving: set[str]) -> list[Step]:
+    wanted = facts.desired + facts.extra
     counted = [m for m in facts.members if m.lifecycle in _COUNTED and m.id not in leaving]
     zones = Counter(member.zone for member in counted)
     waiting = any(member.lifecycle.startswith("Pending") for member in counted)
-    if len(counted) < facts.desired:
+    if len(counted) < wanted:
         if "Launch" in facts.suspended or not facts.zones:
             return []
         steps = []
-        for _ in range(facts.desired - len(counted)):
+        for _ in range(wanted - len(counted)):
             zone = emptiest_zone(facts.zones, zones)
             zones[zone] += 1
-            why = f"the group has {len(counted)} of {facts.desired} instances"
+            why = f"the group has {len(counted)} of {wanted} instances"
             steps.append(Step("launch", to=zone, why=why))
         return steps
-    if len(counted) > facts.desired:
+    if len(counted) > wanted:
         if facts.rebalancing and waiting:
             return []
         if facts.rebalancing:
             return [Step("rebalanced")]
         if "Terminate" in facts.suspended:
             return []
-        why = f"the group has {len(counted)} of {facts.desired} instances"
-        surplus = victims(counted, len(counted) - facts.desired)
+        why = f"the group has {len(counted)} of {wanted} instances"
+        surplus = victims(counted, len(counted) - wanted)
         return [Step("move", member.id, "Terminating", why=why) for member in surplus]
     return _rebalance(facts, zones, waiting)
 

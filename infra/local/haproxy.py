@@ -38,6 +38,8 @@ class Balancer:
         """Counts of the processes before this one."""
         self._last = (0, 0)
         self._counting = threading.Lock()
+        self.pool_requests: Mapping[str, int] = {}
+        """Pool → requests of the running process, as of the last turn."""
 
     def step(self, spec: BalancerSpec, wanted: Mapping[str, Mapping[str, Server]]) -> dict[str, dict[str, Health]]:
         """Bring HAProxy to ``spec`` and its pools to ``wanted``; returns pool → server → health as found before."""
@@ -49,6 +51,7 @@ class Balancer:
             self._start(spec)
         stat = self._ask("show stat")
         self._count(stat)
+        self.pool_requests = balancer.pool_requests(stat)
         found = balancer.present(stat)
         for pool in spec.pools:
             commands = balancer.decide(pool, wanted.get(pool.name, {}), found.get(pool.name, {}))

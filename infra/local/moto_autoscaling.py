@@ -12,7 +12,7 @@ from quartermaster.infra.local import groups, moto_ec2, moto_elbv2
 from quartermaster.infra.local.groups import Facts, Hook, Member, Step
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["advance", "backends", "check_health", "enter_state", "facts"]
+__all__ = ["advance", "backends", "check_health", "enter_state", "facts", "leave", "record", "version_of"]
 
 
 def backends(world: World) -> Iterator[Any]:
@@ -52,6 +52,7 @@ def facts(world: World, backend: Any, group: Any) -> Facts:
         launch_hooks=declared("EC2_INSTANCE_LAUNCHING"),
         terminate_hooks=declared("EC2_INSTANCE_TERMINATING"),
         rebalancing=group.ops_rebalancing,
+        extra=group.ops_extra,
     )
 
 
@@ -96,6 +97,18 @@ def enter_state(world: World, group: Any, state: Any, lifecycle: str) -> None:
     state.lifecycle_state, state.ops_since, state.ops_hook = lifecycle, world.now(), None
 
 
+def leave(world: World, group: Any, instance_id: str, why: str) -> None:
+    """Let a member go; the group launches another where it then lacks one."""
+    record(group, f"Terminating EC2 instance: {instance_id}", why)
+    state = next(item for item in group.instance_states if item.instance.id == instance_id)
+    enter_state(world, group, state, "Terminating")
+
+
+def version_of(group: Any) -> str:
+    """The template version that the group launches: a replacement's while one is under way, else its own."""
+    return str(group.ops_launch_version or group.launch_template_version)
+
+
 def _take(world: World, backend: Any, group: Any, step: Step) -> None:
     if step.kind in ("launch", "rebalance"):
         if step.kind == "rebalance":
@@ -108,8 +121,9 @@ def _take(world: World, backend: Any, group: Any, step: Step) -> None:
     state = next(item for item in group.instance_states if item.instance.id == step.member)
     if step.kind == "move":
         if step.to == "Terminating":
-            _record(group, f"Terminating EC2 instance: {step.member}", step.why)
-        enter_state(world, group, state, step.to)
+            leave(world, group, step.member, step.why)
+        else:
+            enter_state(world, group, state, step.to)
     elif step.kind == "hook":
         hook = backend.lifecycle_hooks[f"{group.name}_{step.to}"]
         waiting = "Pending:Wait" if state.lifecycle_state.startswith("Pending") else "Terminating:Wait"
@@ -126,7 +140,7 @@ def _take(world: World, backend: Any, group: Any, step: Step) -> None:
 def _launch(world: World, backend: Any, group: Any, step: Step) -> None:
     from moto.autoscaling.models import InstanceState
 
-    template = group.ec2_launch_template.get_version(group.launch_template_version)
+    template = group.ec2_launch_template.get_version(version_of(group))
     tags = {**group.get_propagated_tags(), "aws:autoscaling:groupName": group.name, **template.instance_tags}
     profile = template.data.get("IamInstanceProfile") or {}
     reservation = backend.ec2_backend.run_instances(
@@ -154,16 +168,17 @@ def _launch(world: World, backend: Any, group: Any, step: Step) -> None:
     state.ops_launched_at = world.now()
     enter_state(world, group, state, "Pending")
     group.instance_states.append(state)
-    _record(group, f"Launching a new EC2 instance: {instance.id}", step.why)
+    record(group, f"Launching a new EC2 instance: {instance.id}", step.why)
     log.info("group %s: launch %s in %s: %s", group.name, instance.id, step.to, step.why)
 
 
 def _member(world: World, group: Any, state: Any) -> Member:
     instance = state.instance
     draining = any(moto_elbv2.draining(world, arn, instance.id) for arn in group.target_group_arns)
+    health = [moto_elbv2.states(world, arn) for arn in group.target_group_arns]
     current = True
     if group.ec2_launch_template is not None:
-        current = state.ops_version == group.ec2_launch_template.get_version(group.launch_template_version).number
+        current = state.ops_version == group.ec2_launch_template.get_version(version_of(group)).number
     return Member(
         id=instance.id,
         zone=instance.placement.zone,
@@ -176,6 +191,8 @@ def _member(world: World, group: Any, state: Any) -> Member:
         from_standby=state.ops_from_standby,
         draining=draining,
         hook=state.ops_hook,
+        since=state.ops_since,
+        serving=all(found.get(instance.id) == "healthy" for found in health if found),
     )
 
 
@@ -189,7 +206,8 @@ def _subnets(backend: Any, group: Any) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _record(group: Any, description: str, cause: str) -> None:
+def record(group: Any, description: str, cause: str) -> None:
+    """Write down an activity of the group."""
     from moto.autoscaling.models import Activity
 
     activity = Activity(description, cause, group, status_code="Successful")

@@ -47,6 +47,7 @@ def _patch_group(world: World, group: Any) -> None:
 
     def born(self: Any, *args: Any, **kwargs: Any) -> None:
         self.ops_activities, self.ops_rebalancing, self.ops_checked = [], False, world.now()
+        self.ops_launch_version, self.ops_extra = "", 0
         begin(self, *args, **kwargs)
         _check_size(self, int(self.desired_capacity or 0))
 
@@ -103,7 +104,7 @@ def _patch_capacity(world: World, backend: Any) -> None:
         if group is not None:
             group.min_size = 0  # moto deletes by way of a desired capacity of 0
         delete(self, group_name)
-        for store in (self.lifecycle_hooks, self.scheduled_actions):
+        for store in (self.lifecycle_hooks, self.scheduled_actions, self.policies):
             for key in [key for key, item in store.items() if item.auto_scaling_group_name == group_name]:
                 del store[key]
 

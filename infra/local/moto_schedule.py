@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,10 @@ from quartermaster.infra.local.cron import due
 from quartermaster.infra.local.moto_autoscaling import backends
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["advance", "install", "is_due", "sizes"]
+__all__ = ["MOST", "advance", "install", "is_due", "sizes"]
+
+MOST = 125
+"""Scheduled actions of a group."""
 
 
 def install() -> None:
@@ -25,6 +29,7 @@ def install() -> None:
         start = kwargs.get("start_time")
         if start and instant(start) < datetime.now(UTC):
             raise _refuse("Given start time is in the past")
+        _check_room(self.scheduled_actions.values(), kwargs["name"], kwargs["scheduled_action_name"], start)
         made = put(self, *args, **kwargs)
         # moto keys them by name alone: two groups' actions of one name would be one.
         self.scheduled_actions.pop(made.scheduled_action_name)
@@ -81,6 +86,20 @@ def sizes(current: tuple[int, int, int], wanted: tuple[int | None, ...]) -> tupl
     high = current[1] if wanted[1] is None else wanted[1]
     desired = current[2] if wanted[2] is None else wanted[2]
     return low, max(low, high), min(max(desired, low), max(low, high))
+
+
+def _check_room(actions: Iterable[Any], group: str, name: str, start: Any) -> None:
+    """Quotas: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html; unique times:
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-scheduled-scaling.html
+    """
+    others = [item for item in actions if item.auto_scaling_group_name == group and item.scheduled_action_name != name]
+    if len(others) >= MOST:
+        from moto.autoscaling.exceptions import AutoscalingClientError
+
+        raise AutoscalingClientError("LimitExceeded", f"A group takes {MOST} scheduled actions, and {group} has them.")
+    times = {instant(item.start_time) for item in others if item.start_time}
+    if start and instant(start) in times:
+        raise _refuse(f"A scheduled action with start time {start} exists already")
 
 
 def instant(value: Any) -> datetime:

@@ -17,6 +17,7 @@ __all__ = ["HARMLESS", "LOOKUPS"]
 
 HARMLESS = frozenset(
     {
+        "aws:autoscaling/policy:Policy",
         "aws:autoscaling/schedule:Schedule",
         "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
         "aws:iam/rolePolicy:RolePolicy",

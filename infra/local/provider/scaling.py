@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from quartermaster.infra.local.provider.group_extras import collect_metrics, extras, keep_warm, refresh
+from quartermaster.infra.local.provider.group_limits import refuse_group
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 
 __all__ = ["KINDS"]
@@ -28,6 +30,7 @@ def _settings(given: Given) -> dict[str, Any]:
         ("defaultCooldown", "DefaultCooldown"),
         ("defaultInstanceWarmup", "DefaultInstanceWarmup"),
         ("terminationPolicies", "TerminationPolicies"),
+        ("capacityRebalance", "CapacityRebalance"),
     ):
         if ours in given:
             settings[theirs] = given[ours]
@@ -65,6 +68,8 @@ def _create_group(api: Api, given: Given) -> str:
         desired = given.get("desiredCapacity", given["minSize"])
         client.update_auto_scaling_group(AutoScalingGroupName=name, **size, DesiredCapacity=desired)
     _await_capacity(api, str(name), given)
+    collect_metrics(api, str(name), {}, given)
+    keep_warm(api, str(name), {}, given)
     return str(name)
 
 
@@ -105,6 +110,11 @@ def _read_group(api: Api, id_: str, given: Given) -> State | None:
         "maxSize": found["MaxSize"],
         "healthCheckType": found["HealthCheckType"],
         "healthCheckGracePeriod": found.get("HealthCheckGracePeriod", 0),
+        "defaultCooldown": found["DefaultCooldown"],
+        "capacityRebalance": bool(found.get("CapacityRebalance")),
+        "terminationPolicies": found.get("TerminationPolicies", []),
+        **({"defaultInstanceWarmup": found["DefaultInstanceWarmup"]} if "DefaultInstanceWarmup" in found else {}),
+        **extras(found),
         "vpcZoneIdentifiers": [item for item in found.get("VPCZoneIdentifier", "").split(",") if item],
         "targetGroupArns": found.get("TargetGroupARNs", []),
         "launchTemplate": {"id": template.get("LaunchTemplateId", ""), "version": str(template.get("Version", ""))},
@@ -133,6 +143,10 @@ def _update_group(api: Api, id_: str, old: Given, new: Given) -> None:
         client.detach_load_balancer_target_groups(AutoScalingGroupName=id_, TargetGroupARNs=sorted(was - now))
     if new["minSize"] > old.get("minSize", 0):
         _await_capacity(api, id_, new)
+    collect_metrics(api, id_, old, new)
+    keep_warm(api, id_, old, new)
+    if new.get("instanceRefresh") and new["launchTemplate"] != old.get("launchTemplate"):
+        refresh(api, id_, new)
 
 
 def _delete_group(api: Api, id_: str, state: Given) -> None:
@@ -141,6 +155,7 @@ def _delete_group(api: Api, id_: str, state: Given) -> None:
     if group is None:
         return
     ids = [item["InstanceId"] for item in group["Instances"]]
+    keep_warm(api, id_, state, {})
     if not force:
         client.update_auto_scaling_group(AutoScalingGroupName=id_, MinSize=0, MaxSize=0, DesiredCapacity=0)
         api.wait(f"the hosts of {id_} are gone", lambda: not (_group(api, id_) or {}).get("Instances"))
@@ -161,13 +176,6 @@ def _all_terminated(api: Api, ids: list[str]) -> bool:
     return states <= {"terminated"}
 
 
-def _refuse_group(given: Given) -> list[tuple[str, str]]:
-    low, high = given.get("minSize"), given.get("maxSize")
-    if isinstance(low, int) and isinstance(high, int) and low > high:
-        return [("minSize", f"min {low} is above max {high}")]
-    return []
-
-
 KINDS = (
     Kind(
         "aws:autoscaling/group:Group",
@@ -178,10 +186,11 @@ KINDS = (
         fixed="name",
         live="minSize maxSize desiredCapacity launchTemplate vpcZoneIdentifiers targetGroupArns healthCheckType "
         "healthCheckGracePeriod defaultCooldown defaultInstanceWarmup terminationPolicies tags forceDelete "
-        "waitForCapacityTimeout initialLifecycleHooks",
+        "waitForCapacityTimeout initialLifecycleHooks capacityRebalance enabledMetrics metricsGranularity "
+        "instanceRefresh warmPool forceDeleteWarmPool",
         needs="name minSize maxSize launchTemplate vpcZoneIdentifiers",
         name="name",
         limits={"name": Limit(r"[^:]{1,255}", "up to 255 characters, none of them a colon")},
-        refuse=_refuse_group,
+        refuse=refuse_group,
     ),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 
 __all__ = ["KINDS"]
+
+_CRON_FIELDS = 5
 
 
 def _put_schedule(api: Api, given: Given) -> str:
@@ -65,6 +68,30 @@ def _drop_schedule(api: Api, id_: str, state: Given) -> None:
     )
 
 
+def _refuse_schedule(given: Given) -> Iterator[tuple[str, str]]:
+    sizes = {name: given.get(name) for name in ("minSize", "maxSize", "desiredCapacity")}
+    said = {name: value for name, value in sizes.items() if value not in (None, -1)}
+    if not said:
+        yield "minSize", "an action changes at least one of minSize, maxSize, desiredCapacity"
+    low, high = said.get("minSize"), said.get("maxSize")
+    if isinstance(low, int) and isinstance(high, int) and low > high:
+        yield "minSize", f"min {low} is above max {high}"
+    start, end = _moment(given.get("startTime")), _moment(given.get("endTime"))
+    if start is not None and start < datetime.now(UTC):
+        yield "startTime", f"{given['startTime']} is in the past"
+    if end is not None and start is not None and end <= start:
+        yield "endTime", f"{given['endTime']} is not after {given['startTime']}"
+    cron = given.get("recurrence")
+    if isinstance(cron, str) and cron and len(cron.split()) != _CRON_FIELDS:
+        yield "recurrence", f"{cron!r} is not minute, hour, day, month, weekday"
+    if not cron and start is None and not given.get("startTime"):
+        yield "startTime", "an action has a startTime or a recurrence"
+
+
+def _moment(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) and value else None
+
+
 def _update_schedule(api: Api, id_: str, old: Given, new: Given) -> None:
     _put_schedule(api, new)
 
@@ -80,5 +107,7 @@ KINDS = (
         live="minSize maxSize desiredCapacity recurrence timeZone startTime endTime",
         needs="autoscalingGroupName scheduledActionName",
         name="scheduledActionName",
+        limits={"scheduledActionName": Limit(r"[^:]{1,255}", "up to 255 characters, none of them a colon")},
+        refuse=_refuse_schedule,
     ),
 )

@@ -18,6 +18,7 @@ from quartermaster.infra.local.provider import (
     keys,
     logs,
     notices,
+    policies,
     scaling,
     schedules,
     storage,
@@ -30,7 +31,7 @@ __all__ = ["TABLE"]
 
 _SERVICES = (
     backups, balancing, databases, ec2_access, ec2_acls, ec2_endpoints, ec2_routes, ec2_vpc, identity, keys, logs,
-    notices, scaling, schedules, storage, templates, watching,
+    notices, policies, scaling, schedules, storage, templates, watching,
 )  # fmt: skip
 
 TABLE: Mapping[str, Kind] = duplicate_free(chain.from_iterable(service.KINDS for service in _SERVICES))

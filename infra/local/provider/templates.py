@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.spelling import camel, pascal
 from quartermaster.infra.local.provider.tagging import as_list, as_map, ec2_retag, read_tags, tag_on_create
 
 __all__ = ["KINDS"]
 
-
-def _pascal(value: Any) -> Any:
-    """Keys of nested blocks to AWS's spelling: ``httpTokens`` to ``HttpTokens``."""
-    if isinstance(value, dict):
-        return {key[0].upper() + key[1:]: _pascal(item) for key, item in value.items()}
-    return [_pascal(item) for item in value] if isinstance(value, list) else value
-
-
-def _camel(value: Any) -> Any:
-    """And back."""
-    if isinstance(value, dict):
-        return {key[0].lower() + key[1:]: _camel(item) for key, item in value.items()}
-    return [_camel(item) for item in value] if isinstance(value, list) else value
+_USER_DATA_BYTES = 16384
 
 
 def _template_data(given: Given) -> dict[str, Any]:
@@ -37,11 +29,11 @@ def _template_data(given: Given) -> dict[str, Any]:
         if given.get(ours)
     }
     if profile := given.get("iamInstanceProfile"):
-        data["IamInstanceProfile"] = _pascal(profile)
+        data["IamInstanceProfile"] = pascal(profile)
     if options := given.get("metadataOptions"):
-        data["MetadataOptions"] = _pascal(options)
+        data["MetadataOptions"] = pascal(options)
     if monitoring := given.get("monitoring"):
-        data["Monitoring"] = _pascal(monitoring)
+        data["Monitoring"] = pascal(monitoring)
     if mappings := given.get("blockDeviceMappings"):
         data["BlockDeviceMappings"] = [_device(mapping) for mapping in mappings]
     if specs := given.get("tagSpecifications"):
@@ -52,7 +44,7 @@ def _template_data(given: Given) -> dict[str, Any]:
 
 
 def _device(mapping: Given) -> dict[str, Any]:
-    ebs = _pascal(mapping["ebs"])
+    ebs = pascal(mapping["ebs"])
     # Pulumi writes these two as text, as Terraform's three-valued booleans.
     for name in ("Encrypted", "DeleteOnTermination"):
         if name in ebs:
@@ -90,10 +82,10 @@ def _read_template(api: Api, id_: str, given: Given) -> State | None:
     ):  # fmt: skip
         if theirs in data:
             state[ours] = data[theirs]
-    for ours in ("iamInstanceProfile", "metadataOptions", "monitoring"):
+    for ours in ("iamInstanceProfile", "metadataOptions", "monitoring", "blockDeviceMappings"):
         theirs = ours[0].upper() + ours[1:]
         if theirs in data:
-            state[ours] = _camel(data[theirs])
+            state[ours] = camel(data[theirs])
     return state
 
 
@@ -109,6 +101,26 @@ def _update_template(api: Api, id_: str, old: Given, new: Given) -> None:
             number = str(answer["LaunchTemplateVersion"]["VersionNumber"])
             ec2.modify_launch_template(LaunchTemplateId=id_, DefaultVersion=number)
     ec2_retag(api, id_, old, new)
+
+
+def _refuse_template(given: Given) -> Iterator[tuple[str, str]]:
+    options = given.get("metadataOptions")
+    hops = options.get("httpPutResponseHopLimit") if isinstance(options, dict) else None
+    if isinstance(hops, int) and not 1 <= hops <= 64:
+        yield "metadataOptions", f"a hop limit of {hops} is not 1 to 64"
+    if isinstance(data := given.get("userData"), str) and (size := _decoded_bytes(data)) > _USER_DATA_BYTES:
+        yield "userData", f"it has {size} bytes before encoding and {_USER_DATA_BYTES} are the limit"
+    mappings = given.get("blockDeviceMappings")
+    for mapping in mappings if isinstance(mappings, list) else []:
+        ebs = mapping.get("ebs", {}) if isinstance(mapping, dict) else {}
+        if ebs.get("kmsKeyId") and str(ebs.get("encrypted", "")).lower() != "true":
+            yield "blockDeviceMappings", "a kmsKeyId is for a volume that is encrypted"
+        if ebs.get("volumeType") in ("io1", "io2") and not ebs.get("iops"):
+            yield "blockDeviceMappings", f"a volume of type {ebs['volumeType']} needs iops"
+
+
+def _decoded_bytes(text: str) -> int:
+    return len(base64.b64decode(text)) if re.fullmatch(r"[A-Za-z0-9+/=\s]*", text) else len(text.encode())
 
 
 def _delete_template(api: Api, id_: str, state: Given) -> None:
@@ -128,5 +140,6 @@ KINDS = (
         needs="name",
         name="name",
         limits={"name": Limit(r"[a-zA-Z0-9().\-/_]{3,128}", "3 to 128 letters, digits and ().-/_")},
+        refuse=_refuse_template,
     ),
 )
