@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,27 +11,44 @@ import pulumi_aws as aws
 
 from quartermaster.fleet.names import TAG_URN
 from quartermaster.fleet.schema import Cluster as Declared
+from quartermaster.fleet.schema.planning import Capacity, Patching
+from quartermaster.fleet.schema.rules.servers import SCHEDULED_ACTIONS
 from quartermaster.infra.access import ClusterAccess
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.component import Component
+from quartermaster.infra.floors import next_floors
+from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout, urn_tag
+from quartermaster.infra.refresh import instance_refresh
+from quartermaster.infra.scaling import policies, warm_pool, warmup_seconds
+from quartermaster.infra.template import launch_template
 
 __all__ = ["HOOK", "Cluster"]
 
 HOOK = "converged"
-"""Launch hook: a host joins when it has made itself what its role says, or is given up."""
+"""Launch hook: a host joins when it has made itself what its role says, or is given up.
+
+There is no hook at the other end: the group deregisters a leaving host and waits out the balancer's drain before it
+terminates it, and logs are shipped as they are written."""
 
 _HOOK_SECONDS = 900
 _GRACE_SECONDS = 30
 """From joining to the first health check that counts. The hook has waited for boot and converge; what is left is
 registration and two checks of five seconds. Longer would only hide a host that is lost soon after it joined."""
+_COOLDOWN_SECONDS = 300
+"""AWS's own; only simple scaling, which nobody uses here, heeds it. Said, so that another value is drift."""
+_METRICS = (
+    "GroupDesiredCapacity", "GroupInServiceInstances", "GroupMaxSize", "GroupMinSize", "GroupPendingInstances",
+    "GroupStandbyInstances", "GroupTerminatingInstances", "GroupTotalInstances",
+)  # fmt: skip
+"""Free, and what alarms and the dashboard read."""
 _LEAVE = -1
 """A scheduled action that leaves this size as it is."""
 
 
 class Cluster(Component):
-    """Launch template, group, scheduled floors. ``desired`` is nobody's here: the scaler owns it."""
+    """Launch template, group, scheduled floors, scaling. ``desired`` is nobody's here: the scaler owns it."""
 
     def __init__(
         self,
@@ -40,7 +56,7 @@ class Cluster(Component):
         name: str,
         declared: Declared,
         *,
-        image: str,
+        image: Image,
         user_data: str,
         floor: int,
         now: datetime,
@@ -50,58 +66,38 @@ class Cluster(Component):
         subnets: list[pulumi.Output[str]],
         balancer: Balancer | None,
         ready: Sequence[pulumi.Resource],
+        capacity: Capacity | None = None,
+        patching: Patching | None = None,
     ) -> None:
         super().__init__("Cluster", f"{name}-cluster")
-        self._layout, self._name = layout, name
-        self._template = self._launch_template(declared, image, user_data, keys, access)
-        self.group = self._group(declared, floor, subnets, balancer, ready, hook=bool(user_data))
-        self._schedule(declared, now, timezone)
-        self.register_outputs({"group": self.group.name})
-
-    def _launch_template(
-        self, declared: Declared, image: str, user_data: str, keys: Keys, access: ClusterAccess
-    ) -> aws.ec2.LaunchTemplate:
-        return aws.ec2.LaunchTemplate(
-            self._name,
-            name=self._layout.name(self._name),
-            image_id=image,
-            instance_type=declared.instance,
-            key_name=keys.pair.key_name,
-            user_data=base64.b64encode(user_data.encode()).decode() if user_data else None,
-            vpc_security_group_ids=[access.hosts.id],
-            iam_instance_profile={"arn": access.profile.arn},
-            metadata_options={
-                "http_endpoint": "enabled",
-                "http_tokens": "required",
-                "http_put_response_hop_limit": 1,
-                "instance_metadata_tags": "enabled",
-            },
-            monitoring={"enabled": True},
-            block_device_mappings=[
-                {
-                    "device_name": "/dev/xvda",
-                    "ebs": {
-                        "encrypted": "true",
-                        "delete_on_termination": "true",
-                        "volume_type": "gp3",
-                        "volume_size": 20,
-                    },
-                }
-            ],
-            tag_specifications=[{"resource_type": "volume", "tags": dict(self._layout.tags(self._name))}],
-            tags=dict(self._layout.tags(self._name)),
+        self._layout, self._name, self._declared = layout, name, declared
+        self._warmup = warmup_seconds(declared, hook=bool(user_data))
+        self._template = launch_template(
+            layout, name, declared, image=image, user_data=user_data, keys=keys, access=access, opts=self.child()
+        )
+        refresh = instance_refresh(patching, floor, warmup=self._warmup)
+        self.group = self._group(floor, subnets, balancer, ready, hook=bool(user_data), refresh=refresh)
+        self._schedule(now, timezone)
+        policies(
+            name,
+            declared,
+            capacity or Capacity(),
+            group=self.group,
+            balancer=balancer,
+            warmup=self._warmup,
             opts=self.child(),
         )
+        self.register_outputs({"group": self.group.name})
 
     def _group(
         self,
-        declared: Declared,
         floor: int,
         subnets: list[pulumi.Output[str]],
         balancer: Balancer | None,
         ready: Sequence[pulumi.Resource],
         *,
         hook: bool,
+        refresh: Any,
     ) -> aws.autoscaling.Group:
         hooks: Any = [
             {
@@ -112,24 +108,34 @@ class Cluster(Component):
             }
         ]
         needed = [*ready, *([balancer.listener] if balancer else [])]
+        force = not self._layout.protect
         return aws.autoscaling.Group(
             self._name,
             name=self._layout.name(self._name),
             min_size=floor,
-            max_size=declared.size.max,
+            max_size=self._declared.size.max,
             launch_template={
                 "id": self._template.id,
+                # A number, not $Latest: a rollback must know what it goes back to.
                 "version": self._template.latest_version.apply(str),
             },
             vpc_zone_identifiers=subnets,
             target_group_arns=[balancer.targets.arn] if balancer else None,
             health_check_type="ELB" if balancer else "EC2",
             health_check_grace_period=_GRACE_SECONDS,
+            default_cooldown=_COOLDOWN_SECONDS,
+            default_instance_warmup=self._warmup,
+            # Replaces spot instances before they are taken away; none of ours is one.
+            capacity_rebalance=False,
+            enabled_metrics=list(_METRICS),
+            metrics_granularity="1Minute",
             initial_lifecycle_hooks=hooks if hook else None,
+            instance_refresh=refresh,
             wait_for_capacity_timeout="15m",
-            force_delete=not self._layout.protect,
+            force_delete=force,
             tags=self._group_tags(),
             opts=self.child(depends_on=needed, ignore_changes=["desiredCapacity"]),
+            **warm_pool(self._declared, force=force),
         )
 
     def _group_tags(self) -> Any:
@@ -138,10 +144,17 @@ class Cluster(Component):
         own = urn_tag(self.child_urn(self._layout, "aws:autoscaling/group:Group", self._name))
         return [*tags, {"key": TAG_URN, "value": own, "propagate_at_launch": False}]
 
-    def _schedule(self, declared: Declared, now: datetime, timezone: str) -> None:
-        for entry in declared.schedule:
-            if entry.at is not None and entry.at <= now:
-                continue  # has been: AWS refuses it, and the group's floor holds what it said
+    def _schedule(self, now: datetime, timezone: str) -> None:
+        declared, later = next_floors(self._declared.schedule, now)
+        if later:
+            first = later[0].at
+            pulumi.log.warn(
+                f"{self._name}: a group takes {SCHEDULED_ACTIONS} scheduled actions, an old plan's and a new one's "
+                f"together; {len(later)} floors from {first:%Y-%m-%d %H:%M} UTC on are not declared yet: "
+                "run `ops provision up` again before then",
+                self,
+            )
+        for entry in declared:
             start = f"{entry.at:%Y-%m-%dT%H:%M:%SZ}" if entry.at is not None else None
             name = f"floor-{entry.at:%Y%m%dT%H%M}" if entry.at else f"floor-{_words(entry.cron)}"
             aws.autoscaling.Schedule(

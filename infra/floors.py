@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from quartermaster.fleet.schema.rules.servers import SCHEDULED_ACTIONS
+
 if TYPE_CHECKING:
     from quartermaster.fleet.schema.servers import ScheduleEntry
 
-__all__ = ["cron_matches", "floor_at", "last_fired"]
+__all__ = ["cron_matches", "floor_at", "last_fired", "next_floors"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -24,6 +26,20 @@ def floor_at(schedule: Sequence[ScheduleEntry], least: int, now: datetime, zone:
     return max(fired, key=lambda pair: pair[0])[1] if fired else least
 
 
+def next_floors(schedule: Sequence[ScheduleEntry], now: datetime) -> tuple[list[ScheduleEntry], list[ScheduleEntry]]:
+    """The entries to declare now and, soonest first, those for which the group has no room yet.
+
+    What recurs is declared whole, and of the rest of the quota half: Pulumi makes a new plan's actions before it
+    deletes the old one's, and both must fit. A plan may so look further ahead than a group can hold: refusing it would
+    cut its horizon to ten days for want of room that is there again as soon as actions have run. What has been is
+    left out: AWS refuses it, and the group's floor holds what it said.
+    """
+    recurring = [entry for entry in schedule if entry.at is None]
+    once = sorted((entry for entry in schedule if entry.at is not None and entry.at > now), key=_instant)
+    room = max(0, SCHEDULED_ACTIONS - len(recurring)) // 2
+    return recurring + once[:room], once[room:]
+
+
 def last_fired(entry: ScheduleEntry, now: datetime, zone: ZoneInfo) -> datetime | None:
     """When the entry last fired up to now, or None."""
     if entry.at is not None:
@@ -34,6 +50,11 @@ def last_fired(entry: ScheduleEntry, now: datetime, zone: ZoneInfo) -> datetime 
             return instant
         instant -= timedelta(minutes=1)
     return None
+
+
+def _instant(entry: ScheduleEntry) -> datetime:
+    assert entry.at is not None
+    return entry.at
 
 
 def cron_matches(cron: str, local: datetime) -> bool:

@@ -21,6 +21,7 @@ from quartermaster.infra.cluster import HOOK, Cluster
 from quartermaster.infra.component import Component, tag_everything
 from quartermaster.infra.database import Database
 from quartermaster.infra.floors import floor_at
+from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.network import Network
@@ -35,8 +36,8 @@ class Facts:
     """What the program needs to know of the world; read before it runs, so that it asks nothing itself."""
 
     account: str
-    images: Mapping[str, str]
-    """Image id by cluster."""
+    images: Mapping[str, Image]
+    """By cluster."""
     public_key: str
     """OpenSSH public key for the hosts."""
     now: datetime
@@ -142,6 +143,8 @@ def _cluster(
         subnets=network.subnet_ids("private"),
         balancer=balancer,
         ready=ready,
+        capacity=fleet.capacity_of(name),
+        patching=fleet.patching.get(name),
     )
     if balancer is not None:
         pulumi.export(f"{name}_dns_name", balancer.balancer.dns_name)

@@ -1,0 +1,38 @@
+"""How a cluster's hosts are replaced when what they start as has changed: the group's instance refresh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quartermaster.fleet.schema.planning import Patching
+
+__all__ = ["instance_refresh"]
+
+
+def instance_refresh(patching: Patching | None, floor: int, *, warmup: int) -> dict[str, Any] | None:
+    """The group's ``instance_refresh``; None where hosts are patched in place, and a new template replaces nobody.
+
+    The canary and a wave are counted in hosts of a group at its floor, the smallest it has: AWS counts in percent,
+    and a larger group then replaces more at a time and keeps the same share in service. Pure.
+    """
+    if patching is None or patching.method != "replace":
+        return None
+    preferences: dict[str, Any] = {
+        "min_healthy_percentage": _healthy(patching, floor),
+        "instance_warmup": str(warmup),
+        "skip_matching": True,
+        # A host in standby or protected is somebody's work: wait for it rather than pull it away.
+        "standby_instances": "Wait",
+        "scale_in_protected_instances": "Wait",
+        "auto_rollback": True,
+    }
+    if 0 < patching.canary < floor:
+        # Rounded down, as AWS rounds the hosts of a percentage up.
+        preferences["checkpoint_percentages"] = [max(1, 100 * patching.canary // floor), 100]
+        preferences["checkpoint_delay"] = str(patching.soak_minutes * 60)
+    return {"strategy": "Rolling", "preferences": preferences}
+
+
+def _healthy(patching: Patching, floor: int) -> int:
+    """Percent of the group that serves while a wave is replaced."""
+    return 100 - 100 * patching.wave.of(floor) // floor if floor else 0
