@@ -15,6 +15,7 @@ from quartermaster.cli import (
     fleetfile,
     forecast,
     history,
+    iam,
     lease,
     local,
     machine,
@@ -58,6 +59,7 @@ def build() -> typer.Typer:
         runbook.group,
         local.group,
         lease.group,
+        iam.group,
     ):
         app.add_typer(group.app)
     return app
