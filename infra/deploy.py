@@ -21,6 +21,7 @@ from quartermaster.infra.interrupted import mend, saved_state
 from quartermaster.infra.layout import Layout, layout
 from quartermaster.infra.outcome import Outcome, Watcher
 from quartermaster.infra.outputs import read_outputs
+from quartermaster.infra.plan_basis import Basis, basis_of
 from quartermaster.infra.state import custom, protected
 
 if TYPE_CHECKING:
@@ -128,6 +129,12 @@ class Deployment:
         watcher, finder = Watcher(), Finder()
         self._run(watcher, lambda: list(watcher.watched(finder.seen(self._engine.drift()))))
         return sift(finder.found, self._fleet.ignore_drift)
+
+    def basis(self) -> Basis:
+        """What a plan made now would stand on: files, versions, state and world. Read-only."""
+        world = self.drift().drift
+        local = self._cloud.target == "local"
+        return basis_of(self._workspace.fleet_file, self._bundle, saved_state(self._engine), world, local=local)
 
     def refresh(self) -> Iterator[Event]:
         """Take the cloud as it is into the state; the next preview shows what `up` would change back. Mends first."""
