@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, table
-from quartermaster.cli.session import session
+from quartermaster.cli.provision_plan import cost_text, plan_text, summary
+from quartermaster.cli.session import Session, session
 
 group = Group("provision", "Clusters, balancers, databases and backups from fleet.yaml, through Pulumi.")
 
@@ -18,36 +21,60 @@ CHANGES_FOUND = 3
 @group.command("preview", example="ops provision preview --exit-code")
 def preview(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 when there are changes.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show also what stays as it is.")] = False,
+    save: Annotated[Path | None, typer.Option("--save", help="Write the plan to a file, for `up --plan`.")] = None,
 ) -> None:
     """Show what `up` would change, what it costs a month and what policy says. Changes nothing."""
     ops = session()
-    found = ops.deployment().preview()
-    emit(found.to_json(), _changes(found.to_json(), "would"))
-    changes = found.to_json()["changes"]
-    if exit_code and any(count for kind, count in changes.items() if kind != "same"):
+    deployment = ops.deployment()
+    found = deployment.preview()
+    if save is not None:
+        from quartermaster.infra.saved_plan import write_plan
+
+        basis = deployment.basis()
+        write_plan(save, found, basis, fleet=ops.fleet.fleet, stack=ops.stack, now=ops.clock.now())
+    document = found.to_json(everything=everything)
+    emit(document, plan_text(found, _title(ops), everything=everything))
+    if exit_code and any(count for kind, count in document["changes"].items() if kind != "same"):
         raise typer.Exit(CHANGES_FOUND)
 
 
 @group.command("up", example="ops provision up --yes")
-def up() -> None:
+def up(
+    plan: Annotated[Path | None, typer.Option("--plan", help="Carry out this saved plan, or nothing.")] = None,
+) -> None:
     """Make the account as fleet.yaml says: preview, policy, ask, apply, wait until the hosts serve."""
+    from quartermaster.infra.saved_plan import read_plan, refuse_moved, refuse_other
     from quartermaster.infra.settle import settle
 
     ops = session()
+    saved = read_plan(plan) if plan is not None else None
     ops.explain_interrupted("provision_up")
     ops.explain_interrupted("provision_destroy")
     with ops.run("provision_up", scopes=[ops.scope()]) as (run, lease):
         deployment = ops.deployment()
+        if saved is not None:
+            # Before mending, which changes the state.
+            refuse_moved(saved, deployment.basis(), fleet=ops.fleet.fleet, stack=ops.stack)
         # Before the preview: a killed run can leave a state that no preview can read.
         draw(run.record(lease.fenced(deployment.mend())))
         planned = deployment.preview()
+        if saved is not None:
+            refuse_other(saved, planned)
         planned.refuse_blocked()
-        confirm("Apply these changes?", plan=_changes(planned.to_json(), "would"))
+        confirm("Apply these changes?", plan=plan_text(planned, _title(ops), stream=sys.stderr))
         draw(run.record(lease.fenced(deployment.up())), quiet=True)
         draw(run.record(settle(ops.hosts, ops.fleet.clusters, ops.clock)))
         result = deployment.result.to_json()
         run.finish("done", result)
-    emit(result, _changes(result, "did"))
+    emit(result, summary(result, "did"))
+
+
+@group.command("cost", example="ops provision cost")
+def cost() -> None:
+    """Show what each resource costs a month, before and after `up`, and what the figures leave out."""
+    found = session().deployment().preview().to_json()["cost_per_month"]
+    emit(found, cost_text(found))
 
 
 @group.command("destroy", example="ops provision destroy --yes")
@@ -68,7 +95,7 @@ def destroy(
         draw(run.record(lease.fenced(deployment.destroy(include_protected=include_protected))), quiet=True)
         result = deployment.result.to_json()
         run.finish("done", result)
-    emit(result, _changes(result, "did"))
+    emit(result, summary(result, "did"))
 
 
 @group.command("outputs", example="ops provision outputs --json")
@@ -85,22 +112,8 @@ def outputs() -> None:
     emit(found, text)
 
 
-def _changes(found: dict[str, Any], verb: str) -> str:
-    changes = found["changes"]
-    words = [f"{kind} {count}" for kind, count in changes.items() if count and kind != "same"]
-    text = f"{verb} {', '.join(words)}" if words else "nothing to change"
-    text += f" ({changes['same']} unchanged)" if changes.get("same") else ""
-    cost = found.get("cost_per_month")
-    if cost:
-        text += f"\ncost per month: {cost['before']} → {cost['after']} {cost['currency']} (usage charges not included)"
-        if cost["unknown"]:
-            text += f"\n  without a price: {', '.join(cost['unknown'])}"
-    findings = [(f["severity"], f["rule"], f["resource"], f["reason"], f["remedy"]) for f in found.get("policy", [])]
-    if findings:
-        text += "\n" + table(["severity", "rule", "resource", "why", "remedy"], findings, title="policy")
-    for urn in found.get("kept", []):
-        text += f"\nkept, as it is protected: {urn}"
-    return text
+def _title(ops: Session) -> str:
+    return f"{ops.fleet.fleet} {ops.stack} ({ops.declared.target})"
 
 
 __all__ = ["CHANGES_FOUND", "group"]

@@ -11,22 +11,12 @@ from pulumi.automation.events import EngineEvent
 
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.events import Event, Json, Noted, StepFailed, StepFinished, StepStarted
-from quartermaster.infra.resources import SECRET, UNKNOWN, Resource
+from quartermaster.infra.changes import ACTS, Change, act_of, change_of, resource_of
+from quartermaster.infra.data_loss import losses
+from quartermaster.infra.resources import Resource
 
 __all__ = ["Outcome", "Watcher"]
 
-_UNKNOWN_WORDS = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's own spelling of a value that is not known yet."""
-_KIND_OF = {
-    "create": "create",
-    "create-replacement": "replace",
-    "delete": "delete",
-    "discard": "delete",
-    "import": "create",
-    "same": "same",
-    "update": "update",
-}
-KINDS = ("create", "update", "replace", "delete", "same")
 _DOING = {
     "create": "Create", "create-replacement": "Replace", "delete": "Delete", "delete-replaced": "Delete replaced",
     "import": "Import", "update": "Update", "refresh": "Read",
@@ -46,11 +36,13 @@ class Outcome:
     """URNs that destroy left because they are protected."""
     resources: Sequence[Resource] = ()
     """What the stack holds afterwards."""
+    steps: Sequence[Change] = ()
+    """What is done to each resource and component, in the program's order."""
 
     @property
     def blocked(self) -> Sequence[Mapping[str, Json]]:
-        """Findings that forbid `up`."""
-        return [item for item in self.policy if item["severity"] == "mandatory"]
+        """Findings that forbid `up`; what is waived forbids nothing."""
+        return [item for item in self.policy if item["severity"] == "mandatory" and not item.get("waived")]
 
     def refuse_blocked(self) -> None:
         """Raise GuardRefused when policy forbids what is planned."""
@@ -59,14 +51,17 @@ class Outcome:
             remedy = "; ".join(dict.fromkeys(str(item["remedy"]) for item in self.blocked))
             raise GuardRefused("policy forbids it:\n" + "\n".join(lines), remedy=remedy)
 
-    def to_json(self) -> dict[str, Json]:
-        """The JSON document of the contract."""
+    def to_json(self, *, everything: bool = False) -> dict[str, Json]:
+        """The JSON document of the contract; under ``resources`` what changes, or with ``everything`` all."""
+        shown = [step for step in self.steps if step.custom and (everything or step.act != "same")]
         return {
             "changes": dict(self.changes),
             "cost_per_month": dict(self.cost_per_month),
             "policy": [dict(item) for item in self.policy],
             "kept": list(self.kept),
             "seconds": round(self.seconds, 2),
+            "resources": [step.to_json() for step in shown],
+            "data_loss": [loss.to_json() for loss in losses(self.steps)],
         }
 
 
@@ -79,12 +74,18 @@ class Watcher:
         self._reading: set[str] = set()
         self.before: dict[str, Resource] = {}
         self.after: dict[str, Resource] = {}
+        self._steps: dict[str, Change] = {}
         self.errors: list[str] = []
 
     @property
     def changes(self) -> dict[str, int]:
         """Counts by kind."""
-        return {kind: self._counts[kind] for kind in KINDS}
+        return {act: self._counts[act] for act in ACTS}
+
+    @property
+    def steps(self) -> tuple[Change, ...]:
+        """What is done to each resource and component."""
+        return tuple(self._steps.values())
 
     def planned(self, events: Iterable[EngineEvent]) -> None:
         """Take in the events of a preview: what would be done."""
@@ -125,16 +126,18 @@ class Watcher:
                 yield note
 
     def _resources(self, metadata: Any) -> None:
+        if (change := change_of(metadata)) is not None:
+            self._steps[change.urn] = change
         if not _is_ours(metadata):
             return
         if metadata.old is not None and not metadata.old.delete:
-            self.before[metadata.urn] = _resource(metadata.old)
+            self.before[metadata.urn] = resource_of(metadata.old)
         if metadata.new is not None and metadata.op not in ("delete", "delete-replaced"):
-            self.after[metadata.urn] = _resource(metadata.new)
+            self.after[metadata.urn] = resource_of(metadata.new)
 
     def _count(self, metadata: Any) -> None:
-        if _is_ours(metadata) and (kind := _KIND_OF.get(metadata.op)):
-            self._counts[kind] += 1
+        if _is_ours(metadata) and (act := act_of(metadata)):
+            self._counts[act] += 1
 
     def _diagnose(self, event: EngineEvent) -> Noted | None:
         said = event.diagnostic_event
@@ -162,23 +165,6 @@ def _step(metadata: Any) -> str:
 def _title(metadata: Any) -> str:
     what = metadata.type.rsplit(":", 1)[-1]
     return f"{_DOING.get(metadata.op, metadata.op.value)} {what} {metadata.urn.rsplit('::', 1)[-1]}"
-
-
-def _resource(state: Any) -> Resource:
-    return Resource(state.urn, state.type, state.urn.rsplit("::", 1)[-1], _seen(dict(state.inputs or {})))
-
-
-def _seen(value: Any) -> Any:
-    """Inputs as cost and policy see them."""
-    if isinstance(value, Mapping):
-        return {key: _seen(item) for key, item in value.items() if not key.startswith("__")}
-    if isinstance(value, list):
-        return [_seen(item) for item in value]
-    if isinstance(value, str):
-        if value == _UNKNOWN_WORDS:
-            return UNKNOWN
-        return SECRET if value == "[secret]" else value
-    return value
 
 
 def _plain(text: str) -> str:

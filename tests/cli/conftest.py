@@ -1,0 +1,6 @@
+"""Builders of tests/infra serve here too."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "infra"))
