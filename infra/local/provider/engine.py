@@ -13,7 +13,7 @@ import pulumi.provider.experimental.provider as rpc
 from quartermaster.infra.local.provider.kind import Api, Kind, State, is_gone
 from quartermaster.infra.local.provider.values import UNKNOWN, has_unknown, plain_map, project, wrapped_map
 
-__all__ = ["TableProvider", "compare"]
+__all__ = ["TableProvider", "compare", "refusals"]
 
 
 class TableProvider(rpc.Provider):
@@ -46,7 +46,7 @@ class TableProvider(rpc.Provider):
             reason = f"the local cloud has no type {_type(request.type)}; it has: {known}"
             return rpc.CheckResponse(inputs=request.new_inputs, failures=[rpc.CheckFailure("", reason)])
         given = plain_map(request.new_inputs)
-        failures = [rpc.CheckFailure(name, reason) for name, reason in _refusals(kind, given)]
+        failures = [rpc.CheckFailure(name, reason) for name, reason in refusals(kind, given)]
         return rpc.CheckResponse(inputs=request.new_inputs, failures=failures)
 
     async def create(self, request: rpc.CreateRequest) -> rpc.CreateResponse:
@@ -159,7 +159,8 @@ def _content(value: Any) -> Any:
     return value["hash"] if isinstance(value, Mapping) and "hash" in value else value
 
 
-def _refusals(kind: Kind, given: Mapping[str, Any]) -> list[tuple[str, str]]:
+def refusals(kind: Kind, given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each input that is refused with the reason: unknown, missing, or what AWS would not take."""
     known = ", ".join(sorted(kind.inputs))
     faults = [
         (name, f"the local cloud does not know input {name!r} of {kind.token}; it knows: {known}")
