@@ -82,6 +82,7 @@ def needs(fleet: Fleet, zones: int, *, existing: bool = False) -> Mapping[Tier, 
         if database.engine == "postgres":
             # RDS chooses the zone of each, all of them may come to stand in one, and a new host needs one more.
             parts["data"].append((1 + database.standby + database.replicas + 1, f"database {name}"))
+            parts["private"].append((1, f"the function that rotates the login of {name}"))
     return {tier: _need(found) for tier, found in parts.items()}
 
 

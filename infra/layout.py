@@ -66,12 +66,10 @@ class Layout:
         return self.nat_zones[0] if self.nat_zones else None
 
     def name(self, part: str = "", *, limit: int = 63) -> str:
-        """The physical name of a part."""
-        return physical(self.fleet, self.stack, part, limit=limit)
-
-    def global_name(self, part: str, *, limit: int = 63) -> str:
-        """The physical name of a part where all regions share the names: roles, buckets."""
-        return self.name(f"{part}-{self.region}" if self.recovery else part, limit=limit)
+        """The physical name of a part. That of the copy in the recovery region is another: IAM and S3 know no regions,
+        and whoever is woken at night sees at once which of the two it is."""
+        place = "recovery" if self.recovery else ""
+        return physical(self.fleet, self.stack, "-".join(filter(None, (place, part))), limit=limit)
 
     def tags(self, cluster: str = "") -> Mapping[str, str]:
         """Tags that everything carries."""

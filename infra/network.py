@@ -123,7 +123,7 @@ class Network(Component):
         )
         role = aws.iam.Role(
             "flow-log",
-            name=layout.global_name("flow-log", limit=64),
+            name=layout.name("flow-log", limit=64),
             assume_role_policy=trust("vpc-flow-logs.amazonaws.com"),
             opts=self.child(),
         )

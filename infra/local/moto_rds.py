@@ -65,7 +65,10 @@ def install(world: World) -> None:
         return _place(world, create(self, db_kwargs))
 
     def replicated(self: Any, db_kwargs: dict[str, Any]) -> Any:
-        return _place(world, replicate(self, db_kwargs))
+        source, made = str(db_kwargs["source_db_instance_identifier"]), replicate(self, db_kwargs)
+        abroad = source.startswith("arn:") and source.split(":")[3] != self.region_name
+        # The networks of two regions are not joined on this machine, so a replica in the other is a record only.
+        return made if abroad else _place(world, made)
 
     def deleted(self: Any, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
         gone = delete(self, db_instance_identifier, *args, **kwargs)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.schema import Fleet, ScheduleEntry
 from quartermaster.infra.floors import floor_at
-from quartermaster.infra.layout import layout, urn, urn_tag
+from quartermaster.infra.layout import layout, recovery_layout, urn, urn_tag
 
 RANGES = st.integers(16, 23).flatmap(
     lambda bits: st.integers(0, 2 ** (bits - 8) - 1).map(lambda n: IPv4Network((10 << 24 | n << (32 - bits), bits)))
@@ -59,6 +59,29 @@ def test_a_network_too_small_is_refused_with_what_fits() -> None:
     with pytest.raises(InputError) as caught:
         layout(fleet(IPv4Network("10.20.0.0/24")), "dev")
     assert caught.value.faults[0].where == "network.cidr"
+
+
+RECOVERY = {"cidr": WHOLE, "recovery_cidr": IPv4Network("10.21.0.0/16")}
+
+
+def survivor(objective: str = "region", network: object = RECOVERY) -> Fleet:
+    declared = {"web": {objective: {"rto": "1h"}}}
+    more = {"recovery_region": "eu-central-1", "clusters": {"web": {}}, "recovery": declared, "network": network}
+    return Fleet.model_validate({"fleet": "shop", "region": "us-east-1", "zones": 6, **more})
+
+
+def test_the_pilot_light_has_ranges_zones_and_names_of_its_own() -> None:
+    here, there = layout(survivor(), "dev"), recovery_layout(survivor(), "dev")
+    assert there is not None
+    assert there.zones == ("eu-central-1a", "eu-central-1b", "eu-central-1c")
+    assert not any(one.cidr.overlaps(other.cidr) for one in here.subnets for other in there.subnets)
+    assert (here.name("web"), there.name("web")) == ("shop-dev-web", "shop-dev-recovery-web")
+    assert here.name() != there.name()
+
+
+def test_without_a_region_objective_or_a_range_there_is_no_pilot_light() -> None:
+    assert recovery_layout(survivor("zone"), "dev") is None
+    assert recovery_layout(survivor(network={"cidr": WHOLE}), "dev") is None
 
 
 def test_the_urn_tag_takes_only_what_aws_takes() -> None:

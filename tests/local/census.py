@@ -50,6 +50,8 @@ def everything(cloud: Cloud, region: str = "") -> dict[str, list[Any]]:
     found["nat gateway"] = [item for item in gateways if item["State"] not in ("deleted", "deleting")]
     instances = [item for r in ec2.describe_instances()["Reservations"] for item in r["Instances"]]
     found["instance"] = [item for item in instances if item["State"]["Name"] != "terminated"]
+    # moto keeps the default one of a deleted VPC.
+    found["network acl"] = [item for item in ec2.describe_network_acls()["NetworkAcls"] if not item["IsDefault"]]
     endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
     found["endpoint"] = [item for item in endpoints if item["State"].lower() not in ("deleted", "deleting")]
     kms = cloud.client("kms", region=region)
