@@ -139,7 +139,7 @@ def _made(cloud: Cloud, state: Mapping[str, Any], items: Sequence[Pending]) -> d
         if missing and attempt:
             time.sleep(_LOOK_AGAIN)
         for item in missing:
-            found = [id_ for id_ in _find(cloud, item) if id_ not in known_ids(state, item.type)]
+            found = [id_ for id_ in _find(cloud, item) if id_ not in known_ids(state, item)]
             if len(found) > 1:
                 listed = ", ".join(found)
                 raise OpsError(f"{item.urn} exists {len(found)} times: {listed}", remedy="delete all but one of them")

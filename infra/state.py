@@ -56,10 +56,18 @@ def protected(state: State) -> tuple[str, ...]:
     return tuple(resource["urn"] for resource in custom(state) if resource.get("protect"))
 
 
-def known_ids(state: State, type_: str) -> frozenset[str]:
-    """Ids of the type's resources that the state holds, also of those waiting to be deleted."""
+def known_ids(state: State, item: Pending) -> frozenset[str]:
+    """Ids of the type's resources that the state holds, also of those waiting to be deleted.
+
+    Of the same region only: where a name is the id, two regions may have the same.
+    """
+    region = item.inputs.get("region")
     return frozenset(
-        resource["id"] for resource in state.get("resources") or () if resource["type"] == type_ and resource.get("id")
+        resource["id"]
+        for resource in state.get("resources") or ()
+        if resource["type"] == item.type
+        and resource.get("id")
+        and (resource.get("inputs") or {}).get("region") == region
     )
 
 
