@@ -1,0 +1,188 @@
+"""The least policy for who runs `ops`: for each job its statements, cut into documents that IAM takes. Pure."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+from quartermaster.infra.permissions.rights import Scope, load_rights, unscoped
+from quartermaster.infra.policies import allow, document
+
+__all__ = ["DOCUMENT_CHARACTERS", "JOBS", "Job", "characters", "documents", "job_actions", "policies"]
+
+Job = Literal["provision", "patch", "drill", "readonly"]
+JOBS: tuple[Job, ...] = get_args(Job)
+
+DOCUMENT_CHARACTERS = 6_144
+"""Of a managed policy; white space is not counted: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+_LAUNCHED = ("instance", "launch-template", "network-interface", "security-group", "subnet", "volume", "key-pair")
+
+Statement = dict[str, Any]
+
+
+def policies(job: Job, scope: Scope, types: Iterable[str], state: str) -> list[str]:
+    """The documents for a job, each to be made a managed policy. ``types``: those that the stack is made of.
+
+    ``state`` is the URL of the Pulumi backend. Raises KeyError for a type that the table does not know.
+    """
+    return documents([*_of_job(job, scope, sorted(types)), *_state(state, writes=job == "provision")])
+
+
+def documents(statements: Iterable[Statement], limit: int = DOCUMENT_CHARACTERS) -> list[str]:
+    """The statements in as many documents as IAM's limit asks for."""
+    groups: list[list[Statement]] = [[]]
+    for statement in statements:
+        for part in _small(statement, limit):
+            if characters(document([*groups[-1], part])) > limit:
+                groups.append([])
+            groups[-1].append(part)
+    return [document(group) for group in groups if group]
+
+
+def characters(text: str) -> int:
+    """As IAM counts them: without white space."""
+    return len("".join(text.split()))
+
+
+def job_actions(job: Job) -> frozenset[str]:
+    """All that a job may do beside what it reads of the resources themselves."""
+    return frozenset(action for entry in _entries(job) for action in entry["actions"].split())
+
+
+def _of_job(job: Job, scope: Scope, types: Sequence[str]) -> list[Statement]:
+    rights = {token: load_rights()[token] for token in types}
+    if job == "provision":
+        return [*_on_resources(scope, rights.values(), writes=True), *_handing_over(scope, rights)]
+    extra = [statement for entry in _entries(job) for statement in _entry(scope, entry)]
+    return [*_on_resources(scope, rights.values(), writes=False), *extra] if job == "readonly" else extra
+
+
+def _on_resources(scope: Scope, rights: Iterable[Any], *, writes: bool) -> list[Statement]:
+    """On what the stack is made of: by name, by tag, or on everything where AWS knows nothing narrower."""
+    everywhere: set[str] = set()
+    by_name: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    by_tag: dict[str, set[str]] = defaultdict(set)
+    made: dict[str, set[str]] = defaultdict(set)
+    for one in rights:
+        for action in one.read | (one.writes if writes else frozenset()):
+            if action in one.makes:
+                for pattern in one.tagged:
+                    made["*" if action in unscoped() else pattern].add(action)
+                if action in unscoped():
+                    continue
+            if action in unscoped():
+                everywhere.add(action)
+            elif one.names:
+                by_name[one.names].add(action)
+            for pattern in one.tagged if action not in unscoped() else ():
+                by_tag[pattern].add(action)
+    found = [allow(sorted(everywhere), ["*"])] if everywhere else []
+    found += [allow(sorted(actions), scope.arns(names)) for names, actions in sorted(by_name.items())]
+    ours, asked = scope.tags("aws:ResourceTag"), scope.tags("aws:RequestTag")
+    for actions, patterns in _together(by_tag):
+        found.append(allow(actions, scope.arns(_whole(patterns)), Condition={"StringEquals": ours}))
+    for actions, patterns in _together(made):
+        found.append(allow(actions, scope.arns(patterns), Condition={"StringEquals": asked}))
+    tagging = sorted(
+        action.partition(":")[2] for actions in made.values() for action in actions if action[:4] == "ec2:"
+    )
+    if tagging:
+        new = {"StringEquals": {**asked, "ec2:CreateAction": tagging}}
+        found.append(allow(["ec2:CreateTags"], scope.arns(["arn:aws:ec2:{region}:{account}:*/*"]), Condition=new))
+    return found
+
+
+def _together(by_pattern: dict[str, set[str]]) -> list[tuple[list[str], list[str]]]:
+    """Actions with their patterns, one entry a service: the tags decide, so its patterns may share a statement."""
+    services: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    for pattern, actions in by_pattern.items():
+        service = "*" if pattern == "*" else pattern.split(":")[2]
+        services[service][0].update(actions)
+        services[service][1].add(pattern)
+    return [(sorted(actions), sorted(patterns)) for _, (actions, patterns) in sorted(services.items())]
+
+
+def _whole(patterns: Sequence[str]) -> Sequence[str]:
+    """EC2 asks for the right to act on every resource of a call, the network of a new subnet too: all with our tags."""
+    return ["arn:aws:ec2:{region}:{account}:*/*"] if any(":ec2:" in pattern for pattern in patterns) else patterns
+
+
+def _handing_over(scope: Scope, rights: dict[str, Any]) -> list[Statement]:
+    """Roles that are handed to services, those that services make for themselves, and hosts that groups start."""
+    found = []
+    passes = sorted({one.passes for one in rights.values() if one.passes})
+    if passes:
+        roles = scope.arns(["arn:aws:iam::{account}:role/{name}"])
+        found.append(allow(["iam:PassRole"], roles, Condition={"StringEquals": {"iam:PassedToService": passes}}))
+    linked = sorted({one.linked for one in rights.values() if one.linked})
+    if linked:
+        roles = scope.arns(["arn:aws:iam::{account}:role/aws-service-role/*"])
+        only = {"StringEquals": {"iam:AWSServiceName": linked}}
+        found.append(allow(["iam:CreateServiceLinkedRole"], roles, Condition=only))
+    if "aws:ec2/launchTemplate:LaunchTemplate" in rights:
+        # Auto Scaling asks whether who gives a group a template could start a host from it, and with its tags.
+        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html
+        kinds = scope.arns([f"arn:aws:ec2:{{region}}:{{account}}:{kind}/*" for kind in _LAUNCHED])
+        images = scope.arns(["arn:aws:ec2:{region}::image/*"])
+        templates = {
+            "ArnLike": {"ec2:LaunchTemplate": scope.arns(["arn:aws:ec2:{region}:{account}:launch-template/*"])}
+        }
+        found.append(allow(["ec2:RunInstances"], [*kinds, *images], Condition=templates))
+        volumes = scope.arns([f"arn:aws:ec2:{{region}}:{{account}}:{kind}/*" for kind in ("instance", "volume")])
+        started = {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
+        found.append(allow(["ec2:CreateTags"], volumes, Condition=started))
+    return found
+
+
+def _entry(scope: Scope, entry: dict[str, Any]) -> list[Statement]:
+    actions = entry["actions"].split()
+    if "passes" in entry:
+        only = {"StringEquals": {"iam:PassedToService": entry["passes"].split()}}
+        return [allow(actions, scope.arns(entry["names"]), Condition=only)]
+    if "tagged" not in entry:
+        return [allow(actions, scope.arns(entry.get("names", ["*"])))]
+    arns, found = scope.arns(entry["tagged"]), []
+    makes = entry.get("makes", "").split()
+    if makes:
+        found.append(allow(makes, arns, Condition={"StringEquals": scope.tags("aws:RequestTag")}))
+    return [*found, allow(actions, arns, Condition={"StringEquals": scope.tags("aws:ResourceTag")})]
+
+
+def _state(url: str, *, writes: bool) -> list[Statement]:
+    """The Pulumi state in its bucket; nothing where it is on this machine or in Pulumi Cloud.
+
+    Who only reads it leaves a lock while reading.
+    """
+    if not url.startswith("s3://"):
+        return []
+    bucket = f"arn:aws:s3:::{url.removeprefix('s3://').partition('?')[0].partition('/')[0]}"
+    kept = f"{bucket}/*" if writes else f"{bucket}/*/locks/*"
+    return [
+        allow(["s3:GetBucketLocation", "s3:ListBucket"], [bucket]),
+        allow(["s3:GetObject"], [f"{bucket}/*"]),
+        allow(["s3:DeleteObject", "s3:PutObject"], [kept]),
+    ]
+
+
+def _small(statement: Statement, limit: int) -> list[Statement]:
+    """The statement, in halves as long as it does not fit a document by itself."""
+    actions = statement["Action"]
+    if characters(document([statement])) <= limit or len(actions) == 1:
+        return [statement]
+    half = len(actions) // 2
+    return [part for some in (actions[:half], actions[half:]) for part in _small({**statement, "Action": some}, limit)]
+
+
+def _entries(job: Job) -> list[dict[str, Any]]:
+    shared = _jobs()["hosts"] if job in ("patch", "drill") else []
+    return [*shared, *_jobs().get(job, ())]
+
+
+@cache
+def _jobs() -> dict[str, Any]:
+    text = files("quartermaster.infra.permissions").joinpath("jobs.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)

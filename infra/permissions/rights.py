@@ -1,0 +1,107 @@
+"""The table of what each resource type needs, and the names by which a stack's resources are known."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from quartermaster.fleet.names import TAG_FLEET, TAG_STACK, physical
+
+__all__ = ["Rights", "Scope", "load_rights", "unscoped"]
+
+_HASH = 7
+"""Characters that a name loses to the hash that shortens it (fleet.names.limited)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a resource type needs. Actions with their service: ``ec2:CreateVpc``."""
+
+    create: frozenset[str]
+    read: frozenset[str]
+    update: frozenset[str]
+    delete: frozenset[str]
+    makes: frozenset[str]
+    """Those of ``create`` that the tags in the request must allow: before it there is nothing to bear a tag."""
+    names: tuple[str, ...]
+    tagged: tuple[str, ...]
+    passes: str
+    linked: str
+
+    @property
+    def writes(self) -> frozenset[str]:
+        """All that changes something."""
+        return self.create | self.update | self.delete
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One stack's part of an account."""
+
+    fleet: str
+    stack: str
+    account: str
+    regions: tuple[str, ...]
+
+    def arns(self, patterns: Iterable[str]) -> list[str]:
+        """The patterns filled in, for each region where they name one."""
+        names = {
+            "account": self.account,
+            "name": self.prefix(),
+            "name32": self.prefix(limit=32),
+            "name_": f"{self.prefix()[:-2].replace('-', '_')}_*",
+            "path": f"{self.fleet}/{self.stack}/*",
+            "bundles": f"{physical(self.fleet, self.stack, f'ops-{self.account}')}*",
+            "drill": f"{physical(self.fleet, self.stack, 'drill')}-*",
+        }
+        filled = (pattern.format(region=region, **names) for pattern in patterns for region in self.regions)
+        return list(dict.fromkeys(filled))
+
+    def prefix(self, *, limit: int = 63) -> str:
+        """What the names of the stack's resources begin with, also of those that are cut short."""
+        head = f"{physical(self.fleet, self.stack, limit=255)}-"
+        return f"{head[: limit - _HASH].rstrip('-')}*" if len(head) > limit - _HASH else f"{head}*"
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The condition that ``aws:RequestTag`` or ``aws:ResourceTag`` are this stack's."""
+        return {f"{key}/{TAG_FLEET}": self.fleet, f"{key}/{TAG_STACK}": self.stack}
+
+
+@cache
+def load_rights() -> Mapping[str, Rights]:
+    """By type token."""
+    return {token: _rights(entry) for token, entry in _table().items() if isinstance(entry, dict)}
+
+
+@cache
+def unscoped() -> frozenset[str]:
+    """Actions that know no resources: they are allowed on ``*`` or not at all."""
+    return frozenset(_table()["unscoped"].split())
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = files("quartermaster.infra.permissions").joinpath("types.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _rights(entry: Mapping[str, Any]) -> Rights:
+    def actions(key: str) -> frozenset[str]:
+        words = entry.get(key, "").split()
+        return frozenset(word if ":" in word else f"{entry['service']}:{word}" for word in words)
+
+    return Rights(
+        create=actions("create"),
+        read=actions("read"),
+        update=actions("update"),
+        delete=actions("delete"),
+        makes=actions("makes"),
+        names=tuple(entry.get("names", ())),
+        tagged=tuple(entry.get("tagged", ())),
+        passes=entry.get("passes", ""),
+        linked=entry.get("linked", ""),
+    )
