@@ -134,7 +134,7 @@ def _cluster(
         name,
         declared,
         image=facts.images[name],
-        user_data=_user_data(layout, facts, name, declared.role),
+        user_data=_user_data(layout, facts, name, declared.role, warm=declared.scaling.warm_hosts > 0),
         floor=floor_at(declared.schedule, declared.size.min, facts.now, fleet.tz),
         now=facts.now,
         timezone=fleet.timezone,
@@ -151,7 +151,7 @@ def _cluster(
     return balancer
 
 
-def _user_data(layout: Layout, facts: Facts, cluster: str, role: str) -> str:
+def _user_data(layout: Layout, facts: Facts, cluster: str, role: str, *, warm: bool) -> str:
     if facts.bundle is None:
         return ""
     return userdata.render(
@@ -162,4 +162,5 @@ def _user_data(layout: Layout, facts: Facts, cluster: str, role: str) -> str:
         role=role,
         group=layout.name(cluster),
         hook=HOOK,
+        warm=warm,
     )

@@ -8,6 +8,9 @@ from quartermaster.fleet.schema.planning import Patching
 
 __all__ = ["instance_refresh"]
 
+_USUAL = 90
+"""AWS's own, where no share can be told: the pilot light has no hosts."""
+
 
 def instance_refresh(patching: Patching | None, floor: int, *, warmup: int) -> dict[str, Any] | None:
     """The group's ``instance_refresh``; None where hosts are patched in place, and a new template replaces nobody.
@@ -35,4 +38,7 @@ def instance_refresh(patching: Patching | None, floor: int, *, warmup: int) -> d
 
 def _healthy(patching: Patching, floor: int) -> int:
     """Percent of the group that serves while a wave is replaced."""
-    return 100 - 100 * patching.wave.of(floor) // floor if floor else 0
+    wave = patching.wave
+    if wave.percent:
+        return max(0, 100 - wave.amount)
+    return 100 - 100 * wave.of(floor) // floor if floor else _USUAL

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.events import Json
 from quartermaster.infra.layout import Layout, recovery_layout
+from quartermaster.infra.setup import machine
 
 if TYPE_CHECKING:
-    from quartermaster.fleet.schema import Fleet
+    from quartermaster.fleet.schema import Cluster, Fleet
 
 __all__ = ["substituted"]
+
+_SUITES = {"debian-12": "bookworm", "debian-13": "trixie"}
+"""What each family is called; hosts here are of the machine's own suite."""
 
 
 def substituted(fleet: Fleet, layout: Layout, databases: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Json]]:
     """[{what, asked, used}] on the local target. ``databases`` as the local cloud shows those that run. Pure."""
     here = f"a namespace of this machine ({os.cpu_count()} CPUs shared, {platform.machine()})"
-    rows: list[Mapping[str, Json]] = [
-        {"what": f"clusters.{name}.instance", "asked": declared.instance, "used": here}
-        for name, declared in fleet.clusters.items()
-    ]
+    rows: list[Mapping[str, Json]] = []
+    for name, cluster in fleet.clusters.items():
+        rows.append({"what": f"clusters.{name}.instance", "asked": cluster.instance, "used": here})
+        rows += _of_cluster(name, cluster)
     waiting = recovery_layout(fleet, layout.stack)
     versions = {row["name"]: str(row["version"]) for row in databases}
     for name, declared in fleet.databases.items():
@@ -33,3 +37,18 @@ def substituted(fleet: Fleet, layout: Layout, databases: Sequence[Mapping[str, A
             asked = f"a read replica in {waiting.region}"
             rows.append({"what": f"recovery.{name}.region", "asked": asked, "used": "a record without a server"})
     return rows
+
+
+def _of_cluster(name: str, cluster: Cluster) -> Iterator[Mapping[str, Json]]:
+    asked, scaling, suite = cluster.image.id or cluster.image.family, cluster.scaling, machine.codename()
+    if _SUITES.get(asked) != suite:
+        yield {"what": f"clusters.{name}.image", "asked": asked, "used": f"this machine's own system, Debian {suite}"}
+    if scaling.track == "cpu":
+        used = "declared and not acted on: hosts share this machine's CPU; track: requests is acted on"
+        yield {"what": f"clusters.{name}.scaling.track", "asked": "cpu", "used": used}
+    if scaling.predictive != "off":
+        used = "declared: nothing is forecast here"
+        yield {"what": f"clusters.{name}.scaling.predictive", "asked": scaling.predictive, "used": used}
+    if scaling.warm_hosts:
+        used = "declared: no host waits stopped, a new one is launched"
+        yield {"what": f"clusters.{name}.scaling.warm_hosts", "asked": scaling.warm_hosts, "used": used}

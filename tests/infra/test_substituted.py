@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 import quartermaster.examples
 from quartermaster.fleet.schema import load_fleet
 from quartermaster.infra.layout import layout
+from quartermaster.infra.setup import machine
 from quartermaster.infra.substituted import substituted
 
 FLEET = load_fleet(Path(quartermaster.examples.__path__[0]) / "demo" / "fleet.yaml")
@@ -26,3 +29,29 @@ def test_the_major_that_was_asked_for_is_not() -> None:
 
 def test_the_size_of_the_instances_is_named() -> None:
     assert of("16")["clusters.web.instance"][0] == "m6i.large"  # type: ignore[index]
+
+
+def of_cluster(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    monkeypatch.setattr(machine, "codename", lambda: "bookworm")
+    path = folder / "fleet.yaml"
+    path.write_text(f"fleet: shop\nclusters: {{web: {text}}}\n")
+    fleet = load_fleet(path)
+    rows = substituted(fleet, layout(fleet, "dev"), [])
+    return {str(row["what"]).removeprefix("clusters.web."): row["asked"] for row in rows[1:]}
+
+
+def test_scaling_that_has_no_source_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scaling = "{scaling: {predictive: forecast_only, warm_hosts: 2}}"
+    assert of_cluster(scaling, tmp_path, monkeypatch) == {
+        "scaling.track": "cpu", "scaling.predictive": "forecast_only", "scaling.warm_hosts": 2,
+    }  # fmt: skip
+
+
+def test_what_is_as_asked_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracked = "{balancer: {}, scaling: {track: requests, target: 900}}"
+    assert of_cluster(tracked, tmp_path, monkeypatch) == {}
+
+
+def test_an_image_that_this_machine_is_not_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "{image: {family: ubuntu-24.04}, scaling: {track: none}}"
+    assert of_cluster(other, tmp_path, monkeypatch) == {"image": "ubuntu-24.04"}

@@ -1,0 +1,95 @@
+"""What a cluster's declaration says of its scaling, its floors and the replacement of its hosts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from quartermaster.fleet.schema.base import Share
+from quartermaster.fleet.schema.planning import Capacity, Patching
+from quartermaster.fleet.schema.servers import Balancer, Cluster, Scaling, ScheduleEntry
+from quartermaster.infra.floors import next_floors
+from quartermaster.infra.refresh import instance_refresh
+from quartermaster.infra.scaling import target, warm_pool, warmup_seconds
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def cluster(balancer: Balancer | None = None, **scaling: Any) -> Cluster:
+    return Cluster(scaling=Scaling(**scaling), balancer=balancer)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "wanted"),
+    [
+        ({}, 65.0),
+        ({"target": 40}, 40),
+        ({"track": "requests"}, 1500),
+        ({"track": "requests", "target": 900}, 900),
+    ],
+)
+def test_the_target_is_what_capacity_says_unless_scaling_says_it(scaling: dict[str, Any], wanted: float) -> None:
+    assert target(cluster(**scaling), Capacity(unit=25, target_utilisation=0.65)) == wanted
+
+
+def test_a_warm_pool_is_of_a_fixed_size() -> None:
+    pool = warm_pool(cluster(warm_hosts=2), force=True)["warm_pool"]
+    assert (pool["min_size"], pool["max_group_prepared_capacity"]) == (2, 2)
+    assert warm_pool(cluster(), force=True) == {}
+
+
+def test_the_warm_up_is_what_is_left_after_the_launch_hook() -> None:
+    slow = Balancer(algorithm="round_robin", slow_start_seconds=60)
+    assert warmup_seconds(cluster(), hook=True) == 60
+    assert warmup_seconds(cluster(), hook=False) == 120
+    assert warmup_seconds(cluster(Balancer()), hook=True) == 120
+    assert warmup_seconds(cluster(slow), hook=True) == 180
+
+
+def test_hosts_patched_in_place_are_not_replaced_by_a_new_template() -> None:
+    assert instance_refresh(None, 3, warmup=60) is None
+    assert instance_refresh(Patching(), 3, warmup=60) is None
+
+
+def replaced(floor: int, **patching: Any) -> dict[str, Any]:
+    declared = instance_refresh(Patching(method="replace", **patching), floor, warmup=60)
+    assert declared is not None
+    found: dict[str, Any] = declared["preferences"]
+    return found
+
+
+def test_a_wave_is_what_may_be_missing_and_the_canary_goes_first() -> None:
+    found = replaced(8, wave=Share(25, percent=True), canary=1, soak_minutes=10)
+    assert found["min_healthy_percentage"] == 75
+    assert (found["checkpoint_percentages"], found["checkpoint_delay"]) == ([12, 100], "600")
+    assert found["auto_rollback"]
+
+
+def test_a_wave_in_hosts_is_a_share_of_the_floor() -> None:
+    assert replaced(8, wave=Share(2))["min_healthy_percentage"] == 75
+    assert replaced(0, wave=Share(2))["min_healthy_percentage"] == 90
+
+
+@pytest.mark.parametrize(("canary", "floor"), [(0, 3), (3, 3), (1, 0)])
+def test_without_a_canary_apart_there_is_no_checkpoint(canary: int, floor: int) -> None:
+    assert "checkpoint_percentages" not in replaced(floor, canary=canary)
+
+
+def entries(count: int) -> list[ScheduleEntry]:
+    return [ScheduleEntry(at=NOW + timedelta(hours=hour), min=3) for hour in range(count)]
+
+
+def test_what_has_been_is_not_declared_again() -> None:
+    declared, later = next_floors(entries(3), NOW + timedelta(minutes=61))
+    assert ([entry.at.hour for entry in declared if entry.at], later) == ([2], [])
+
+
+def test_a_long_plan_is_declared_as_far_as_an_old_one_and_a_new_one_fit_together() -> None:
+    daily = [ScheduleEntry(cron=f"0 {hour} * * *", min=3) for hour in range(5)]
+    declared, later = next_floors([*reversed(entries(200)), *daily], NOW)
+    assert declared[:5] == daily
+    assert len(declared) == 5 + 60
+    assert declared[5:] == entries(61)[1:]
+    assert later == entries(200)[61:]
