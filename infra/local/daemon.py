@@ -20,6 +20,7 @@ from typing import Any
 from quartermaster.fleet.aws import LocalCloud
 from quartermaster.fleet.journal import process_started
 from quartermaster.infra.local import (
+    moto_acm,
     moto_autoscaling,
     moto_ec2,
     moto_elbv2,
@@ -83,6 +84,7 @@ class Cloud:
         self._databases = Databases(world, self._network, self._slow_work)
         moto = moto_application()
         moto_ec2.install(world)
+        moto_acm.install(world.home / "authority")
         moto_elbv2.install(world)
         moto_groups_api.install(world)
         moto_group_settings.install()

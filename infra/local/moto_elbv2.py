@@ -12,7 +12,18 @@ from typing import Any
 from quartermaster.infra.local.balancer import BalancerSpec, Check, Front, Health, Pool, Server
 from quartermaster.infra.local.world import World
 
-__all__ = ["advance", "deregister", "draining", "install", "observe", "register", "servers", "specs", "states"]
+__all__ = [
+    "advance",
+    "correct",
+    "deregister",
+    "draining",
+    "install",
+    "observe",
+    "register",
+    "servers",
+    "specs",
+    "states",
+]
 
 _INITIAL = ("Elb.RegistrationInProgress", "Target registration is in progress")
 _CHECKING = ("Elb.InitialHealthChecking", "Initial health checks in progress")
@@ -99,6 +110,23 @@ def install(world: World) -> None:
     target_group.health_for = health_for
     backend.describe_target_health = describe
     backend.delete_load_balancer = delete_balancer
+    correct()
+
+
+def correct() -> None:
+    """Let moto take a deregistration delay of an hour, as AWS does. Call once."""
+    import moto.elbv2.models
+
+    backend: Any = moto.elbv2.models.ELBv2Backend
+    modify, delay = backend.modify_target_group_attributes, "deregistration_delay.timeout_seconds"
+
+    def modified(self: Any, target_group_arn: str, attributes: dict[str, Any]) -> None:
+        longest = str(attributes.get(delay)) == "3600"
+        modify(self, target_group_arn, {**attributes, delay: "3599"} if longest else attributes)
+        if longest:
+            self.target_groups[target_group_arn].attributes[delay] = "3600"
+
+    backend.modify_target_group_attributes = modified
 
 
 def backends(world: World) -> Iterator[Any]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from quartermaster.fleet.names import TAG_URN
@@ -17,6 +17,7 @@ __all__ = ["HARMLESS", "LOOKUPS"]
 
 HARMLESS = frozenset(
     {
+        "aws:acm/certificateValidation:CertificateValidation",
         "aws:autoscaling/policy:Policy",
         "aws:autoscaling/schedule:Schedule",
         "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
@@ -38,6 +39,25 @@ HARMLESS = frozenset(
 def _route_id(inputs: Inputs) -> str:
     """The id that the AWS provider gives a route."""
     return f"r-{inputs['routeTableId']}{zlib.crc32(str(inputs['destinationCidrBlock']).encode())}"
+
+
+def _record_id(inputs: Inputs) -> str:
+    """The id that the AWS provider gives a record."""
+    parts = (inputs["zoneId"], inputs["name"], inputs["type"], inputs.get("setIdentifier"))
+    return "_".join(str(part) for part in parts if part)
+
+
+def _our_certificate(client: Any, arn: str, tag: str) -> bool:
+    """Any number of certificates may bear one name."""
+    return {"Key": TAG_URN, "Value": tag} in client.list_tags_for_certificate(CertificateArn=arn)["Tags"]
+
+
+def _ours_in_dns(type_: str) -> Callable[[Any, str, str], bool]:
+    def ours(client: Any, id_: str, tag: str) -> bool:
+        found = client.list_tags_for_resource(ResourceType=type_, ResourceId=id_.rpartition("/")[2])
+        return {"Key": TAG_URN, "Value": tag} in found["ResourceTagSet"]["Tags"]
+
+    return ours
 
 
 def _our_key(client: Any, key: str, tag: str) -> bool:
@@ -156,6 +176,28 @@ _DATA: Mapping[str, Ask] = {
     "aws:s3/bucket:Bucket": Ask("s3", "list_buckets", "Buckets[?Name=='{bucket}'].Name"),
 }
 
+_NAMES: Mapping[str, Ask] = {
+    "aws:acm/certificate:Certificate": Ask(
+        "acm",
+        "list_certificates",
+        "CertificateSummaryList[?DomainName=='{domainName}'].CertificateArn",
+        keeps=_our_certificate,
+    ),
+    "aws:route53/healthCheck:HealthCheck": Ask(
+        "route53", "list_health_checks", "HealthChecks[].Id", keeps=_ours_in_dns("healthcheck")
+    ),
+    "aws:route53/record:Record": Ask(
+        "route53",
+        "list_resource_record_sets",
+        "ResourceRecordSets[?Name=='{name}.' && Type=='{type}' && (SetIdentifier || 'null')=='{setIdentifier}'].Name",
+        {"HostedZoneId": "{zoneId}"},
+        id_of=_record_id,
+    ),
+    "aws:route53/zone:Zone": Ask(
+        "route53", "list_hosted_zones", "HostedZones[?Name=='{name}.'].Id", keeps=_ours_in_dns("hostedzone")
+    ),
+}
+
 _ACCESS: Mapping[str, Ask] = {
     "aws:iam/instanceProfile:InstanceProfile": Ask(
         "iam",
@@ -188,5 +230,5 @@ _WATCHING: Mapping[str, Ask] = {
     ),
 }
 
-LOOKUPS: Mapping[str, Ask] = {**_EC2, **_SERVERS, **_DATA, **_ACCESS, **_WATCHING}
+LOOKUPS: Mapping[str, Ask] = {**_EC2, **_SERVERS, **_DATA, **_NAMES, **_ACCESS, **_WATCHING}
 """By type token."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from quartermaster.fleet.aws import LocalCloud
 from quartermaster.fleet.journal import process_started
 from quartermaster.infra import local
-from quartermaster.infra.local import moto_group_settings, moto_schedule
+from quartermaster.infra.local import moto_acm, moto_elbv2, moto_group_settings, moto_schedule
 from quartermaster.infra.local.moto_backup import install
 
 
@@ -24,6 +24,8 @@ def main() -> None:
     os.environ["MOTO_AMIS_PATH"] = str(Path(local.__file__).with_name("images.json"))
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     install()
+    moto_acm.install()
+    moto_elbv2.correct()
     moto_group_settings.install()
     moto_schedule.install()
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app

@@ -7,8 +7,10 @@ from itertools import chain
 
 from quartermaster.infra.local.provider import (
     backups,
-    balancing,
+    balancers,
+    certificates,
     databases,
+    dns,
     ec2_access,
     ec2_acls,
     ec2_endpoints,
@@ -16,12 +18,14 @@ from quartermaster.infra.local.provider import (
     ec2_vpc,
     identity,
     keys,
+    listeners,
     logs,
     notices,
     policies,
     scaling,
     schedules,
     storage,
+    target_groups,
     templates,
     watching,
 )
@@ -30,8 +34,9 @@ from quartermaster.infra.local.provider.kind import Kind, duplicate_free
 __all__ = ["TABLE"]
 
 _SERVICES = (
-    backups, balancing, databases, ec2_access, ec2_acls, ec2_endpoints, ec2_routes, ec2_vpc, identity, keys, logs,
-    notices, policies, scaling, schedules, storage, templates, watching,
+    backups, balancers, certificates, databases, dns, ec2_access, ec2_acls, ec2_endpoints, ec2_routes, ec2_vpc,
+    identity, keys, listeners, logs, notices, policies, scaling, schedules, storage, target_groups, templates,
+    watching,
 )  # fmt: skip
 
 TABLE: Mapping[str, Kind] = duplicate_free(chain.from_iterable(service.KINDS for service in _SERVICES))
