@@ -38,7 +38,7 @@ def configure(
     )
     scopes = [ops.scope("cluster", name) for name in ops.fleet.clusters]
     with ops.run("configure", scopes=scopes) as (run, lease):
-        steps = work.apply(plan, cache=ops.workspace.folder("cache"), s3=ops.cloud.client("s3"))
+        steps = work.apply(plan, cache=ops.workspace.folder("cache"), s3=ops.cloud.client("s3"), run=run.id)
         draw(run.record(lease.fenced(steps)))
         result = work.outcome(item.event for item in ops.journal.events(run.id))
         run.finish("failed" if result.failed else "done", result.to_json())

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import syslog
 import time
 import urllib.error
 import urllib.request
@@ -41,6 +42,7 @@ ENVIRONMENT = {
     "NEEDRESTART_MODE": "a",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
+_PLAIN = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
 _INST = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) (.*?)\[\w+\]\)", re.M)
 
 
@@ -124,14 +126,14 @@ def reboot(run: str, **_: Any) -> dict[str, Any]:
     return {"boot_id": now, "done": False}
 
 
-def converge(**_: Any) -> dict[str, Any]:
+def converge(run: str = "", **_: Any) -> dict[str, Any]:
     """Apply the bundle that the host holds, as at boot."""
     host, folder = _load("/etc/ops/host.json"), os.path.realpath(BUNDLE)
     if host is None or not os.path.exists(f"{folder}/site.yml"):
         raise Trouble("the host holds no bundle: it never converged; run `ops configure`")
     words = [word for name in ("cluster", "role") for word in ("-e", f"{name}={host[name]}")]
     book = ["ansible-playbook", "-i", "localhost,", "-c", "local", f"{folder}/site.yml", *words]
-    done = _run(book, cwd=folder, extra={"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"})
+    done = _run(book, cwd=folder, extra={**_PLAIN, "ANSIBLE_TARGET_LOG_INFO": f"run={run}"})
     if done.returncode != 0:
         fatal = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line]
         raise Trouble("converge failed: " + " ".join(fatal or [done.stderr[-500:]])[:1000])
@@ -268,9 +270,12 @@ ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Answer orders until the connection ends."""
+    """Answer orders until the connection ends; the host's log tells each that belongs to a run."""
+    syslog.openlog("ops-patch")
     for line in sys.stdin:
         order = json.loads(line)
+        if "run" in order:
+            syslog.syslog(f"run={order['run']} {order['order']}")
         try:
             answer: dict[str, Any] = {"ok": ORDERS[order.pop("order")](**order)}
         except Trouble as exc:

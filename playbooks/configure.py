@@ -85,8 +85,11 @@ def plan(inventory: Inventory, bundle: Bundle, *, bucket: str, check: bool = Fal
     return ConfigurePlan(inventory, bundle, bucket, check)
 
 
-def apply(plan: ConfigurePlan, *, cache: Path, s3: Any = None) -> Iterator[Event]:
-    """Carry the plan out. Changes bucket and hosts, unless it is a check. ``s3`` is a boto3 client."""
+def apply(plan: ConfigurePlan, *, cache: Path, s3: Any = None, run: str = "") -> Iterator[Event]:
+    """Carry the plan out. Changes bucket and hosts, unless it is a check. ``s3`` is a boto3 client.
+
+    ``run`` is the journal's id of it, which the hosts' logs tell too.
+    """
     begun = monotonic()
     if not plan.check:
         yield StepStarted(step="publish", title="publish the bundle", detail={"sha256": plan.bundle.sha256})
@@ -94,7 +97,7 @@ def apply(plan: ConfigurePlan, *, cache: Path, s3: Any = None) -> Iterator[Event
         yield StepFinished(step="publish", seconds=monotonic() - begun, changed=changed)
     for target in plan.inventory.targets:
         yield StepStarted(step="converge", host=target.id, zone=target.zone, title="converge")
-    yield from _converge(plan, cache)
+    yield from _converge(plan, cache, run)
 
 
 def outcome(events: Iterable[Event]) -> ConfigureResult:
@@ -109,13 +112,13 @@ def outcome(events: Iterable[Event]) -> ConfigureResult:
     return ConfigureResult(tuple(sorted(hosts, key=lambda host: (host.zone, host.id))))
 
 
-def _converge(plan: ConfigurePlan, cache: Path) -> Iterator[Event]:
+def _converge(plan: ConfigurePlan, cache: Path, run: str) -> Iterator[Event]:
     begun = monotonic()
     folder = plan.bundle.unpack(cache)
     archive = folder.with_suffix(".tar.gz")
     archive.write_bytes(plan.bundle.content)
     variables = {"ops_bundle_file": str(archive), "ops_bundle_folder": f"/opt/ops/bundles/{plan.bundle.sha256}"}
-    order = PlaybookOrder(folder / "site.yml", plan.inventory, variables, check=plan.check)
+    order = PlaybookOrder(folder / "site.yml", plan.inventory, variables, check=plan.check, run=run)
     changes: dict[str, list[str]] = defaultdict(list)
     errors: dict[str, str] = {}
     ended: dict[str, float] = {}

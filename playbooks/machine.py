@@ -76,7 +76,7 @@ class Machine(Protocol):
         """The new boot id, once the host is back."""
         ...
 
-    def converge(self) -> int:
+    def converge(self, run: str) -> int:
         """How many tasks changed something."""
         ...
 

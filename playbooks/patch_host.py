@@ -104,7 +104,7 @@ class HostWork:
             self._touched = True
             self._step("reboot", lambda: {"boot_id": self.machine.reboot(self.run)})
         if "converge" not in self.past.done:
-            self._step("converge", lambda: {"changed": self.machine.converge()})
+            self._step("converge", lambda: {"changed": self.machine.converge(self.run)})
         if self.plan.health:
             self._step("health", self._answers)
 
@@ -123,7 +123,7 @@ class HostWork:
             self._step("standby", self._enter, undo={"standby": self.host.id})
         self._step("drain", self._drained)
         self._step("rollback", self._rollback)
-        self._step("converge", lambda: {"changed": self.machine.converge()})
+        self._step("converge", lambda: {"changed": self.machine.converge(self.run)})
         if self.plan.health:
             self._step("health", self._answers)
         self._step("return", lambda: self.world.exit_standby(self.host.id))

@@ -78,8 +78,8 @@ class SshMachine:
                 return str(now)
         raise HostTrouble(f"host {self._id} did not come back within {_REBOOT_SECONDS:.0f} s of its reboot")
 
-    def converge(self) -> int:
-        return int(self._ask("converge", within=_TRANSACTION_SECONDS)["changed"])
+    def converge(self, run: str) -> int:
+        return int(self._ask("converge", within=_TRANSACTION_SECONDS, run=run)["changed"])
 
     def health(self, port: int, path: str, seconds: float) -> str:
         return str(self._ask("health", within=seconds + 30, port=port, path=path, seconds=seconds)["error"])

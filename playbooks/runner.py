@@ -56,6 +56,8 @@ class PlaybookOrder:
     variables: Mapping[str, Any] = field(default_factory=dict)
     check: bool = False
     """True: only tell what would change (``--check --diff``)."""
+    run: str = ""
+    """Id of the run: the hosts' own logs tell it in the line of every task."""
     forks: int = 10
     timeout_seconds: int = 1800
 
@@ -111,7 +113,7 @@ def _start(
         project_dir=str(order.playbook.parent),
         inventory=str(order.inventory.write(private)),
         extravars=dict(order.variables),
-        envvars=_environment(private, sockets),
+        envvars=_environment(order, private, sockets),
         cmdline="--check --diff" if order.check else None,
         forks=order.forks,
         timeout=order.timeout_seconds,
@@ -123,7 +125,7 @@ def _start(
     return thread  # type: ignore[no-any-return]
 
 
-def _environment(private: Path, sockets: Path) -> dict[str, str]:
+def _environment(order: PlaybookOrder, private: Path, sockets: Path) -> dict[str, str]:
     beside = Path(sys.executable).parent
     if not (beside / "ansible-playbook").exists():
         raise MissingPart(f"ansible-playbook is not in {beside}", remedy="make setup, or pip install ansible-core")
@@ -139,6 +141,7 @@ def _environment(private: Path, sockets: Path) -> dict[str, str]:
         "ANSIBLE_INJECT_FACT_VARS": "0",
         "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist={_PERSIST_SECONDS}s",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
+        "ANSIBLE_TARGET_LOG_INFO": f"run={order.run}" if order.run else "",
     }
 
 

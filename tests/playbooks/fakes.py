@@ -119,7 +119,7 @@ class FakeMachine:
         self.reboot_required = False
         return str(self.boots)
 
-    def converge(self) -> int:
+    def converge(self, run: str) -> int:
         self._may("converge")
         return 0
 
