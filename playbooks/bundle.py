@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.fleet.keepalive import keep_alive
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
@@ -76,12 +77,15 @@ def cluster_vars(fleet: Fleet, cluster: str) -> dict[str, Any]:
     """Variables of one cluster's hosts: facts of the fleet, then the user's own, which win."""
     declared = fleet.clusters[cluster]
     values: dict[str, Any] = {"cluster": cluster, "role": declared.role, "ops_fleet": fleet.fleet}
-    if declared.balancer is not None:
+    if (found := fleet.balancer_of(cluster)) is not None:
+        owner, balancer = found
         values |= {
-            "web_port": declared.balancer.port,
-            "web_health_path": declared.balancer.health,
-            "web_shutdown_seconds": max(1, declared.balancer.drain_seconds),
+            "web_port": balancer.port,
+            "web_keepalive_seconds": keep_alive(fleet, owner, balancer).host,
+            "web_shutdown_seconds": max(1, balancer.drain_seconds),
         }
+        if balancer.health.startswith("/"):
+            values["web_health_path"] = balancer.health
     return values | dict(fleet.ansible.vars)
 
 

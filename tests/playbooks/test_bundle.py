@@ -50,6 +50,14 @@ def test_playbooks_roles_and_settings_are_in_it() -> None:
     assert json.loads(found["vars/web.json"])["web_port"] == 8080
 
 
+def test_hosts_keep_connections_longer_than_the_balancer_that_they_stand_behind() -> None:
+    weighted = {"algorithm": "weighted", "weights": {"web": 9, "canary": 1}, "idle_seconds": 100, "port": 8080}
+    found = contents(build(fleet(clusters={"web": {"balancer": weighted}, "canary": {"role": "web"}})).content)
+    for name in ("web", "canary"):
+        settings = json.loads(found[f"vars/{name}.json"])
+        assert (settings["web_port"], settings["web_keepalive_seconds"]) == (8080, 115)
+
+
 def test_own_variables_win() -> None:
     found = contents(build(fleet(ansible={"vars": {"web_port": 81}})).content)
     assert json.loads(found["vars/web.json"])["web_port"] == 81
