@@ -27,6 +27,7 @@ from quartermaster.infra.local.provider import (
     storage,
     target_groups,
     templates,
+    trails,
     watching,
 )
 from quartermaster.infra.local.provider.kind import Kind, duplicate_free
@@ -35,7 +36,7 @@ __all__ = ["TABLE"]
 
 _SERVICES = (
     backups, balancers, certificates, databases, dns, ec2_access, ec2_acls, ec2_endpoints, ec2_routes, ec2_vpc,
-    identity, keys, listeners, logs, notices, policies, scaling, schedules, storage, target_groups, templates,
+    identity, keys, listeners, logs, notices, policies, scaling, schedules, storage, target_groups, templates, trails,
     watching,
 )  # fmt: skip
 
