@@ -11,7 +11,7 @@ import pytest
 from quartermaster.infra.local.provider.engine import compare
 from quartermaster.infra.local.provider.kind import Api, is_gone
 from quartermaster.infra.local.provider.table import TABLE
-from quartermaster.infra.local.provider.values import project
+from quartermaster.infra.local.provider.values import plain, project
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:shop-dev-notices"
 ALARM = {
@@ -142,3 +142,25 @@ def test_a_topic_policy_falls_back_to_the_accounts_own(api: Api) -> None:
 def test_a_subscription_lives(api: Api) -> None:
     given = {"topic": TOPIC, "protocol": "https", "endpoint": "https://hooks.shop.example/ops"}
     lives(api, "aws:sns/topicSubscription:TopicSubscription", given)
+
+
+def test_a_trail_lives(api: Api) -> None:
+    given = {
+        "name": "shop-dev-trail",
+        "s3BucketName": "shop-dev-trail",
+        "isMultiRegionTrail": True,
+        "includeGlobalServiceEvents": True,
+        "enableLogFileValidation": True,
+        "enableLogging": True,
+        "tags": {"ops:fleet": "shop"},
+    }
+    lives(api, "aws:cloudtrail/trail:Trail", given, enableLogging=False, enableLogFileValidation=False)
+
+
+def test_a_value_not_known_yet_is_not_judged() -> None:
+    from pulumi.provider.experimental.property_value import PropertyValue
+    from pulumi.runtime import rpc
+
+    unknown = plain(PropertyValue(rpc.UNKNOWN))
+    kind = TABLE["aws:cloudwatch/dashboard:Dashboard"]
+    assert list(kind.refuse({"dashboardName": "shop", "dashboardBody": unknown})) == []
