@@ -72,7 +72,7 @@ def _update_trail(api: Api, id_: str, old: Given, new: Given) -> None:
 
 
 def _delete_trail(api: Api, id_: str, state: Given) -> None:
-    api.client("cloudtrail").delete_trail(Name=id_)
+    api.client("cloudtrail").delete_trail(Name=id_.rpartition("/")[2])
 
 
 def _refuse_trail(given: Given) -> Iterator[tuple[str, str]]:
