@@ -16,6 +16,7 @@ from quartermaster.infra.access import ClusterAccess
 from quartermaster.infra.alarms import alarms
 from quartermaster.infra.backup import Backup
 from quartermaster.infra.balancer import Balancer
+from quartermaster.infra.baseline import Baseline
 from quartermaster.infra.bucket import POINTER, Bucket, bucket_name
 from quartermaster.infra.cluster import HOOK, Cluster
 from quartermaster.infra.component import Component, tag_everything
@@ -63,6 +64,8 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
         name: _cluster(fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases)
         for name in fleet.clusters
     }
+    if fleet.account_baseline == "create":
+        Baseline(layout, facts.account, tls=facts.tls)
     Watch(
         layout,
         alarms(fleet, layout),
