@@ -1,65 +1,163 @@
-"""How long connections live at the balancer and at the hosts behind it."""
+"""One HTTP/1.1 keep-alive connection on asyncio: the client under ``load.py``, small because it must cost little.
+
+GET only, no TLS, no redirects: it measures a balancer, it does not browse.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import asyncio
 
-if TYPE_CHECKING:
-    from quartermaster.fleet.schema import Fleet
-    from quartermaster.fleet.schema.servers import Balancer
+__all__ = ["Connection", "Dropped", "Target"]
 
-__all__ = ["KeepAlive", "keep_alive"]
-
-_IDLE = {"application": 60, "network": 350}
-"""AWS's own: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
-and https://docs.aws.amazon.com/elasticloadbalancing/latest/network/update-idle-timeout.html"""
-_LEAST_IDLE = 10
-"""Below it a slow answer, rather than a lost host, would be cut off."""
-_CLIENT, _LEAST_CLIENT = 300, 60
-"""AWS's default is an hour; for a zonal shift to end in time its guide names 300 seconds. The attribute begins at 60.
-https://docs.aws.amazon.com/r53recovery/latest/dg/arc-zonal-shift.resource-types.app-load-balancers.html"""
-_DNS_SECONDS = 60
-"""TTL of a balancer's DNS name, as long as clients go on to a zone that was taken out of it."""
-_LONGER = 15
-"""By that much a host keeps an idle connection longer than the balancer that uses it."""
-_HOST = 75
-"""nginx's own: https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_timeout"""
+_HEAD_LIMIT = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class KeepAlive:
-    """In seconds."""
+class Dropped(ConnectionError):
+    """The server ended the connection before its answer was whole. ``answered``: some byte of it had arrived."""
 
-    idle: int
-    """How long the balancer keeps a connection over which nothing comes."""
-    client: int
-    """How long a client keeps one connection at all; application balancers only."""
-    host: int
-    """How long a host keeps an idle connection."""
+    def __init__(self, answered: bool) -> None:
+        super().__init__("connection ended before the answer was whole")
+        self.answered = answered
 
 
-def keep_alive(fleet: Fleet, cluster: str, balancer: Balancer) -> KeepAlive:
-    """The times of a cluster's balancer, so that the zone objective can be met. Pure.
+class Target:
+    """Where the requests go, the request spelled out once."""
 
-    A request to a host that was just lost hangs until the balancer's idle timeout: detection (``unhealthy_after``
-    checks) and that timeout together end within the objective. A client that keeps its connection stays with a zone
-    that was left: after detection and the DNS name's TTL it is made to open another within the objective. Without
-    an objective the idle timeout is AWS's own. Where the objective is shorter than AWS can do, this is its least.
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self.host = host
+        self.port = port
+        name = f"[{host}]" if ":" in host else host
+        self.request = (
+            f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: quartermaster-load\r\nAccept: */*\r\n\r\n"
+        ).encode()
 
-    A host of an application balancer keeps an idle connection longer than the balancer, which otherwise sends a
-    request into one that the host just closed, and answers 502. A network balancer forgets idle connections without a
-    word to the client, so before it the host closes first.
-    """
-    objectives = fleet.recovery.objectives.get(cluster)
-    zone = objectives.zone if objectives is not None else None
-    idle, client = _IDLE[balancer.kind], _CLIENT
-    if zone is not None:
-        left = int(zone.rto.total_seconds()) - balancer.check_seconds * balancer.unhealthy_after
-        client = min(_CLIENT, max(_LEAST_CLIENT, left - _DNS_SECONDS))
-        if balancer.kind == "application":
-            idle = min(idle, max(_LEAST_IDLE, left))
-    if balancer.idle_seconds != "auto":
-        idle = balancer.idle_seconds
-    host = idle + _LONGER if balancer.kind == "application" else min(_HOST, idle - _LONGER)
-    return KeepAlive(idle, client, host)
+    async def connect(self) -> Connection:
+        """A fresh connection. Raises OSError where nothing listens."""
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, self.host, self.port)
+        return connection
+
+
+class Connection(asyncio.Protocol):
+    """Sends one request at a time and reads its answer to the end, so that the next may follow."""
+
+    def __init__(self) -> None:
+        self.usable = False
+        """Open, and the last answer allows another request."""
+        self.used = False
+        """At least one request was answered on it: it is reused from now on."""
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[int] | None = None
+        self._buffer = bytearray()
+        self._answered = False
+        self._status = 0
+        self._left: int | None = None
+        """Bytes of the body still to come; None before the head, -1 until close, -2 chunked."""
+        self._skip = 0
+        """Bytes of the chunk under way, its line end included, still to come."""
+        self._keep = True
+
+    async def get(self, target: Target) -> int:
+        """The status of one GET. Raises Dropped when the connection ends first."""
+        assert self._transport is not None
+        if not self.usable:
+            raise Dropped(answered=False)
+        self._buffer.clear()
+        self._answered, self._left, self._skip = False, None, 0
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(target.request)
+        try:
+            status = await self._waiter
+        finally:
+            self._waiter = None
+        self.used = True
+        return status
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.usable = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None or self._waiter.done():  # nothing was asked: a server that speaks first is odd
+            self.close()
+            return
+        self._answered = True
+        self._buffer += data
+        if self._left is None and not self._read_head():
+            if len(self._buffer) > _HEAD_LIMIT:
+                self.close()
+            return
+        self._read_body()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.usable = False
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._left == -1 and exc is None:  # the end of the connection is the end of this body
+            self._waiter.set_result(self._status)
+        else:
+            self._waiter.set_exception(Dropped(self._answered))
+
+    def _read_head(self) -> bool:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
+        del self._buffer[: end + 4]
+        version, _, rest = lines[0].partition(" ")
+        status = rest[:3]
+        if not version.startswith("HTTP/1.") or not status.isdigit():
+            self.close()
+            return False
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+        }
+        self._status = int(status)
+        wish = headers.get("connection", "").lower()
+        self._keep = wish != "close" and (version != "HTTP/1.0" or wish == "keep-alive")
+        if self._status in (204, 304):
+            self._left = 0
+        elif "chunked" in headers.get("transfer-encoding", "").lower():
+            self._left = -2
+        else:
+            length = headers.get("content-length", "")
+            self._left = int(length) if length.isdigit() else -1
+        return True
+
+    def _read_body(self) -> None:
+        assert self._left is not None and self._waiter is not None
+        if self._left == -1:
+            self._buffer.clear()
+            return
+        if self._left == -2:
+            whole = self._chunks_over()
+        else:
+            self._left -= len(self._buffer)
+            self._buffer.clear()
+            whole = self._left <= 0
+        if whole:
+            if not self._keep:
+                self.close()
+            self._waiter.set_result(self._status)
+
+    def _chunks_over(self) -> bool:
+        """Eat whole chunks; whether the last one has come (RFC 9112, 7.1)."""
+        while True:
+            eaten = min(self._skip, len(self._buffer))
+            del self._buffer[:eaten]
+            self._skip -= eaten
+            line, found, _ = self._buffer.partition(b"\r\n")
+            if self._skip or not found:
+                return False
+            size = int(line.split(b";")[0], 16)
+            if size == 0:
+                return b"\r\n\r\n" in self._buffer
+            del self._buffer[: len(line) + 2]
+            self._skip = size + 2

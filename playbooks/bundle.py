@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quartermaster.fleet.connections import keep_alive
 from quartermaster.fleet.errors import Fault, InputError
-from quartermaster.fleet.keepalive import keep_alive
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quartermaster.fleet.keepalive import KeepAlive, keep_alive
+from quartermaster.fleet.connections import KeepAlive, keep_alive
 from quartermaster.fleet.schema import Fleet
 
 
