@@ -22,9 +22,17 @@ _FLOW_LOG_DAYS = 14
 class Network(Component):
     """VPC, subnets, gateways, routes; of a network that exists only the ids: nothing of it is touched."""
 
-    def __init__(self, layout: Layout, *, endpoints: Sequence[str] = (), replicas: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        endpoints: Sequence[str] = (),
+        replicas: bool = False,
+        logs_key: pulumi.Input[str] | None = None,
+    ) -> None:
         super().__init__("Network", "network")
         self._layout = layout
+        self._logs_key = logs_key
         if layout.vpc:
             self.vpc_id = pulumi.Output.from_input(layout.vpc)
             self._ids = {subnet: pulumi.Output.from_input(subnet.id) for subnet in layout.subnets}
@@ -119,6 +127,7 @@ class Network(Component):
             "flow-log",
             name=f"/ops/{layout.fleet}/{layout.stack}/flow-log",
             retention_in_days=_FLOW_LOG_DAYS,
+            kms_key_id=self._logs_key,
             opts=self.child(),
         )
         role = aws.iam.Role(
