@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from quartermaster.infra.local.provider.ec2_vpc import LEFTOVERS
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
 from quartermaster.infra.local.provider.tagging import as_map, ec2_retag, read_tags, tag_on_create
@@ -75,6 +77,12 @@ def _delete_route(api: Api, id_: str, state: Given) -> None:
     )
 
 
+def _refuse_route(given: Given) -> Iterable[tuple[str, str]]:
+    hops = [name for name in _NEXT_HOPS if name in given]
+    if len(hops) != 1:
+        yield (hops or ["gatewayId"])[-1], f"a route leads to one hop, not to {' and '.join(hops) or 'none'}"
+
+
 def _create_association(api: Api, given: Given) -> str:
     answer = api.client("ec2").associate_route_table(RouteTableId=given["routeTableId"], SubnetId=given["subnetId"])
     return str(answer["AssociationId"])
@@ -114,6 +122,7 @@ KINDS = (
         fixed="routeTableId destinationCidrBlock",
         live="gatewayId natGatewayId",
         needs="routeTableId destinationCidrBlock",
+        refuse=_refuse_route,
     ),
     Kind(
         "aws:ec2/routeTableAssociation:RouteTableAssociation",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.tagging import as_map, ec2_retag, read_tags, tag_on_create
 
 __all__ = ["KINDS"]
 
 LEFTOVERS = ("DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure")
 """Answers while something that was just deleted still lets go."""
+
+_CIDR = Limit(r"[\d.]+/(1[6-9]|2[0-8])", "networks and subnets are /16 to /28")
 
 
 def _arn(api: Api, kind: str, id_: str) -> str:
@@ -154,15 +157,23 @@ def _delete_address(api: Api, id_: str, state: Given) -> None:
 
 def _create_nat(api: Api, given: Given) -> str:
     ec2 = api.client("ec2")
+    address = {"AllocationId": given["allocationId"]} if given.get("allocationId") else {}
     answer = ec2.create_nat_gateway(
         SubnetId=given["subnetId"],
-        AllocationId=given["allocationId"],
+        **address,
         ConnectivityType=given.get("connectivityType", "public"),
         TagSpecifications=tag_on_create("natgateway", given),
     )
     id_: str = answer["NatGateway"]["NatGatewayId"]
     api.wait(f"NAT gateway {id_} is available", lambda: _nat_state(api, id_) == "available")
     return id_
+
+
+def _refuse_nat(given: Given) -> Iterable[tuple[str, str]]:
+    if given.get("connectivityType", "public") == "public" and "allocationId" not in given:
+        yield "allocationId", "a public NAT gateway needs an address"
+    if given.get("connectivityType") == "private" and "allocationId" in given:
+        yield "allocationId", "a private NAT gateway has no public address"
 
 
 def _nat_state(api: Api, id_: str) -> str:
@@ -199,6 +210,7 @@ KINDS = (
         fixed="cidrBlock",
         live="enableDnsHostnames enableDnsSupport tags",
         needs="cidrBlock",
+        limits={"cidrBlock": _CIDR},
     ),
     Kind(
         "aws:ec2/subnet:Subnet",
@@ -209,6 +221,7 @@ KINDS = (
         fixed="vpcId cidrBlock availabilityZone",
         live="mapPublicIpOnLaunch tags",
         needs="vpcId cidrBlock availabilityZone",
+        limits={"cidrBlock": _CIDR},
     ),
     Kind(
         "aws:ec2/internetGateway:InternetGateway",
@@ -235,6 +248,7 @@ KINDS = (
         delete=_delete_nat,
         fixed="subnetId allocationId connectivityType",
         live="tags",
-        needs="subnetId allocationId",
+        needs="subnetId",
+        refuse=_refuse_nat,
     ),
 )
