@@ -64,7 +64,7 @@ def _of_job(job: Job, scope: Scope, types: Sequence[str]) -> list[Statement]:
 def _on_resources(scope: Scope, rights: Iterable[Any], *, writes: bool) -> list[Statement]:
     """On what the stack is made of: by name, by tag, or on everything where AWS knows nothing narrower."""
     everywhere: set[str] = set()
-    by_name: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    by_name: dict[tuple[bool, tuple[str, ...]], set[str]] = defaultdict(set)
     by_tag: dict[str, set[str]] = defaultdict(set)
     made: dict[str, set[str]] = defaultdict(set)
     for one in rights:
@@ -77,11 +77,13 @@ def _on_resources(scope: Scope, rights: Iterable[Any], *, writes: bool) -> list[
             if action in unscoped():
                 everywhere.add(action)
             elif one.names:
-                by_name[one.names].add(action)
+                by_name[one.zoned, one.names].add(action)
             for pattern in one.tagged if action not in unscoped() else ():
                 by_tag[pattern].add(action)
     found = [allow(sorted(everywhere), ["*"])] if everywhere else []
-    found += [allow(sorted(actions), scope.arns(names)) for names, actions in sorted(by_name.items())]
+    for (zoned, names), actions in sorted(by_name.items()):
+        more = {"Condition": scope.records()} if zoned else {}
+        found.append(allow(sorted(actions), scope.arns(names), **more))
     ours, asked = scope.tags("aws:ResourceTag"), scope.tags("aws:RequestTag")
     for actions, patterns in _together(by_tag):
         found.append(allow(actions, scope.arns(_whole(patterns)), Condition={"StringEquals": ours}))

@@ -30,7 +30,11 @@ class Rights:
     names: tuple[str, ...]
     tagged: tuple[str, ...]
     passes: str
+    """A service that a role of the stack is handed to."""
     linked: str
+    """A service that makes a role for itself."""
+    zoned: bool
+    """Only on records of the fleet's DNS zone."""
 
     @property
     def writes(self) -> frozenset[str]:
@@ -46,6 +50,8 @@ class Scope:
     stack: str
     account: str
     regions: tuple[str, ...]
+    zone: str = ""
+    """The DNS zone whose records are its own."""
 
     def arns(self, patterns: Iterable[str]) -> list[str]:
         """The patterns filled in, for each region where they name one."""
@@ -65,6 +71,14 @@ class Scope:
         """What the names of the stack's resources begin with, also of those that are cut short."""
         head = f"{physical(self.fleet, self.stack, limit=255)}-"
         return f"{head[: limit - _HASH].rstrip('-')}*" if len(head) > limit - _HASH else f"{head}*"
+
+    def records(self) -> dict[str, Any]:
+        """The condition that records are of the zone; it holds where a call names none.
+
+        https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
+        """
+        names = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+        return {"ForAllValues:StringLike": {names: [self.zone, f"*.{self.zone}"]}}
 
     def tags(self, key: str) -> dict[str, str]:
         """The condition that ``aws:RequestTag`` or ``aws:ResourceTag`` are this stack's."""
@@ -104,4 +118,5 @@ def _rights(entry: Mapping[str, Any]) -> Rights:
         tagged=tuple(entry.get("tagged", ())),
         passes=entry.get("passes", ""),
         linked=entry.get("linked", ""),
+        zoned=entry.get("zoned", False),
     )

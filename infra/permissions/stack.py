@@ -31,7 +31,7 @@ def stack_policies(fleet: Fleet, stack: str, job: Job) -> list[Policy]:
     """What the job needs on the stack's resources, its state included. Asks no cloud."""
     declared = fleet.stacks[stack]
     regions = tuple(region for region in (fleet.region, fleet.recovery_region) if region)
-    scope = Scope(fleet.fleet, stack, declared.account or LOCAL_ACCOUNT, regions)
+    scope = Scope(fleet.fleet, stack, declared.account or LOCAL_ACCOUNT, regions, fleet.dns.zone if fleet.dns else "")
     found = policies(job, scope, declared_types(fleet, stack), declared.state)
     name = physical(fleet.fleet, stack, f"ops-{job}", limit=125)
     numbers = [f"-{number}" for number in range(1, len(found) + 1)] if len(found) > 1 else [""]

@@ -31,10 +31,10 @@ from quartermaster.infra.permissions.rights import Scope, load_rights, unscoped
 from quartermaster.infra.policies import allow
 
 ROOT = Path(__file__).parents[2]
-SCOPE = Scope("shop", "prod", "123456789012", ("eu-west-1", "eu-central-1"))
+SCOPE = Scope("shop", "prod", "123456789012", ("eu-west-1", "eu-central-1"), "shop.example")
 SESSION = Session()
 STATE = "s3://shop-ops-state"
-SERVICES = {"elasticloadbalancing": "elbv2", "serverlessrepo": "serverlessrepo"}
+SERVICES = {"elasticloadbalancing": "elbv2"}
 """IAM's word for a service and botocore's, where they differ."""
 NO_OPERATION = {
     # Permissions that are asked for along with other operations.
@@ -46,7 +46,6 @@ NO_OPERATION = {
     "s3:GetReplicationConfiguration", "s3:ListAllMyBuckets", "s3:ListBucket", "s3:ListBucketVersions",
     "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration",
     "s3:PutBucketPublicAccessBlock", "s3:GetBucketPublicAccessBlock", "s3:DeleteObjectVersion",
-    "serverlessrepo:CreateCloudFormationChangeSet",
 }  # fmt: skip
 ANOTHER_ACTION = {
     # Operation to the action that allows it.
@@ -242,6 +241,12 @@ def test_who_only_reads_writes_nothing_but_the_locks_of_the_state() -> None:
         ("s3:PutObject", "arn:aws:s3:::shop-ops-state/*/locks/*"),
         ("s3:DeleteObject", "arn:aws:s3:::shop-ops-state/*/locks/*"),
     }
+
+
+def test_records_are_changed_in_the_fleets_own_zone_only() -> None:
+    changing = allowed("provision", "route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z1")
+    names = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+    assert changing == [{"ForAllValues:StringLike": {names: ["shop.example", "*.shop.example"]}}]
 
 
 def test_patching_deletes_no_database_and_drilling_only_what_a_drill_made() -> None:
