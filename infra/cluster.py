@@ -107,6 +107,7 @@ class Cluster(Component):
                 "heartbeat_timeout": _HOOK_SECONDS,
             }
         ]
+        metrics: Any = list(_METRICS)
         needed = [*ready, *([balancer.listener] if balancer else [])]
         force = not self._layout.protect
         return aws.autoscaling.Group(
@@ -127,7 +128,7 @@ class Cluster(Component):
             default_instance_warmup=self._warmup,
             # Replaces spot instances before they are taken away; none of ours is one.
             capacity_rebalance=False,
-            enabled_metrics=list(_METRICS),
+            enabled_metrics=metrics,
             metrics_granularity="1Minute",
             initial_lifecycle_hooks=hooks if hook else None,
             instance_refresh=refresh,
