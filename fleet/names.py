@@ -5,11 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-__all__ = ["TAG_CLUSTER", "TAG_FLEET", "TAG_STACK", "TAG_URN", "limited", "log_group_name", "physical", "tags"]
+__all__ = [
+    "TAG_BACKUP",
+    "TAG_CLUSTER",
+    "TAG_FLEET",
+    "TAG_STACK",
+    "TAG_URN",
+    "backup_tag",
+    "limited",
+    "log_group_name",
+    "physical",
+    "tags",
+]
 
 TAG_FLEET = "ops:fleet"
 TAG_STACK = "ops:stack"
 TAG_CLUSTER = "ops:cluster"
+TAG_BACKUP = "ops:backup"
+"""Set on what the stack's backup plan takes; its value names the stack, so that no other plan takes it too."""
 TAG_URN = "ops:urn"
 """Set on every taggable resource: by it an interrupted create is found again."""
 
@@ -24,6 +37,11 @@ def limited(name: str, limit: int) -> str:
     if len(name) <= limit:
         return name
     return f"{name[: limit - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def backup_tag(fleet: str, stack: str) -> str:
+    """The value of ``ops:backup``."""
+    return f"{fleet}/{stack}"
 
 
 def log_group_name(fleet: str, stack: str, cluster: str) -> str:

@@ -11,7 +11,7 @@ from quartermaster.fleet.names import log_group_name
 from quartermaster.fleet.schema.servers import Cluster
 from quartermaster.infra.bucket import Bucket
 from quartermaster.infra.component import Component
-from quartermaster.infra.database import Database
+from quartermaster.infra.database import Used
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.permissions.hosts import Reach, host_policy
@@ -38,7 +38,7 @@ class ClusterAccess(Component):
         vpc_id: pulumi.Input[str],
         keys: Keys,
         bucket: Bucket,
-        databases: Mapping[str, Database],
+        databases: Mapping[str, Used],
         buckets: Mapping[str, pulumi.Input[str]] | None = None,
     ) -> None:
         super().__init__("ClusterAccess", f"{name}-access")
@@ -114,7 +114,7 @@ class ClusterAccess(Component):
         account: str,
         keys: Keys,
         bucket: Bucket,
-        used: Sequence[Database],
+        used: Sequence[Used],
         buckets: Sequence[pulumi.Input[str]],
     ) -> aws.iam.InstanceProfile:
         layout = self._layout
@@ -129,8 +129,8 @@ class ClusterAccess(Component):
             key=keys.data.arn,
             bundles=bucket.bucket.arn,
             logs=self._log_group(name, keys).arn,
-            tables=pulumi.Output.all(*(item.table.arn for item in used if item.table is not None)),
-            secrets=pulumi.Output.all(*(item.secret.arn for item in used if item.secret is not None)),
+            tables=pulumi.Output.all(*(item.table_arn for item in used if item.table_arn is not None)),
+            secrets=pulumi.Output.all(*(item.secret_arn for item in used if item.secret_arn is not None)),
             buckets=pulumi.Output.all(*buckets),
         ).apply(lambda found: host_policy(Reach(layout.region, account, layout.name(name), **found)))
         aws.iam.RolePolicy(name, name="host", role=role.name, policy=policy, opts=self.child())

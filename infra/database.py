@@ -1,33 +1,44 @@
-"""A database: PostgreSQL on RDS with its standby and replicas, or a DynamoDB table."""
+"""A database of the fleet, as clusters know it: whom it admits, its login, its table."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
+from typing import Protocol
 
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.fleet.names import TAG_BACKUP, backup_tag
 from quartermaster.fleet.schema import Database as Declared
 from quartermaster.infra.component import Component
+from quartermaster.infra.keyring import There
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.login import Rotation, first_password, login, rotate
+from quartermaster.infra.maintenance import Windows
+from quartermaster.infra.postgres import Place, Servers
+from quartermaster.infra.table import table
 
-__all__ = ["POSTGRES_PORT", "Database", "password_of"]
-
-POSTGRES_PORT = 5432
-_USER = "ops"
-_BACKUP_DAYS = 7
-"""Of RDS itself, for point-in-time restore; the vault keeps the rest."""
+__all__ = ["Database", "RecoveryDatabase", "Used"]
 
 
-def password_of(seed: bytes, name: str) -> str:
-    """The database's first password: the same in each attempt, so that an interrupted one is gone on with."""
-    return hmac.new(seed, f"database {name}".encode(), hashlib.sha256).hexdigest()[:40]
+class Used(Protocol):
+    """What a cluster that uses a database needs of it, in whichever region."""
+
+    table_arn: pulumi.Output[str] | None
+    """Of a DynamoDB table …"""
+    secret_arn: pulumi.Output[str] | None
+    """… or of the login of a PostgreSQL database."""
+
+    def admit(self, cluster: str, hosts: aws.ec2.SecurityGroup) -> None:
+        """Let the hosts of a cluster in."""
 
 
 class Database(Component):
-    """One database of the fleet. ``table`` or ``instance`` and ``secret`` are set, by its engine."""
+    """One database, by its engine: PostgreSQL with its standby and replicas, or a DynamoDB table.
+
+    ``place`` is where the servers of a PostgreSQL database go. ``there`` is the recovery region, where the fleet has an
+    objective for losing the region: a table has a replica there then, and a login a copy. The replica of a PostgreSQL
+    database needs a network there, so it is made of its own: RecoveryDatabase.
+    """
 
     def __init__(
         self,
@@ -35,137 +46,81 @@ class Database(Component):
         name: str,
         declared: Declared,
         *,
-        vpc_id: pulumi.Input[str],
-        subnet_group: pulumi.Input[str],
+        place: Place | None,
         key_arn: pulumi.Input[str],
+        there: There | None,
+        rotation: Rotation | None,
+        windows: Windows,
+        upgrades: bool,
+        last_snapshot: str,
         seed: bytes,
     ) -> None:
         super().__init__("Database", f"{name}-database")
-        self._layout, self._name = layout, name
-        self.table: aws.dynamodb.Table | None = None
+        self.table_arn: pulumi.Output[str] | None = None
+        self.secret_arn: pulumi.Output[str] | None = None
         self.instance: aws.rds.Instance | None = None
-        self.secret: aws.secretsmanager.Secret | None = None
-        if declared.engine == "dynamodb":
-            self.table = self._table(declared, key_arn)
+        self._servers: Servers | None = None
+        tags = {TAG_BACKUP: backup_tag(layout.fleet, layout.stack)}
+        if place is None:
+            made = table(self, layout, name, declared, key_arn=key_arn, there=there, tags=tags)
+            self.table_arn = made.arn
         else:
-            self._group = aws.ec2.SecurityGroup(
-                name,
-                name=layout.name(f"{name}-database"),
-                description=f"Database {name}",
-                vpc_id=vpc_id,
-                opts=self.child(),
-            )
-            password = pulumi.Output.secret(password_of(seed, name))
-            self.instance = self._postgres(declared, subnet_group, key_arn, password)
-            self.secret = self._secret(key_arn, password)
+            password = pulumi.Output.secret(first_password(seed, name))
+            self._servers = servers = Servers(self, layout, name, declared, place, windows)
+            self.instance = servers.primary(password, upgrades=upgrades, last_snapshot=last_snapshot, tags=tags)
+            known = login(self, layout, name, self.instance, password, key_arn=key_arn, there=there)
+            self.secret_arn = known[0].arn
+            if rotation is not None:
+                rotate(self, layout, name, servers, known, rotation)
             for number in range(1, declared.replicas + 1):
-                self._replica(number, declared)
-        self.register_outputs({"arn": self.arn})
-
-    @property
-    def arn(self) -> pulumi.Output[str]:
-        """What backups are taken of."""
-        made = self.table or self.instance
-        assert made is not None
-        return made.arn
+                servers.replica(f"{name}-replica-{number}", self.instance.identifier)
+        self.register_outputs({"arn": self.instance.arn if self.instance else self.table_arn})
 
     def admit(self, cluster: str, hosts: aws.ec2.SecurityGroup) -> None:
         """Let the hosts of a cluster in. Tables have no door: their hosts' role decides."""
-        if self.instance is None:
-            return
-        aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-{cluster}",
-            security_group_id=self._group.id,
-            ip_protocol="tcp",
-            from_port=POSTGRES_PORT,
-            to_port=POSTGRES_PORT,
-            referenced_security_group_id=hosts.id,
-            opts=self.child(),
-        )
+        if self._servers is not None:
+            self._servers.admit(cluster, hosts.id)
 
-    def _postgres(
-        self,
-        declared: Declared,
-        subnet_group: pulumi.Input[str],
-        key_arn: pulumi.Input[str],
-        password: pulumi.Output[str],
-    ) -> aws.rds.Instance:
-        identifier = self._layout.name(self._name)
-        protect = self._layout.protect
-        return aws.rds.Instance(
-            self._name,
-            identifier=identifier,
-            engine="postgres",
-            engine_version=declared.version,
-            instance_class=declared.instance,
-            allocated_storage=declared.storage_gib,
-            storage_type="gp3",
-            storage_encrypted=True,
-            kms_key_id=key_arn,
-            db_name=self._name.replace("-", "_"),
-            username=_USER,
-            password=password,
-            port=POSTGRES_PORT,
-            db_subnet_group_name=subnet_group,
-            vpc_security_group_ids=[self._group.id],
-            multi_az=declared.standby,
-            publicly_accessible=False,
-            backup_retention_period=_BACKUP_DAYS,
-            copy_tags_to_snapshot=True,
-            auto_minor_version_upgrade=False,
-            deletion_protection=protect,
-            skip_final_snapshot=not protect,
-            final_snapshot_identifier=f"{identifier}-final" if protect else None,
-            # The password is set once; whoever changes it later is not undone.
-            opts=self.child(protect=protect, ignore_changes=["password"]),
-        )
 
-    def _replica(self, number: int, declared: Declared) -> None:
-        assert self.instance is not None
-        aws.rds.Instance(
-            f"{self._name}-replica-{number}",
-            identifier=self._layout.name(f"{self._name}-replica-{number}"),
-            replicate_source_db=self.instance.identifier,
-            instance_class=declared.instance,
-            storage_type="gp3",
-            vpc_security_group_ids=[self._group.id],
-            publicly_accessible=False,
-            auto_minor_version_upgrade=False,
-            copy_tags_to_snapshot=True,
-            deletion_protection=self._layout.protect,
-            skip_final_snapshot=True,
-            opts=self.child(protect=self._layout.protect),
-        )
+class RecoveryDatabase(Component):
+    """The same database as the pilot light's hosts see it: a read replica to promote, or the table's replica.
 
-    def _secret(self, key_arn: pulumi.Input[str], password: pulumi.Output[str]) -> aws.secretsmanager.Secret:
-        """Where hosts that use the database read how to log in."""
-        layout = self._layout
-        secret = aws.secretsmanager.Secret(
-            self._name,
-            name=f"{layout.fleet}/{layout.stack}/{self._name}",
-            description=f"Login of database {self._name}",
-            kms_key_id=key_arn,
-            recovery_window_in_days=30 if layout.protect else 0,
-            opts=self.child(protect=layout.protect),
-        )
-        login = password.apply(lambda text: json.dumps({"username": _USER, "password": text}))
-        aws.secretsmanager.SecretVersion(
-            self._name,
-            secret_id=secret.id,
-            secret_string=login,  # made of a secret, so one itself
-            opts=self.child(ignore_changes=["secretString"]),
-        )
-        return secret
+    To be made inside ``recovery.around()``, with the place and key of that region:
 
-    def _table(self, declared: Declared, key_arn: pulumi.Input[str]) -> aws.dynamodb.Table:
-        return aws.dynamodb.Table(
-            self._name,
-            name=self._layout.name(self._name),
-            hash_key=declared.key,
-            attributes=[{"name": declared.key, "type": "S"}],
-            billing_mode="PAY_PER_REQUEST",
-            point_in_time_recovery={"enabled": True},
-            server_side_encryption={"enabled": True, "kms_key_arn": key_arn},
-            deletion_protection_enabled=self._layout.protect,
-            opts=self.child(protect=self._layout.protect),
-        )
+        RecoveryDatabase(shape, "orders", declared, databases["orders"], place=Place(vpc, subnet_group, key, logs_key),
+                         windows=windows(...))
+
+    and handed to ClusterAccess there in place of the Database.
+    """
+
+    def __init__(
+        self, layout: Layout, name: str, declared: Declared, source: Database, *, place: Place, windows: Windows
+    ) -> None:
+        super().__init__("RecoveryDatabase", f"{name}-recovery-database")
+        self.table_arn = _there(source.table_arn, layout.region)
+        self.secret_arn = _there(source.secret_arn, layout.region)
+        self.instance: aws.rds.Instance | None = None
+        self._servers: Servers | None = None
+        if source.instance is not None:
+            self._servers = Servers(self, layout, name, declared, place, windows)
+            self.instance = self._servers.replica(
+                name,
+                # Across regions the source is told by its ARN, and the key must be one of the replica's region.
+                source.instance.arn,
+                kms_key_id=place.key_arn,
+                db_subnet_group_name=place.subnet_group,
+                multi_az=declared.standby,
+            )
+        self.register_outputs({})
+
+    def admit(self, cluster: str, hosts: aws.ec2.SecurityGroup) -> None:
+        """Let the hosts of a cluster in."""
+        if self._servers is not None:
+            self._servers.admit(cluster, hosts.id)
+
+
+def _there(arn: pulumi.Output[str] | None, region: str) -> pulumi.Output[str] | None:
+    """The ARN of a copy: its region is the one part that differs."""
+    if arn is None:
+        return None
+    return arn.apply(lambda text: ":".join(region if part == 3 else word for part, word in enumerate(text.split(":"))))

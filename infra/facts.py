@@ -37,5 +37,6 @@ def gather(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud, bun
         now=datetime.now(UTC),
         bundle=bundle,
         tls=cloud.target != "local",
+        last_snapshots=cloud.target != "local",
         seed=hashlib.sha256(b"database passwords\0" + layout.name().encode() + b"\0" + secret).digest(),
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pulumi
 import pulumi_aws as aws
 
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.policies import document
 
-__all__ = ["Keys", "key_policy"]
+__all__ = ["Keys", "There", "key_policy"]
 
 _PURPOSES = {
     "data": "Databases, objects, secrets and disks",
@@ -26,6 +28,14 @@ here: who reads an object or a secret needs the key from the policy of its own r
 opened by mistake opens nothing."""
 _TELLERS = ("backup.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com")
 """Services that post to a topic encrypted with the key for logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """The recovery region, for what is copied to it: the key that encrypts the copies."""
+
+    region: str
+    key_arn: pulumi.Input[str]
 
 
 class Keys(Component):

@@ -72,8 +72,8 @@ def _policy(arn: str, account: str) -> str:
     return document(
         [
             {**post("Alarms", "cloudwatch.amazonaws.com"), "Condition": ours},
-            # AWS Backup does not say for which account it posts:
-            # https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-notifications.html
-            post("Backups", "backup.amazonaws.com"),
+            # What EventBridge tells of backups that failed. It posts under no condition:
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+            post("Events", "events.amazonaws.com"),
         ]
     )

@@ -8,19 +8,18 @@ from datetime import datetime
 from pathlib import Path
 
 import pulumi
-import pulumi_aws as aws
 
 from quartermaster.fleet.schema import Fleet
 from quartermaster.infra import userdata
 from quartermaster.infra.access import ClusterAccess
 from quartermaster.infra.alarms import alarms
-from quartermaster.infra.backup import Backup
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.baseline import Baseline
 from quartermaster.infra.bucket import POINTER, Bucket, bucket_name
 from quartermaster.infra.cluster import HOOK, Cluster
 from quartermaster.infra.component import Component, tag_everything
-from quartermaster.infra.database import Database
+from quartermaster.infra.data import Data, keys_there
+from quartermaster.infra.database import Used
 from quartermaster.infra.floors import floor_at
 from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
@@ -46,6 +45,8 @@ class Facts:
     """The role bundle; None: hosts start bare and join at once."""
     tls: bool = True
     """Does the cloud speak TLS? The local one is plain HTTP on this machine, and would refuse itself."""
+    last_snapshots: bool = True
+    """Does a database of a protected stack leave a snapshot when it goes? On the local cloud it would go with it."""
     seed: bytes = field(default=b"", repr=False)
     """Database passwords derive from it."""
 
@@ -56,12 +57,18 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     keys = Keys(layout, facts.account, facts.public_key)
     notices = Notices(layout, fleet.notify, account=facts.account, key_id=keys.logs.arn)
     replicas = any(database.replicas for database in fleet.databases.values())
-    network = Network(layout, endpoints=fleet.network.endpoints, replicas=replicas)
+    network = Network(layout, endpoints=fleet.network.endpoints, replicas=replicas, logs_key=keys.logs.arn)
+    there = keys_there(fleet, layout, facts.account, facts.public_key)
+    data = Data(fleet, layout, network, keys, there)
     bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
-    databases = _databases(fleet, layout, facts, network, keys)
-    Backup(layout, fleet, keys.backup.arn, [database.arn for database in databases.values()])
+    databases = data.databases(seed=facts.seed, now=facts.now, last_snapshots=facts.last_snapshots)
+    objects = data.buckets(facts.account, tls=facts.tls)
+    buckets = {name: one.bucket.arn for name, one in objects.items()}
+    data.backups(databases, notices.topic.arn)
     balancers = {
-        name: _cluster(fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases)
+        name: _cluster(
+            fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases, buckets=buckets
+        )
         for name in fleet.clusters
     }
     if fleet.account_baseline == "create":
@@ -76,29 +83,6 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     )
 
 
-def _databases(fleet: Fleet, layout: Layout, facts: Facts, network: Network, keys: Keys) -> dict[str, Database]:
-    group: pulumi.Input[str] = ""
-    if any(database.engine == "postgres" for database in fleet.databases.values()):
-        group = aws.rds.SubnetGroup(
-            "data",
-            name=layout.name("data"),
-            subnet_ids=network.subnet_ids("data"),
-            opts=pulumi.ResourceOptions(parent=network),
-        ).name
-    return {
-        name: Database(
-            layout,
-            name,
-            declared,
-            vpc_id=network.vpc_id,
-            subnet_group=group,
-            key_arn=keys.data.arn,
-            seed=facts.seed,
-        )
-        for name, declared in fleet.databases.items()
-    }
-
-
 def _cluster(
     fleet: Fleet,
     layout: Layout,
@@ -108,7 +92,8 @@ def _cluster(
     network: Network,
     keys: Keys,
     bucket: Bucket,
-    databases: Mapping[str, Database],
+    databases: Mapping[str, Used],
+    buckets: Mapping[str, pulumi.Input[str]],
 ) -> Balancer | None:
     declared = fleet.clusters[name]
     access = ClusterAccess(
@@ -120,6 +105,7 @@ def _cluster(
         keys=keys,
         bucket=bucket,
         databases=databases,
+        buckets=buckets,
     )
     balancer = None
     if declared.balancer is not None and access.balancer is not None:

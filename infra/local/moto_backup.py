@@ -22,6 +22,8 @@ def install() -> None:
     from moto.backup import urls
     from moto.backup.responses import BackupResponse
 
+    from quartermaster.infra.local import moto_restore_tests as restore_tests
+
     for name, method in _METHODS.items():
         setattr(BackupResponse, name, method)
     dispatch = urls.response.dispatch
@@ -29,8 +31,10 @@ def install() -> None:
     urls.url_paths = {
         "{0}/backup/plans/(?P<plan>[^/]+)/selections/?$": dispatch,
         "{0}/backup/plans/(?P<plan>[^/]+)/selections/(?P<selection>[^/]+)$": dispatch,
+        **restore_tests.paths(dispatch),
         **urls.url_paths,
     }
+    restore_tests.install()
     _free_names_of_deleted_plans()
 
 

@@ -36,9 +36,9 @@ def moto_application() -> Any:
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "true")
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    from quartermaster.infra.local import moto_backup
+    from quartermaster.infra.local import moto_data
 
-    moto_backup.install()
+    moto_data.install()
     return DomainDispatcherApplication(create_backend_app)
 
 

@@ -21,11 +21,15 @@ HARMLESS = frozenset(
         "aws:autoscaling/policy:Policy",
         "aws:autoscaling/schedule:Schedule",
         "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+        "aws:cloudwatch/eventTarget:EventTarget",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "aws:s3/bucketObjectv2:BucketObjectv2",
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
         "aws:s3/bucketPolicy:BucketPolicy",
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         "aws:s3/bucketVersioning:BucketVersioning",
         "aws:secretsmanager/secretVersion:SecretVersion",
@@ -147,6 +151,18 @@ _DATA: Mapping[str, Ask] = {
     "aws:backup/plan:Plan": Ask(
         "backup", "list_backup_plans", "BackupPlansList[?BackupPlanName=='{name}'].BackupPlanId"
     ),
+    "aws:backup/restoreTestingPlan:RestoreTestingPlan": Ask(
+        "backup",
+        "list_restore_testing_plans",
+        "RestoreTestingPlans[?RestoreTestingPlanName=='{name}'].RestoreTestingPlanName",
+    ),
+    "aws:backup/restoreTestingSelection:RestoreTestingSelection": Ask(
+        "backup",
+        "list_restore_testing_selections",
+        "RestoreTestingSelections[?RestoreTestingSelectionName=='{name}'].RestoreTestingSelectionName",
+        {"RestoreTestingPlanName": "{restoreTestingPlanName}"},
+        id_of=lambda inputs: f"{inputs['name']}:{inputs['restoreTestingPlanName']}",
+    ),
     "aws:backup/selection:Selection": Ask(
         "backup",
         "list_backup_selections",
@@ -154,6 +170,13 @@ _DATA: Mapping[str, Ask] = {
         {"BackupPlanId": "{planId}"},
     ),
     "aws:backup/vault:Vault": Ask("backup", "describe_backup_vault", "BackupVaultName", {"BackupVaultName": "{name}"}),
+    "aws:cloudformation/stack:Stack": Ask(
+        "cloudformation",
+        "list_stacks",
+        "StackSummaries[?StackName=='{name}' && StackStatus!='DELETE_COMPLETE'].StackId",
+        state_at="StackSummaries[?StackName=='{name}'].StackStatus",
+        until_not=("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"),
+    ),
     "aws:dynamodb/table:Table": Ask(
         "dynamodb",
         "describe_table",
@@ -169,6 +192,12 @@ _DATA: Mapping[str, Ask] = {
         {"DBInstanceIdentifier": "{identifier}"},
         state_at="DBInstances[].DBInstanceStatus",
         until_not=("creating", "backing-up", "modifying", "configuring-enhanced-monitoring"),
+    ),
+    "aws:rds/parameterGroup:ParameterGroup": Ask(
+        "rds",
+        "describe_db_parameter_groups",
+        "DBParameterGroups[].DBParameterGroupName",
+        {"DBParameterGroupName": "{name}"},
     ),
     "aws:rds/subnetGroup:SubnetGroup": Ask(
         "rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName", {"DBSubnetGroupName": "{name}"}
@@ -217,6 +246,9 @@ _WATCHING: Mapping[str, Ask] = {
     "aws:cloudtrail/trail:Trail": Ask("cloudtrail", "list_trails", "Trails[?Name=='{name}'].TrailARN"),
     "aws:cloudwatch/dashboard:Dashboard": Ask(
         "cloudwatch", "list_dashboards", "DashboardEntries[?DashboardName=='{dashboardName}'].DashboardName"
+    ),
+    "aws:cloudwatch/eventRule:EventRule": Ask(
+        "events", "list_rules", "Rules[?Name=='{name}'].Name", {"NamePrefix": "{name}"}
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Ask(
         "cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName", {"AlarmNames": ["{name}"]}

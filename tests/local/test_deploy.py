@@ -10,10 +10,7 @@ from census import census, everything
 from stacks import Stand, run, stand
 
 from quartermaster.fleet.errors import MissingPart
-from quartermaster.infra.database import password_of
 from quartermaster.infra.deploy import forget_local
-from quartermaster.infra.facts import gather
-from quartermaster.infra.layout import layout
 
 pytestmark = pytest.mark.engine
 
@@ -70,16 +67,6 @@ def test_outputs_name_hosts_and_databases(made: Stand) -> None:
     assert len(found["clusters"]["web"]["hosts"]) >= 3
     assert found["databases"]["orders"]["port"] == 5432
     assert "sessions" not in found["databases"]
-
-
-def test_the_database_password_is_nowhere_in_clear(made: Stand) -> None:
-    shape = layout(made.fleet, "dev")
-    seed = gather(made.fleet, shape, made.workspace, made.cloud, None).seed
-    password = password_of(seed, "orders").encode()
-    holding = [path for path in made.folder.rglob("*") if path.is_file() and password in path.read_bytes()]
-    assert holding == []
-    secret = made.cloud.client("secretsmanager").get_secret_value(SecretId="shop/dev/orders")
-    assert password.decode() in secret["SecretString"]
 
 
 def test_another_local_cloud_is_not_drift_but_gone(made: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
@@ -72,8 +73,9 @@ def _read_lock(api: Api, id_: str, given: Given) -> State | None:
     if not found.get("Locked"):
         return None
     state: State = {"backupVaultName": id_, "backupVaultArn": found["BackupVaultArn"]}
-    if found.get("MinRetentionDays") is not None:
-        state["minRetentionDays"] = found["MinRetentionDays"]
+    for ours, theirs in (("minRetentionDays", "MinRetentionDays"), ("maxRetentionDays", "MaxRetentionDays")):
+        if found.get(theirs) is not None:
+            state[ours] = found[theirs]
     return state
 
 
@@ -204,13 +206,40 @@ def _delete_selection(api: Api, id_: str, state: Given) -> None:
 
 
 _VAULT_NAME = Limit(r"[a-zA-Z0-9_-]{2,50}", "2 to 50 letters, digits, _ and -")
+_LONGEST_DAYS = 36_500
+_LEAST_CHANGEABLE = 3
+_LEAST_COLD_DAYS = 90
 
 
-def _refuse_plan(given: Given) -> list[tuple[str, str]]:
+def _refuse_lock(given: Given) -> Iterator[tuple[str, str]]:
+    least, most, change = (given.get(name) for name in ("minRetentionDays", "maxRetentionDays", "changeableForDays"))
+    if isinstance(least, int) and least < 1:
+        yield "minRetentionDays", f"{least} days; 1 or more"
+    if isinstance(most, int) and most > _LONGEST_DAYS:
+        yield "maxRetentionDays", f"{most} days; {_LONGEST_DAYS} at most"
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        yield "minRetentionDays", f"{least} days are more than the lock's {most} at most"
+    if isinstance(change, int) and change < _LEAST_CHANGEABLE:
+        yield "changeableForDays", f"{change} days; {_LEAST_CHANGEABLE} or more before it cannot be lifted"
+
+
+def _refuse_plan(given: Given) -> Iterator[tuple[str, str]]:
     rules = given.get("rules")
-    names = [rule.get("ruleName") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
-    bad = [name for name in names if isinstance(name, str) and not re.fullmatch(r"[a-zA-Z0-9_.-]{1,50}", name)]
-    return [("rules", f"rule name {name!r}: up to 50 letters, digits and _.-") for name in bad]
+    for rule in (rule for rule in rules if isinstance(rule, dict)) if isinstance(rules, list) else ():
+        name = rule.get("ruleName")
+        if isinstance(name, str) and not re.fullmatch(r"[a-zA-Z0-9_.-]{1,50}", name):
+            yield "rules", f"rule name {name!r}: up to 50 letters, digits and _.-"
+        lives = [rule.get("lifecycle"), *(copy.get("lifecycle") for copy in rule.get("copyActions") or ())]
+        for life in (life for life in lives if isinstance(life, dict)):
+            cold, gone = life.get("coldStorageAfter"), life.get("deleteAfter")
+            if isinstance(cold, int) and isinstance(gone, int) and 0 < gone < cold + _LEAST_COLD_DAYS:
+                reason = f"deleted after {gone} days: a point stays {_LEAST_COLD_DAYS} days in the cold, from {cold} on"
+                yield "rules", reason
+        start, complete = rule.get("startWindow"), rule.get("completionWindow")
+        if isinstance(start, int) and start < 60:
+            yield "rules", f"{start} minutes to start in; 60 or more"
+        if isinstance(start, int) and isinstance(complete, int) and complete < start + 60:
+            yield "rules", f"{complete} minutes to complete in; an hour more than the {start} to start in"
 
 
 KINDS = (
@@ -234,6 +263,7 @@ KINDS = (
         fixed="backupVaultName minRetentionDays maxRetentionDays changeableForDays",
         needs="backupVaultName",
         name="backupVaultName",
+        refuse=_refuse_lock,
     ),
     Kind(
         "aws:backup/plan:Plan",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from quartermaster.infra.local.provider.identity import same_document
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
@@ -85,7 +88,9 @@ def _delete_alias(api: Api, id_: str, state: Given) -> None:
 
 
 def _create_secret(api: Api, given: Given) -> str:
-    optional = {"KmsKeyId": given["kmsKeyId"]} if given.get("kmsKeyId") else {}
+    optional: dict[str, Any] = {"KmsKeyId": given["kmsKeyId"]} if given.get("kmsKeyId") else {}
+    if given.get("replicas"):
+        optional["AddReplicaRegions"] = [_copy(item) for item in given["replicas"]]
     answer = api.client("secretsmanager").create_secret(
         Name=given["name"],
         Description=given.get("description", ""),
@@ -93,6 +98,11 @@ def _create_secret(api: Api, given: Given) -> str:
         **optional,
     )
     return str(answer["ARN"])
+
+
+def _copy(replica: Given) -> dict[str, str]:
+    key = {"KmsKeyId": replica["kmsKeyId"]} if replica.get("kmsKeyId") else {}
+    return {"Region": replica["region"], **key}
 
 
 def _read_secret(api: Api, id_: str, given: Given) -> State | None:
@@ -103,6 +113,10 @@ def _read_secret(api: Api, id_: str, given: Given) -> State | None:
         "arn": found["ARN"],
         "name": found["Name"],
         "description": found.get("Description", ""),
+        "replicas": [
+            {"region": row["Region"], **({"kmsKeyId": row["KmsKeyId"]} if row.get("KmsKeyId") else {})}
+            for row in found.get("ReplicationStatus") or ()
+        ],
         **read_tags(as_map(found.get("Tags"))),
     }
     return {**state, "kmsKeyId": found["KmsKeyId"]} if found.get("KmsKeyId") else state
@@ -117,6 +131,12 @@ def _update_secret(api: Api, id_: str, old: Given, new: Given) -> None:
     }
     if changed:
         client.update_secret(SecretId=id_, **changed)
+    before = {item["region"]: item for item in old.get("replicas") or ()}
+    after = {item["region"]: item for item in new.get("replicas") or ()}
+    if added := [_copy(after[region]) for region in sorted(after.keys() - before.keys())]:
+        client.replicate_secret_to_regions(SecretId=id_, AddReplicaRegions=added)
+    if gone := sorted(before.keys() - after.keys()):
+        client.remove_regions_from_replication(SecretId=id_, RemoveReplicaRegions=gone)
     put, drop = split(old, new)
     if put:
         client.tag_resource(SecretId=id_, Tags=as_list(put))
@@ -127,6 +147,9 @@ def _update_secret(api: Api, id_: str, old: Given, new: Given) -> None:
 def _delete_secret(api: Api, id_: str, state: Given) -> None:
     days = int(state.get("recoveryWindowInDays", 30))
     how = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
+    if copies := [item["region"] for item in state.get("replicas") or ()]:
+        # A secret with copies is not deleted.
+        api.client("secretsmanager").remove_regions_from_replication(SecretId=id_, RemoveReplicaRegions=copies)
     api.client("secretsmanager").delete_secret(SecretId=id_, **how)
 
 
@@ -152,6 +175,18 @@ def _delete_version(api: Api, id_: str, state: Given) -> None:
     """A version cannot be deleted: it goes with its secret."""
 
 
+def _refuse_key(given: Given) -> Iterator[tuple[str, str]]:
+    days = given.get("deletionWindowInDays")
+    if isinstance(days, int) and not 7 <= days <= 30:
+        yield "deletionWindowInDays", f"{days} days until a key is deleted; 7 to 30"
+
+
+def _refuse_secret(given: Given) -> Iterator[tuple[str, str]]:
+    days = given.get("recoveryWindowInDays")
+    if isinstance(days, int) and days and not 7 <= days <= 30:
+        yield "recoveryWindowInDays", f"{days} days until a secret is deleted; 7 to 30, or 0 for at once"
+
+
 KINDS = (
     Kind(
         "aws:kms/key:Key",
@@ -160,6 +195,7 @@ KINDS = (
         update=_update_key,
         delete=_delete_key,
         live="description enableKeyRotation policy deletionWindowInDays tags",
+        refuse=_refuse_key,
     ),
     Kind(
         "aws:kms/alias:Alias",
@@ -180,9 +216,11 @@ KINDS = (
         update=_update_secret,
         delete=_delete_secret,
         fixed="name",
-        live="description kmsKeyId recoveryWindowInDays tags",
+        live="description kmsKeyId recoveryWindowInDays replicas tags",
         needs="name",
         name="name",
+        limits={"name": Limit(r"[a-zA-Z0-9/_+=.@-]{1,512}", "up to 512 letters, digits and /_+=.@-")},
+        refuse=_refuse_secret,
     ),
     Kind(
         "aws:secretsmanager/secretVersion:SecretVersion",

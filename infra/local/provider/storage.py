@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from quartermaster.infra.local.provider.identity import same_document
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "setting"]
 
 _NAME = Limit(
     r"(?!xn--|sthree-)(?!.*(-s3alias|--ol-s3)$)(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
@@ -199,11 +200,20 @@ def _again(put: Any) -> Any:
     return lambda api, id_, old, new: put(api, new)
 
 
-def _setting(name: str, put: Any, read: Any, drop: Any, live: str) -> Kind:
+def setting(
+    name: str,
+    put: Callable[[Api, Given], str],
+    read: Callable[[Api, str, Given], State | None],
+    drop: Callable[[Api, str, Given], None],
+    live: str,
+    *,
+    refuse: Callable[[Given], Iterable[tuple[str, str]]] = lambda given: (),
+) -> Kind:
+    """A type that is a setting of a bucket: creating and changing it are one call."""
     token = f"aws:s3/{name[0].lower()}{name[1:]}:{name}"
     return Kind(
         token, create=put, read=read, delete=drop, update=_again(put), fixed="bucket", live=live, needs="bucket",
-        name="bucket",
+        name="bucket", refuse=refuse,
     )  # fmt: skip
 
 
@@ -220,10 +230,10 @@ KINDS = (
         name="bucket",
         limits={"bucket": _NAME},
     ),
-    _setting("BucketVersioning", _put_versioning, _read_versioning, _drop_versioning, "versioningConfiguration"),
-    _setting("BucketServerSideEncryptionConfiguration", _put_encryption, _read_encryption, _drop_encryption, "rules"),
-    _setting("BucketPublicAccessBlock", _put_block, _read_block, _drop_block, " ".join(_BLOCKS)),
-    _setting("BucketPolicy", _put_policy, _read_policy, _drop_policy, "policy"),
+    setting("BucketVersioning", _put_versioning, _read_versioning, _drop_versioning, "versioningConfiguration"),
+    setting("BucketServerSideEncryptionConfiguration", _put_encryption, _read_encryption, _drop_encryption, "rules"),
+    setting("BucketPublicAccessBlock", _put_block, _read_block, _drop_block, " ".join(_BLOCKS)),
+    setting("BucketPolicy", _put_policy, _read_policy, _drop_policy, "policy"),
     Kind(
         "aws:s3/bucketObjectv2:BucketObjectv2",
         create=_put_object,

@@ -8,7 +8,9 @@ from itertools import chain
 from quartermaster.infra.local.provider import (
     backups,
     balancers,
+    bucket_rules,
     certificates,
+    database_groups,
     databases,
     dns,
     ec2_access,
@@ -16,15 +18,19 @@ from quartermaster.infra.local.provider import (
     ec2_endpoints,
     ec2_routes,
     ec2_vpc,
+    events,
     identity,
     keys,
     listeners,
     logs,
     notices,
     policies,
+    restore_tests,
     scaling,
     schedules,
+    stacks,
     storage,
+    tables,
     target_groups,
     templates,
     trails,
@@ -35,9 +41,9 @@ from quartermaster.infra.local.provider.kind import Kind, duplicate_free
 __all__ = ["TABLE"]
 
 _SERVICES = (
-    backups, balancers, certificates, databases, dns, ec2_access, ec2_acls, ec2_endpoints, ec2_routes, ec2_vpc,
-    identity, keys, listeners, logs, notices, policies, scaling, schedules, storage, target_groups, templates, trails,
-    watching,
+    backups, balancers, bucket_rules, certificates, database_groups, databases, dns, ec2_access, ec2_acls,
+    ec2_endpoints, ec2_routes, ec2_vpc, events, identity, keys, listeners, logs, notices, policies, restore_tests,
+    scaling, schedules, stacks, storage, tables, target_groups, templates, trails, watching,
 )  # fmt: skip
 
 TABLE: Mapping[str, Kind] = duplicate_free(chain.from_iterable(service.KINDS for service in _SERVICES))

@@ -1,0 +1,13 @@
+"""Teaches moto all that it lacks of the services that hold data."""
+
+from __future__ import annotations
+
+from quartermaster.infra.local import moto_backup, moto_dynamodb, moto_rds_api, moto_secrets
+
+__all__ = ["install"]
+
+
+def install() -> None:
+    """In this process, before moto's server starts. Idempotent."""
+    for part in (moto_backup, moto_dynamodb, moto_rds_api, moto_secrets):
+        part.install()
