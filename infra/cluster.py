@@ -68,6 +68,7 @@ class Cluster(Component):
         ready: Sequence[pulumi.Resource],
         capacity: Capacity | None = None,
         patching: Patching | None = None,
+        stops: Sequence[str] = (),
     ) -> None:
         super().__init__("Cluster", f"{name}-cluster")
         self._layout, self._name, self._declared = layout, name, declared
@@ -75,7 +76,7 @@ class Cluster(Component):
         self._template = launch_template(
             layout, name, declared, image=image, user_data=user_data, keys=keys, access=access, opts=self.child()
         )
-        refresh = instance_refresh(patching, floor, warmup=self._warmup)
+        refresh = instance_refresh(patching, floor, warmup=self._warmup, stops=stops)
         self.group = self._group(floor, subnets, balancer, ready, hook=bool(user_data), refresh=refresh)
         self._schedule(now, timezone)
         policies(

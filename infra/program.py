@@ -26,6 +26,7 @@ from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.network import Network
 from quartermaster.infra.notices import Notices
+from quartermaster.infra.refresh import stopping_alarms
 from quartermaster.infra.watch import Watch
 
 __all__ = ["Facts", "declare"]
@@ -134,6 +135,7 @@ def _cluster(
         ready=ready,
         capacity=fleet.capacity_of(name),
         patching=fleet.patching.get(name),
+        stops=stopping_alarms(fleet, layout, name),
     )
     if balancer is not None:
         pulumi.export(f"{name}_dns_name", balancer.balancer.dns_name)

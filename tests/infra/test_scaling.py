@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quartermaster.fleet.schema import load_fleet
 from quartermaster.fleet.schema.base import Share
 from quartermaster.fleet.schema.planning import Capacity, Patching
 from quartermaster.fleet.schema.servers import Balancer, Cluster, Scaling, ScheduleEntry
 from quartermaster.infra.floors import next_floors
-from quartermaster.infra.refresh import instance_refresh
+from quartermaster.infra.layout import layout
+from quartermaster.infra.refresh import instance_refresh, stopping_alarms
 from quartermaster.infra.scaling import target, warm_pool, warmup_seconds
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -65,6 +68,17 @@ def test_a_wave_is_what_may_be_missing_and_the_canary_goes_first() -> None:
     assert found["min_healthy_percentage"] == 75
     assert (found["checkpoint_percentages"], found["checkpoint_delay"]) == ([12, 100], "600")
     assert found["auto_rollback"]
+
+
+def test_what_users_feel_stops_a_replacement(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text("fleet: shop\nclusters: {web: {balancer: {}}, jobs: {}}\n")
+    fleet = load_fleet(tmp_path / "fleet.yaml")
+    stops = stopping_alarms(fleet, layout(fleet, "dev"), "web")
+    assert stops == ("shop-dev-web-latency", "shop-dev-web-errors")
+    assert stopping_alarms(fleet, layout(fleet, "dev"), "jobs") == ()
+    declared = instance_refresh(Patching(method="replace"), 3, warmup=60, stops=stops)
+    assert declared is not None
+    assert declared["preferences"]["alarm_specification"] == {"alarms": list(stops)}
 
 
 def test_a_wave_in_hosts_is_a_share_of_the_floor() -> None:

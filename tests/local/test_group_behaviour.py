@@ -10,6 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from clockwork import Clockwork, clockwork
 
+from quartermaster.infra.local.provider import kind
+from quartermaster.infra.local.provider.table import TABLE
+
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Clockwork]:
@@ -28,10 +31,15 @@ def begin(cloud: Clockwork, version: str = "2", **preferences: Any) -> str:
     return str(answer["InstanceRefreshId"])
 
 
-def status(cloud: Clockwork) -> dict[str, Any]:
-    rows = cloud.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName="web")["InstanceRefreshes"]
-    found: dict[str, Any] = rows[0]
+def history(cloud: Clockwork) -> list[dict[str, Any]]:
+    """Every refresh, the newest first."""
+    answer = cloud.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName="web")
+    found: list[dict[str, Any]] = answer["InstanceRefreshes"]
     return found
+
+
+def status(cloud: Clockwork) -> dict[str, Any]:
+    return history(cloud)[0]
 
 
 def refused(act: Any, **arguments: Any) -> str:
@@ -109,6 +117,34 @@ def test_a_new_template_version_alone_replaces_nobody(cloud: Clockwork) -> None:
     cloud.client("autoscaling").update_auto_scaling_group(AutoScalingGroupName="web", LaunchTemplate=template)
     cloud.turn(60)
     assert cloud.serving() == before
+
+
+def test_up_with_another_template_replaces_the_hosts_of_a_group_that_says_so(
+    cloud: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind.time, "sleep", lambda _seconds: cloud.turn())
+    template = cloud.group()["LaunchTemplate"]["LaunchTemplateId"]
+    subnets = cloud.group()["VPCZoneIdentifier"].split(",")
+    preferences = {"minHealthyPercentage": 60, "instanceWarmup": "0", "autoRollback": True, "skipMatching": True}
+
+    def given(version: str, **more: Any) -> dict[str, Any]:
+        launched = {"launchTemplate": {"id": template, "version": version}, "vpcZoneIdentifiers": subnets}
+        return {"minSize": 3, "maxSize": 9, "targetGroupArns": cloud.group()["TargetGroupARNs"], **launched, **more}
+
+    def update(old: str, new: str, **more: Any) -> None:
+        api = kind.Api(lambda service, _region: cloud.client(service), "eu-west-1", "1")
+        TABLE["aws:autoscaling/group:Group"].update(api, "web", given(old), given(new, **more))
+
+    update("1", "2")
+    assert (
+        cloud.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName="web")["InstanceRefreshes"] == []
+    )
+    update("2", "1", instanceRefresh={"strategy": "Rolling", "preferences": preferences})
+    update("1", "2", instanceRefresh={"strategy": "Rolling", "preferences": preferences})
+    assert [row["Status"] for row in history(cloud)] == ["Pending", "Cancelled"]
+    cloud.turn(90)
+    assert status(cloud)["Status"] == "Successful"
+    assert set(cloud.serving().values()) == {"2"}
 
 
 def test_refreshes_are_refused_as_on_aws(cloud: Clockwork) -> None:
