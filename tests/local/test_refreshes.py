@@ -20,8 +20,6 @@ NEW = tuple(member(f"n-{number}", old=False) for number in range(1, 5))
 WEB = Facts(name="web", desired=4, zones=("a",), members=OLD)
 CHOSEN = frozenset(member.id for member in OLD)
 BEGUN = Refresh("r-1", Preferences(min_healthy=75), target="2", status="InProgress", chosen=CHOSEN)
-    "r-1", Preferences(min_healthy=75), target="2", status="InProgress", chosen=frozenset(m.id for m in OLD)
-)
 
 
 def next_turn(refresh: Refresh, *members: Member, now: float = 0.0, **changes: object) -> Turn:
