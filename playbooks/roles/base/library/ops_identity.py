@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Tells which instance this is: its id and zone from the instance metadata service (IMDSv2), remembered on disk."""
+"""Tells which instance this is: id, zone and stack from the instance metadata service (IMDSv2), remembered on disk."""
 
 from __future__ import annotations
 
@@ -30,13 +30,24 @@ def _ask(path: str, *, token: str = "") -> str:
         return str(answer.read().decode())
 
 
+def _tag(name: str, token: str) -> str:
+    """A tag of the instance, empty where it has none or does not show them."""
+    try:
+        return _ask(f"meta-data/tags/instance/{name}", token=token)
+    except urllib.error.HTTPError:
+        return ""
+
+
 def _identity() -> dict[str, str]:
     if _REMEMBERED.exists():
-        return dict(json.loads(_REMEMBERED.read_text()))
+        known = dict(json.loads(_REMEMBERED.read_text()))
+        if "stack" in known:
+            return known
     token = _ask("api/token")
     found = {
         "id": _ask("meta-data/instance-id", token=token),
         "zone": _ask("meta-data/placement/availability-zone", token=token),
+        "stack": _tag("ops:stack", token),
     }
     _REMEMBERED.parent.mkdir(parents=True, exist_ok=True)
     _REMEMBERED.write_text(json.dumps(found))
@@ -53,13 +64,14 @@ def _owns_kernel() -> bool:
 
 
 def main() -> None:
-    """Answer Ansible with the facts ops_host_id, ops_zone and ops_owns_kernel."""
+    """Answer Ansible with the facts ops_host_id, ops_zone, ops_stack and ops_owns_kernel."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
         identity = _identity()
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"the instance metadata service at {_METADATA} does not say which host this is: {exc}")
-    facts = {"ops_host_id": identity["id"], "ops_zone": identity["zone"], "ops_owns_kernel": _owns_kernel()}
+    facts = {"ops_host_id": identity["id"], "ops_zone": identity["zone"], "ops_stack": identity["stack"]}
+    facts["ops_owns_kernel"] = _owns_kernel()
     module.exit_json(changed=False, ansible_facts=facts)
 
 
