@@ -23,6 +23,7 @@ from quartermaster.infra.outcome import Outcome, Watcher
 from quartermaster.infra.outputs import read_outputs
 from quartermaster.infra.plan_basis import Basis, basis_of
 from quartermaster.infra.state import custom, protected
+from quartermaster.infra.sweep import Births, sweep
 
 if TYPE_CHECKING:
     from quartermaster.fleet.aws import Cloud
@@ -45,6 +46,7 @@ class Deployment:
         self._layout: Layout = layout(fleet, stack)
         self._result: Outcome | None = None
         self._planned: Outcome | None = None
+        self._births = Births()
         self._engine = _engine(fleet, stack, workspace, cloud)
 
     @property
@@ -64,7 +66,8 @@ class Deployment:
         self._same_cloud()
         begun = time.monotonic()
         watcher = Watcher()
-        self._run(watcher, lambda: watcher.planned(self._engine.preview(self.program())))
+        self._births = Births()
+        self._run(watcher, lambda: watcher.planned(self._births.seen(self._engine.preview(self.program()))))
         resources = tuple(watcher.after.values())
         self._planned = Outcome(
             changes=watcher.changes,
@@ -84,6 +87,7 @@ class Deployment:
         yield from self.mend()
         planned = self._planned or self.preview()
         planned.refuse_blocked()
+        yield from self._sweep(self._births)
         cloud_record.write(self._workspace, self._stack, self._cloud)
         begun = time.monotonic()
         watcher = Watcher()
@@ -101,6 +105,7 @@ class Deployment:
     def destroy(self, *, include_protected: bool = False) -> Iterator[Event]:
         """Delete what `up` made, but what is protected only on request. Mends first. Raises OpsError."""
         yield from self.mend()
+        yield from self._sweep(None)
         begun = time.monotonic()
         watcher = Watcher()
         guarded = protected(saved_state(self._engine))
@@ -169,6 +174,14 @@ class Deployment:
         facts = gather(self._fleet, self._layout, self._workspace, self._cloud, self._bundle)
         shape = self._layout if protect is None else replace(self._layout, protect=protect)
         return functools.partial(declare, self._fleet, shape, facts)
+
+    def _sweep(self, births: Births | None) -> Iterator[Event]:
+        def preview(into: Births) -> None:
+            watcher = Watcher()
+            self._run(watcher, lambda: watcher.planned(into.seen(self._engine.preview(self.program()))))
+
+        regions = [region for region in (self._fleet.region, self._fleet.recovery_region) if region]
+        yield from sweep(self._engine, self._cloud, regions, preview, births)
 
     def _run(self, watcher: Watcher, act: Callable[[], Any]) -> None:
         try:

@@ -41,6 +41,11 @@ class Ask:
     keeps: Callable[[Any, str, str], bool] | None = None
     """(client, id, tag) to whether it is the one, where that takes a second question."""
 
+    @property
+    def by_tag(self) -> bool:
+        """Is what is found proven to be the stack's own? A name alone proves nothing."""
+        return "{tag}" in self.ids_at or self.keeps is not None
+
     def ids(self, client: Any, urn: str, inputs: Inputs) -> tuple[str, ...]:
         """Ask; ids that were found. Raises botocore's error."""
         known = {**inputs, "tag": urn_tag(urn)}

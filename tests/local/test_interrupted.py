@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from census import census
 from stacks import Stand, run, stand
 
 from quartermaster.fleet.events import Event, Noted
+from quartermaster.infra.deploy import forget_local
 from quartermaster.infra.interrupted import _read, _restore
 
 pytestmark = pytest.mark.engine
@@ -19,6 +21,13 @@ zones: 2
 network: {cidr: 10.20.0.0/16}
 clusters:
   web: {size: {min: 2, max: 4}, balancer: {}}
+"""
+
+TINY = """
+fleet: shop
+zones: 2
+network: {cidr: 10.20.0.0/16, nat: none}
+databases: {sessions: {engine: dynamodb}}
 """
 
 
@@ -57,6 +66,30 @@ def test_what_was_made_without_the_state_knowing_is_taken_over(tmp_path: Path) -
         assert sum("taken over" in line for line in notes(events)) >= 3
         assert census(made.cloud) == before
         assert _unchanged(made)
+        _strike(
+            made, ("Plan::plan", "Selection::databases", "FlowLog::flow-log", "instanceProfile:InstanceProfile::web")
+        )
+        events = run(made.deployment(), "up")  # type: ignore[assignment]
+        assert sum("is there already" in line for line in notes(events)) == 3
+        assert census(made.cloud) == before
+        assert _unchanged(made)
+
+
+@pytest.mark.soak
+def test_a_stack_whose_state_is_lost_is_taken_over_whole(tmp_path: Path) -> None:
+    """Layer by layer, as what hangs on something is asked for by its id: nothing is made a second time."""
+    with stand(tmp_path, TINY) as made:
+        empty = census(made.cloud)
+        run(made.deployment(), "up")
+        before = census(made.cloud)
+        forget_local(made.workspace)
+        events: list[Event] = run(made.deployment(), "up")  # type: ignore[assignment]
+        assert sum("is there already" in line for line in notes(events)) > 20
+        assert not [line for line in notes(events) if "look at it" in line]
+        assert census(made.cloud) == before
+        assert _unchanged(made)
+        run(made.deployment(), "destroy")
+        assert census(made.cloud) == empty
 
 
 def test_a_state_cut_off_in_the_middle_of_writing_is_replaced_by_its_copy(tmp_path: Path) -> None:
@@ -69,6 +102,24 @@ def test_a_state_cut_off_in_the_middle_of_writing_is_replaced_by_its_copy(tmp_pa
     assert not (tmp_path / "dev.json.attrs").exists()
     assert not _restore(file)
     assert _read(file) == {"resources": []}
+
+
+def _strike(made: Stand, names: tuple[str, ...]) -> None:
+    """Take resources out of the state as if it had never known them."""
+    engine = made.deployment()._engine
+    state = engine.export()
+    gone = {item["urn"] for item in state["resources"] if item["urn"].endswith(names)}
+    engine.replace_state({**state, "resources": _without(state["resources"], gone)})
+
+
+def _without(resources: list[dict[str, Any]], gone: set[str]) -> list[dict[str, Any]]:
+    """The resources but those that are gone, and nothing depends on them any more."""
+    left = [item for item in resources if item["urn"] not in gone]
+    for item in left:
+        item["dependencies"] = [urn for urn in item.get("dependencies") or [] if urn not in gone]
+        needs = item.get("propertyDependencies") or {}
+        item["propertyDependencies"] = {key: [urn for urn in urns if urn not in gone] for key, urns in needs.items()}
+    return left
 
 
 def _forget_the_answer(made: Stand, names: tuple[str, ...]) -> None:
@@ -87,6 +138,6 @@ def _forget_the_answer(made: Stand, names: tuple[str, ...]) -> None:
     checkpoint = json.loads(file.read_text())
     latest = checkpoint["checkpoint"]["latest"]
     gone = {item["urn"] for item in begun}
-    latest["resources"] = [item for item in latest["resources"] if item["urn"] not in gone]
+    latest["resources"] = _without(latest["resources"], gone)
     latest["pending_operations"] = pending
     file.write_text(json.dumps(checkpoint))
