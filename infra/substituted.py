@@ -36,7 +36,15 @@ def substituted(fleet: Fleet, layout: Layout, databases: Sequence[Mapping[str, A
         if declared.engine == "postgres" and waiting is not None:
             asked = f"a read replica in {waiting.region}"
             rows.append({"what": f"recovery.{name}.region", "asked": asked, "used": "a record without a server"})
-    return rows
+    return [*rows, *_watching(fleet)]
+
+
+def _watching(fleet: Fleet) -> Iterator[Mapping[str, Json]]:
+    used = "declared: no metric feeds them here, so none sounds and no graph fills"
+    yield {"what": "alarms", "asked": "CloudWatch alarms and dashboard", "used": used}
+    if fleet.clusters:
+        used = "settings of the log agent are written; logs stay on the host, in /var/log"
+        yield {"what": "logs", "asked": "hosts ship their logs to CloudWatch", "used": used}
 
 
 def _of_cluster(name: str, cluster: Cluster) -> Iterator[Mapping[str, Json]]:

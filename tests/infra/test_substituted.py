@@ -37,7 +37,8 @@ def of_cluster(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     path.write_text(f"fleet: shop\nclusters: {{web: {text}}}\n")
     fleet = load_fleet(path)
     rows = substituted(fleet, layout(fleet, "dev"), [])
-    return {str(row["what"]).removeprefix("clusters.web."): row["asked"] for row in rows[1:]}
+    of_web = [row for row in rows[1:] if str(row["what"]).startswith("clusters.web.")]
+    return {str(row["what"]).removeprefix("clusters.web."): row["asked"] for row in of_web}
 
 
 def test_scaling_that_has_no_source_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +56,7 @@ def test_what_is_as_asked_is_not_named(tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_image_that_this_machine_is_not_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = "{image: {family: ubuntu-24.04}, scaling: {track: none}}"
     assert of_cluster(other, tmp_path, monkeypatch) == {"image": "ubuntu-24.04"}
+
+
+def test_alarms_and_logs_that_go_nowhere_here_are_named() -> None:
+    assert {"alarms", "logs"} <= of("16").keys()
