@@ -45,10 +45,9 @@ class Clockwork:
         )  # fmt: skip
         self.world.now = lambda: self.seconds  # type: ignore[method-assign]
 
-    @cache  # noqa: B019 - as long as the test
     def client(self, service: str) -> Any:
         """A boto3 client of the cloud."""
-        return boto3.client(service, region_name="eu-west-1", aws_access_key_id="A", aws_secret_access_key="s")
+        return _client(service)
 
     def turn(self, seconds: float = 1.0, requests: Mapping[str, int] | None = None) -> None:
         """Let so much time pass, second by second; ``requests`` are added to the balancers' counts each second."""
@@ -73,6 +72,12 @@ class Clockwork:
         return {
             row["InstanceId"]: row["LaunchTemplate"]["Version"] for row in rows if row["LifecycleState"] == "InService"
         }
+
+
+@cache
+def _client(service: str) -> Any:
+    """Made once: it takes longer than most of the tests."""
+    return boto3.client(service, region_name="eu-west-1", aws_access_key_id="A", aws_secret_access_key="s")
 
 
 @contextmanager
