@@ -63,6 +63,9 @@ def test_a_refresh_replaces_every_host_and_never_more_than_was_said(cloud: Clock
     assert set(cloud.serving().values()) == {"2"}
     assert not before & set(cloud.serving())
     assert cloud.group()["LaunchTemplate"]["Version"] == "2"
+    cloud.client("autoscaling").set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=4)
+    cloud.turn(30)
+    assert list(cloud.serving().values()) == ["2"] * 4  # also those launched later
 
 
 def test_a_checkpoint_holds_it_after_the_canary(cloud: Clockwork) -> None:
