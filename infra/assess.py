@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from quartermaster.fleet.events import Json
@@ -17,10 +18,11 @@ __all__ = ["cost_per_month", "findings"]
 
 
 def cost_per_month(before: Sequence[Resource], after: Sequence[Resource], region: str) -> Mapping[str, Json]:
-    """{before, after, currency, unknown}: usage charges not included."""
+    """{before, after, currency, unknown, …}, with the resources behind the sums: usage charges not included."""
     return change(monthly_cost(before, region), monthly_cost(after, region))
 
 
 def findings(resources: Sequence[Resource], fleet: Fleet, stack: str) -> Sequence[Mapping[str, Json]]:
-    """[{rule, severity, resource, reason, remedy}]."""
-    return [finding.to_json() for finding in check(resources, fleet, stack)]
+    """[{rule, severity, resource, reason, remedy, waived}]; waivers hold by the date where its people are."""
+    today = datetime.now(fleet.tz).date()
+    return [finding.to_json() for finding in check(resources, fleet, stack, today)]

@@ -44,13 +44,13 @@ def secret(resource: Resource, rates: Rates) -> Priced:
 
 
 def _source(resource: Resource, rates: Rates) -> Resource | None:
-    """The database that a replica is of: the one with the longest name that its own begins with."""
+    """The database that a replica is of: in another region its namesake, else the one with the longest beginning."""
     if not resource.inputs.get("replicateSourceDb"):
         return None
     found = [
         one
         for one in rates.of(resource.type)
-        if not one.inputs.get("replicateSourceDb") and resource.name.startswith(f"{one.name}-")
+        if not one.inputs.get("replicateSourceDb") and f"{resource.name}-".startswith(f"{one.name}-")
     ]
     return max(found, key=lambda one: len(one.name), default=None)
 

@@ -36,6 +36,7 @@ BY_USE: Mapping[str, str] = {
     "aws:autoscaling/policy:Policy": "alarms that scaling policies make, hosts that they add above the group's min",
     "aws:backup/restoreTestingPlan:RestoreTestingPlan": "restore tests, by recovery point",
     "aws:backup/vault:Vault": "stored recovery points, their copies and restores",
+    "aws:cloudformation/stack:Stack": "Lambda requests and run time",
     "aws:cloudtrail/trail:Trail": "copies of management events beyond the account's first trail",
     "aws:cloudwatch/logGroup:LogGroup": "logs taken in and stored",
     "aws:dynamodb/table:Table": _TABLE_USE,

@@ -1,0 +1,86 @@
+"""Whether what must go on goes on when a zone or a host is lost."""
+
+from __future__ import annotations
+
+import math
+
+from quartermaster.infra.inputs import HIDDEN, part, texts
+from quartermaster.infra.policy.scene import Breach, Broken, Scene
+
+__all__ = ["RULES"]
+
+_GROUP = "aws:autoscaling/group:Group"
+_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+_TARGETS = "aws:lb/targetGroup:TargetGroup"
+
+
+def spread_over_zones(scene: Scene) -> Broken:
+    """Groups and balancers stand in as many zones as the fleet uses."""
+    for one in scene.of(_GROUP, _BALANCER):
+        key = "vpcZoneIdentifiers" if one.type == _GROUP else "subnets"
+        subnets = one.inputs.get(key)
+        if subnets not in HIDDEN and len(texts(subnets)) < scene.fleet.zones:
+            reason = f"{one.name} stands in {len(texts(subnets))} of {scene.fleet.zones} zones"
+            yield Breach(one, reason, f"{key}: a subnet in each zone")
+
+
+def balancer_health(scene: Scene) -> Broken:
+    """A group behind a balancer replaces what the balancer finds unhealthy."""
+    for one in scene.of(_GROUP):
+        if one.inputs.get("targetGroupArns") and one.inputs.get("healthCheckType") not in ("ELB", *HIDDEN):
+            yield Breach(one, f"{one.name} keeps hosts that its balancer finds unhealthy")
+
+
+def survives_zone(scene: Scene) -> Broken:
+    """At its smallest, a group has hosts left when the zones are lost that capacity says may be."""
+    for one in scene.of(_GROUP):
+        least, lost = one.inputs.get("minSize"), scene.fleet.capacity_of(one.name).survive.zones
+        # A pilot light holds no hosts on purpose.
+        if not isinstance(least, int | float) or not least or one.name not in scene.fleet.clusters:
+            continue
+        left = int(least) - lost * math.ceil(int(least) / scene.fleet.zones)
+        if left < 1:
+            reason = f"with {lost} zones lost nothing is left of {one.name}'s {int(least)} hosts"
+            yield Breach(one, reason, f"clusters.{one.name}.size.min: {_enough(lost, scene.fleet.zones)} or more")
+
+
+def drain_in_time(scene: Scene) -> Broken:
+    """A cluster's drain, health checks and idle connections fit its zone objective."""
+    for one in scene.of(_TARGETS):
+        aims = scene.fleet.recovery.objectives.get(one.name)
+        if aims is None or aims.zone is None:
+            continue
+        seconds = aims.zone.rto.total_seconds()
+        check = part(one.inputs.get("healthCheck"))
+        parts = {
+            "draining": one.inputs.get("deregistrationDelay"),
+            "finding it unhealthy": _product(check.get("interval"), check.get("unhealthyThreshold")),
+            "idle connections": _idle(scene, one.name),
+        }
+        known = {what: value for what, value in parts.items() if isinstance(value, int | float)}
+        if sum(known.values()) > seconds:
+            told = ", ".join(f"{what} {value:g} s" for what, value in known.items())
+            yield Breach(one, f"{one.name} must serve again within {seconds:g} s of losing a zone: {told}")
+
+
+def desired_unmanaged(scene: Scene) -> Broken:
+    """No group says how many hosts it has now."""
+    for one in scene.of(_GROUP):
+        if one.inputs.get("desiredCapacity") is not None:
+            yield Breach(one, f"{one.name} would be set to {one.inputs['desiredCapacity']} hosts by every `up`")
+
+
+def _idle(scene: Scene, name: str) -> object:
+    return next((one.inputs.get("idleTimeout") for one in scene.of(_BALANCER) if one.name == name), None)
+
+
+def _product(one: object, other: object) -> float | None:
+    return one * other if isinstance(one, int | float) and isinstance(other, int | float) else None
+
+
+def _enough(lost: int, zones: int) -> int:
+    """The smallest size of which the loss leaves a host; none does when every zone may be lost."""
+    return next((size for size in range(1, 10 * zones) if size - lost * math.ceil(size / zones) >= 1), zones)
+
+
+RULES = (spread_over_zones, balancer_health, survives_zone, drain_in_time, desired_unmanaged)
