@@ -6,6 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from quartermaster.infra.assess import cost_per_month, findings
 from quartermaster.infra.drift import DriftReport, Finder, sift
 from quartermaster.infra.engine import Engine
 from quartermaster.infra.facts import gather
+from quartermaster.infra.floors import as_scheduled
 from quartermaster.infra.interrupted import mend, saved_state
 from quartermaster.infra.layout import Layout, layout
 from quartermaster.infra.outcome import Outcome, Watcher
@@ -133,7 +135,11 @@ class Deployment:
         self._same_cloud()
         watcher, finder = Watcher(), Finder()
         self._run(watcher, lambda: list(watcher.watched(finder.seen(self._engine.drift()))))
-        return sift(finder.found, self._fleet.ignore_drift)
+        now = datetime.now(UTC)
+        found = [
+            item for item in finder.found if not as_scheduled(self._fleet, item.urn, item.property, item.found, now)
+        ]
+        return sift(found, self._fleet.ignore_drift)
 
     def basis(self) -> Basis:
         """What a plan made now would stand on: files, versions, state and world. Read-only."""

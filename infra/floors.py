@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from zoneinfo import ZoneInfo
 from quartermaster.fleet.schema.rules.servers import SCHEDULED_ACTIONS
 
 if TYPE_CHECKING:
+    from quartermaster.fleet.schema import Fleet
     from quartermaster.fleet.schema.servers import ScheduleEntry
 
-__all__ = ["cron_matches", "floor_at", "last_fired", "next_floors"]
+__all__ = ["as_scheduled", "cron_matches", "floor_at", "last_fired", "next_floors"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -38,6 +40,21 @@ def next_floors(schedule: Sequence[ScheduleEntry], now: datetime) -> tuple[list[
     once = sorted((entry for entry in schedule if entry.at is not None and entry.at > now), key=_instant)
     room = max(0, SCHEDULED_ACTIONS - len(recurring)) // 2
     return recurring + once[:room], once[room:]
+
+
+def as_scheduled(fleet: Fleet, urn: str, property_: str, found: object, now: datetime) -> bool:
+    """Is this difference between state and cloud what a scheduled action was declared to make? Pure.
+
+    An action raises its group's ``min`` when its time comes, and one that was for once is gone then.
+    """
+    type_, name = urn.split("::")[-2:]
+    if type_.endswith("aws:autoscaling/group:Group") and property_ == "minSize" and name in fleet.clusters:
+        cluster = fleet.clusters[name]
+        return found == floor_at(cluster.schedule, cluster.size.min, now, fleet.tz)
+    if type_.endswith("aws:autoscaling/schedule:Schedule") and not property_:
+        once = re.search(r"-floor-(\d{8}T\d{4})$", name)
+        return once is not None and datetime.strptime(once.group(1) + "+0000", "%Y%m%dT%H%M%z") <= now
+    return False
 
 
 def last_fired(entry: ScheduleEntry, now: datetime, zone: ZoneInfo) -> datetime | None:

@@ -12,7 +12,7 @@ from quartermaster.fleet.schema import load_fleet
 from quartermaster.fleet.schema.base import Share
 from quartermaster.fleet.schema.planning import Capacity, Patching
 from quartermaster.fleet.schema.servers import Balancer, Cluster, Scaling, ScheduleEntry
-from quartermaster.infra.floors import next_floors
+from quartermaster.infra.floors import as_scheduled, next_floors
 from quartermaster.infra.layout import layout
 from quartermaster.infra.refresh import instance_refresh, stopping_alarms
 from quartermaster.infra.scaling import target, warm_pool, warmup_seconds
@@ -107,3 +107,28 @@ def test_a_long_plan_is_declared_as_far_as_an_old_one_and_a_new_one_fit_together
     assert len(declared) == 5 + 60
     assert declared[5:] == entries(61)[1:]
     assert later == entries(200)[61:]
+
+
+GROUP = "urn:pulumi:dev::shop::ops:infra:Cluster$aws:autoscaling/group:Group::web"
+ACTION = "urn:pulumi:dev::shop::ops:infra:Cluster$aws:autoscaling/schedule:Schedule::web-floor-"
+
+
+@pytest.mark.parametrize(
+    ("urn", "property_", "found", "expected"),
+    [
+        (GROUP, "minSize", 5, True),
+        (GROUP, "minSize", 4, False),
+        (GROUP, "maxSize", 5, False),
+        (ACTION + "20300101T0800", "", "gone", True),
+        (ACTION + "20300101T1200", "", "gone", False),
+        (ACTION + "0_8_any_any_any", "", "gone", False),
+        (ACTION + "20300101T0800", "minSize", 9, False),
+    ],
+)
+def test_what_a_scheduled_action_did_is_no_drift(
+    tmp_path: Path, urn: str, property_: str, found: object, expected: bool
+) -> None:
+    text = "fleet: shop\nclusters: {web: {schedule: [{at: 2030-01-01T08:00:00Z, min: 5}]}}\n"
+    (tmp_path / "fleet.yaml").write_text(text)
+    now = NOW + timedelta(hours=9)
+    assert as_scheduled(load_fleet(tmp_path / "fleet.yaml"), urn, property_, found, now) is expected
