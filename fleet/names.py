@@ -15,6 +15,7 @@ __all__ = [
     "limited",
     "log_group_name",
     "physical",
+    "state_bucket",
     "tags",
 ]
 
@@ -47,6 +48,14 @@ def backup_tag(fleet: str, stack: str) -> str:
 def log_group_name(fleet: str, stack: str, cluster: str) -> str:
     """Where the logs of a cluster's hosts are; logs of all else are beside ``hosts``."""
     return f"/ops/{fleet}/{stack}/hosts/{cluster}"
+
+
+def state_bucket(url: str) -> str:
+    """The bucket of a state at ``s3://bucket/…``, empty for a state elsewhere.
+
+    The key that encrypts the state (``alias/BUCKET``) and the table of leases bear its name too.
+    """
+    return url.removeprefix("s3://").partition("?")[0].partition("/")[0] if url.startswith("s3://") else ""
 
 
 def tags(fleet: str, stack: str, cluster: str = "") -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
+from quartermaster.fleet.names import state_bucket
 from quartermaster.infra.permissions.rights import Scope, load_rights, unscoped
 from quartermaster.infra.policies import allow, document
 
@@ -29,7 +30,7 @@ def policies(job: Job, scope: Scope, types: Iterable[str], state: str) -> list[s
 
     ``state`` is the URL of the Pulumi backend. Raises KeyError for a type that the table does not know.
     """
-    return documents([*_of_job(job, scope, sorted(types)), *_state(state, writes=job == "provision")])
+    return documents([*_of_job(job, scope, sorted(types)), *_state(scope, state, job)])
 
 
 def documents(statements: Iterable[Statement], limit: int = DOCUMENT_CHARACTERS) -> list[str]:
@@ -154,19 +155,25 @@ def _entry(scope: Scope, entry: dict[str, Any]) -> list[Statement]:
     return [*found, allow(actions, arns, Condition={"StringEquals": scope.tags("aws:ResourceTag")})]
 
 
-def _state(url: str, *, writes: bool) -> list[Statement]:
-    """The Pulumi state in its bucket; nothing where it is on this machine or in Pulumi Cloud.
+def _state(scope: Scope, url: str, job: Job) -> list[Statement]:
+    """The Pulumi state in its bucket, its key, the leases; nothing where it is on this machine or in Pulumi Cloud.
 
     Who only reads it leaves a lock while reading.
     """
-    if not url.startswith("s3://"):
+    name = state_bucket(url)
+    if not name:
         return []
-    bucket = f"arn:aws:s3:::{url.removeprefix('s3://').partition('?')[0].partition('/')[0]}"
-    kept = f"{bucket}/*" if writes else f"{bucket}/*/locks/*"
+    bucket, keys = f"arn:aws:s3:::{name}", [f"arn:aws:kms:{region}:{scope.account}:key/*" for region in scope.regions]
+    table = [f"arn:aws:dynamodb:{region}:{scope.account}:table/{name}" for region in scope.regions]
+    ours = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{name}"}}
+    use = ["kms:Decrypt", "kms:DescribeKey", *(["kms:Encrypt", "kms:GenerateDataKey"] if job != "readonly" else [])]
+    lease = ["DeleteItem", "PutItem", "UpdateItem"] if job != "readonly" else []
     return [
         allow(["s3:GetBucketLocation", "s3:ListBucket"], [bucket]),
         allow(["s3:GetObject"], [f"{bucket}/*"]),
-        allow(["s3:DeleteObject", "s3:PutObject"], [kept]),
+        allow(["s3:DeleteObject", "s3:PutObject"], [f"{bucket}/*" if job == "provision" else f"{bucket}/*/locks/*"]),
+        allow(use, keys, Condition=ours),
+        allow([f"dynamodb:{action}" for action in ("GetItem", "Query", *lease)], table),
     ]
 
 

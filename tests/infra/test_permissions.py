@@ -229,7 +229,7 @@ def test_roles_are_handed_to_the_services_that_the_stack_uses_only() -> None:
     assert not [s for s in found("provision", ["aws:ec2/vpc:Vpc"]) if "iam:PassRole" in s["Action"]]
 
 
-def test_who_only_reads_writes_nothing_but_the_locks_of_the_state() -> None:
+def test_who_only_reads_writes_nothing_but_the_locks_of_the_state_and_decrypts_it() -> None:
     writes = {
         (action, resource)
         for statement in found("readonly")
@@ -240,6 +240,7 @@ def test_who_only_reads_writes_nothing_but_the_locks_of_the_state() -> None:
     assert writes == {
         ("s3:PutObject", "arn:aws:s3:::shop-ops-state/*/locks/*"),
         ("s3:DeleteObject", "arn:aws:s3:::shop-ops-state/*/locks/*"),
+        *(("kms:Decrypt", f"arn:aws:kms:{region}:123456789012:key/*") for region in SCOPE.regions),
     }
 
 
@@ -247,6 +248,14 @@ def test_records_are_changed_in_the_fleets_own_zone_only() -> None:
     changing = allowed("provision", "route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z1")
     names = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
     assert changing == [{"ForAllValues:StringLike": {names: ["shop.example", "*.shop.example"]}}]
+
+
+def test_the_state_its_key_and_the_leases_are_those_of_its_bucket() -> None:
+    leases = "arn:aws:dynamodb:eu-west-1:123456789012:table/shop-ops-state"
+    for job in JOBS:
+        assert allowed(job, "s3:GetObject", "arn:aws:s3:::shop-ops-state/.pulumi/stacks/shop/prod.json")
+        assert bool(allowed(job, "dynamodb:PutItem", leases)) is (job != "readonly")
+    assert not policies("patch", SCOPE, [], "")[0].count("kms:ResourceAliases")
 
 
 def test_patching_deletes_no_database_and_drilling_only_what_a_drill_made() -> None:
