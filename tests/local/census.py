@@ -37,6 +37,11 @@ _OTHERS = {
     "bucket": ("s3", "list_buckets", "Buckets"),
     "secret": ("secretsmanager", "list_secrets", "SecretList"),
     "log group": ("logs", "describe_log_groups", "logGroups"),
+    "alarm": ("cloudwatch", "describe_alarms", "MetricAlarms"),
+    "dashboard": ("cloudwatch", "list_dashboards", "DashboardEntries"),
+    "topic": ("sns", "list_topics", "Topics"),
+    "subscription": ("sns", "list_subscriptions", "Subscriptions"),
+    "trail": ("cloudtrail", "list_trails", "Trails"),
 }
 
 
