@@ -6,10 +6,14 @@ import os
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from quartermaster.infra.setup import basetree, engine
+
+# Helpers beside the tests are imported by their plain names.
+sys.path.insert(0, str(Path(__file__).parent))
 
 _LEFT_OUT: Counter[str] = Counter()
 

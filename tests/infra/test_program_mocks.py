@@ -1,0 +1,52 @@
+"""The program of every example and stack under Pulumi's mocks: also of those on aws, which no test here can make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mocked import Declared, declared
+from program_checks import faults
+
+from quartermaster.fleet.names import TAG_URN
+from quartermaster.fleet.schema import load_fleet
+
+_ROOT = Path(__file__).parents[2]
+FILES = [*sorted((_ROOT / "examples").rglob("fleet.yaml")), _ROOT / "fleet/schema/example.yaml"]
+STACKS = [(path, stack) for path in FILES for stack in load_fleet(path).stacks]
+
+
+@pytest.mark.parametrize(("path", "stack"), STACKS, ids=lambda value: getattr(value, "parent", Path(str(value))).name)
+def test_the_program_declares_what_aws_takes(path: Path, stack: str) -> None:
+    fleet = load_fleet(path)
+    found = declared(fleet, stack)
+    assert len(found) > 50
+    assert faults(fleet, stack, found) == []
+
+
+def test_a_protected_stack_protects_what_holds_data() -> None:
+    fleet = load_fleet(_ROOT / "examples/production/fleet.yaml")
+    for stack in fleet.stacks:
+        guarded = {one.type for one in declared(fleet, stack) if one.protect}
+        assert ({"aws:rds/instance:Instance", "aws:dynamodb/table:Table", "aws:backup/vault:Vault"} <= guarded) is (
+            fleet.stacks[stack].protect
+        )
+
+
+def test_what_is_wrong_with_a_program_is_found() -> None:
+    fleet = load_fleet(FILES[0])
+    role, name = "aws:iam/role:Role", "r" * 65
+    lone = Declared("urn:v", "aws:ec2/vpc:Vpc", "vpc", "", True, {"cidrBlock": "10.0.0.0/16"}, False)
+    one = Declared("urn:r", role, "r", "urn:r", True, {"name": name, "tags": {TAG_URN: "x"}}, False)
+    other = Declared("urn:o", role, "o", "urn:o", True, {"name": name, "region": "x"}, False)
+    strange = Declared("urn:e", "aws:eks/cluster:Cluster", "e", "urn:e", True, {}, False)
+    said = "\n".join(faults(fleet, next(iter(fleet.stacks)), [lone, one, other, one, strange]))
+    for part in (
+        "urn:v has no component",
+        "urn:r is not tagged ops:urn=urn:r",
+        f"urn:o: name: AWS refuses name '{name}'",
+        "2 times urn:r",
+        "3 of ('aws:iam/role:Role', ''",
+        "no aws:eks/cluster:Cluster",
+    ):
+        assert part in said
