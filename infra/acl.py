@@ -10,8 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from quartermaster.infra.component import Component
-from quartermaster.infra.database import POSTGRES_PORT
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.postgres import PORT
 
 __all__ = ["DataAcl", "Rule", "incoming", "outgoing"]
 
@@ -41,7 +41,7 @@ class Rule:
 
 def incoming(layout: Layout, *, replicas: bool) -> tuple[Rule, ...]:
     """Hosts may ask, nobody else. Replicas ask their primary and get answers, both within the tier."""
-    return _rules(layout, (POSTGRES_PORT, POSTGRES_PORT), replicas=replicas)
+    return _rules(layout, (PORT, PORT), replicas=replicas)
 
 
 def outgoing(layout: Layout, *, replicas: bool) -> tuple[Rule, ...]:

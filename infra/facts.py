@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quartermaster.fleet.workspace import Workspace
+from quartermaster.infra.existing import find_network, site
 from quartermaster.infra.images import find_images
 from quartermaster.infra.keys import passphrase_file, public_key
-from quartermaster.infra.layout import Layout
+from quartermaster.infra.layout import Layout, recovery_layout
 
 if TYPE_CHECKING:
     from quartermaster.fleet.aws import Cloud
@@ -21,18 +22,21 @@ __all__ = ["gather"]
 
 
 def gather(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud, bundle: Path | None) -> Facts:
-    """Images, keys and account. Read-only in the cloud; makes missing keys under ``.ops``.
+    """Images, keys, account, and the network where one is given. Read-only in the cloud; makes missing keys.
 
-    Raises InputError for a cluster that has no image of its architecture.
+    Raises InputError for a cluster that has no image of its architecture, and a network that the stack does not fit.
     """
     from quartermaster.infra.program import Facts
 
     declared = fleet.stacks[layout.stack]
     account = declared.account or cloud.client("sts").get_caller_identity()["Account"]
     secret = passphrase_file(workspace).read_bytes()
+    network, recovery = fleet.network, recovery_layout(fleet, layout.stack)
     return Facts(
         account=account,
         images=find_images(fleet, cloud),
+        recovery_images=find_images(fleet, cloud, recovery.region) if recovery else {},
+        site=site(fleet, find_network(cloud, network.vpc, network.subnets)) if network.vpc else None,
         public_key=public_key(workspace),
         now=datetime.now(UTC),
         bundle=bundle,

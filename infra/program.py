@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,14 +18,16 @@ from quartermaster.infra.baseline import Baseline
 from quartermaster.infra.bucket import POINTER, Bucket, bucket_name
 from quartermaster.infra.cluster import HOOK, Cluster
 from quartermaster.infra.component import Component, tag_everything
-from quartermaster.infra.data import Data, keys_there
-from quartermaster.infra.database import Used
+from quartermaster.infra.data import Data, keys_there, recovery_databases
+from quartermaster.infra.database import Database, Used
+from quartermaster.infra.existing import Site
 from quartermaster.infra.floors import floor_at
 from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
-from quartermaster.infra.layout import Layout
+from quartermaster.infra.layout import Layout, recovery_layout
 from quartermaster.infra.network import Network
 from quartermaster.infra.notices import Notices
+from quartermaster.infra.recovery import Recovery, dormant
 from quartermaster.infra.refresh import stopping_alarms
 from quartermaster.infra.watch import Watch
 
@@ -42,6 +44,10 @@ class Facts:
     public_key: str
     """OpenSSH public key for the hosts."""
     now: datetime
+    recovery_images: Mapping[str, Image] = field(default_factory=dict)
+    """By cluster, in the recovery region; where there is a pilot light."""
+    site: Site | None = None
+    """Where the stack goes in a network that exists; None: it makes its own."""
     bundle: Path | None = None
     """The role bundle; None: hosts start bare and join at once."""
     tls: bool = True
@@ -54,6 +60,7 @@ class Facts:
 
 def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     """Declare every resource of the stack. To be called by the Pulumi engine, once a run."""
+    layout = facts.site.of(layout) if facts.site else layout
     tag_everything(layout)
     keys = Keys(layout, facts.account, facts.public_key)
     notices = Notices(layout, fleet.notify, account=facts.account, key_id=keys.logs.arn)
@@ -82,6 +89,40 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
         balancers={name: balancer for name, balancer in balancers.items() if balancer is not None},
         ready=list(databases.values()),
     )
+    waiting = recovery_layout(fleet, layout.stack)
+    if waiting is not None and there is not None:
+        copies = {name: one.copy.arn for name, one in objects.items() if one.copy is not None}
+        _pilot_light(fleet, replace(waiting, protect=layout.protect), facts, there, databases, copies)
+
+
+def _pilot_light(
+    fleet: Fleet,
+    layout: Layout,
+    facts: Facts,
+    keys: Keys,
+    sources: Mapping[str, Database],
+    buckets: Mapping[str, pulumi.Input[str]],
+) -> dict[str, Balancer | None]:
+    """Everything but running hosts, in the recovery region. The balancers that wait there, by cluster."""
+    with Recovery(layout).around():
+        network = Network(layout, endpoints=fleet.network.endpoints, logs_key=keys.logs.arn)
+        bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
+        databases = recovery_databases(fleet, layout, network, keys, sources, facts.now)
+        asleep, facts = dormant(fleet, {*databases, *buckets}), replace(facts, images=facts.recovery_images)
+        return {
+            name: _cluster(
+                asleep,
+                layout,
+                facts,
+                name,
+                network=network,
+                keys=keys,
+                bucket=bucket,
+                databases=databases,
+                buckets=buckets,
+            )
+            for name in fleet.clusters
+        }
 
 
 def _cluster(
@@ -138,7 +179,9 @@ def _cluster(
         stops=stopping_alarms(fleet, layout, name),
     )
     if balancer is not None:
-        pulumi.export(f"{name}_dns_name", balancer.balancer.dns_name)
+        pulumi.export(
+            f"{name}_recovery_dns_name" if layout.recovery else f"{name}_dns_name", balancer.balancer.dns_name
+        )
     return balancer
 
 

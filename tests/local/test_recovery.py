@@ -1,0 +1,65 @@
+"""A pilot light through the real engine: a copy without hosts in another region, made and removed with the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from census import census, everything
+from stacks import Stand, run, stand
+
+pytestmark = pytest.mark.engine
+
+THERE = "eu-central-1"
+FLEET = f"""
+fleet: shop
+recovery_region: {THERE}
+zones: 2
+network: {{cidr: 10.20.0.0/16, recovery_cidr: 10.21.0.0/16, nat: single, endpoints: [s3, dynamodb, ssm]}}
+clusters:
+  web: {{size: {{min: 2, max: 4}}, uses: [orders], balancer: {{}}}}
+databases:
+  orders: {{}}
+recovery:
+  web: {{region: {{rto: 1h}}}}
+  orders: {{region: {{rto: 1h, rpo: 15m}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with stand(tmp_path_factory.mktemp("recovery"), FLEET) as built:
+        built.empty = [census(built.cloud), census(built.cloud, THERE)]  # type: ignore[attr-defined]
+        run(built.deployment(), "up")
+        yield built
+
+
+def test_the_copy_has_a_network_a_balancer_and_a_group_without_hosts(made: Stand) -> None:
+    found = everything(made.cloud, THERE)
+    assert {subnet["CidrBlock"].rpartition(".0/")[0][:5] for subnet in found["subnet"]} >= {"10.21"}
+    [group] = found["group"]
+    assert (group["AutoScalingGroupName"], group["MinSize"], group["MaxSize"]) == ("shop-dev-recovery-web", 0, 4)
+    assert group["Instances"] == []
+    assert {zone[:-1] for zone in group["AvailabilityZones"]} == {THERE}
+    [balancer] = found["balancer"]
+    assert balancer["LoadBalancerName"] == "shop-dev-recovery-web"
+
+
+def test_the_data_follows(made: Stand) -> None:
+    [replica] = everything(made.cloud, THERE)["database"]
+    assert replica["ReadReplicaSourceDBInstanceIdentifier"].endswith(":db:shop-dev-orders")
+
+
+def test_a_second_up_changes_nothing(made: Stand) -> None:
+    deployment = made.deployment()
+    run(deployment, "up")
+    assert {kind: count for kind, count in deployment.result.changes.items() if count and kind != "same"} == {}
+
+
+def test_there_is_no_drift_in_either_region(made: Stand) -> None:
+    assert made.deployment().drift().drift == []
+
+
+def test_destroy_leaves_both_regions_as_they_were(made: Stand) -> None:
+    run(made.deployment(), "destroy")
+    assert [census(made.cloud), census(made.cloud, THERE)] == made.empty  # type: ignore[attr-defined]
