@@ -234,7 +234,7 @@ def test_who_only_reads_writes_nothing_but_the_locks_of_the_state_and_decrypts_i
         (action, resource)
         for statement in found("readonly")
         for action in statement["Action"]
-        if not re.search(r":(Describe|List|Get)", action)
+        if not re.search(r":(Describe|List|Get|Query)", action)
         for resource in statement["Resource"]
     }
     assert writes == {
