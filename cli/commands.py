@@ -21,6 +21,8 @@ from quartermaster.cli import (
     machine,
     metrics,
     patch,
+    policy,
+    prices,
     provision,
     provision_world,
     pulumi,
@@ -51,6 +53,8 @@ def build() -> typer.Typer:
     provision_world.attach(provision.group)
     for group in (
         provision.group,
+        prices.group,
+        policy.group,
         patch.group,
         metrics.group,
         forecast.group,

@@ -41,7 +41,7 @@ def validate() -> None:
     from quartermaster.fleet.schema import read_fleet
 
     ops = session()
-    loaded = read_fleet(ops.fleet_file)
+    loaded = read_fleet(ops.fleet_file, today=ops.clock.now().date())
     fleet = loaded.fleet
     text = (
         f"{ops.fleet_file}: valid: fleet {fleet.fleet}, {len(fleet.stacks)} stacks, "

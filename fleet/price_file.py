@@ -12,7 +12,7 @@ from typing import Any
 
 from quartermaster.fleet.errors import Fault, InputError
 
-__all__ = ["KINDS", "Moved", "OwnPrices", "moved", "own_file", "read_own", "write_own"]
+__all__ = ["KINDS", "OwnPrices", "own_file", "read_own", "write_own"]
 
 KINDS = ("instance_hour", "database_hour", "rates")
 """Tables of the file; each holds regions, each of those names with dollars. Database types stand without ``db.``."""
@@ -44,17 +44,6 @@ class OwnPrices:
             for kind in KINDS
         }
         return OwnPrices(newer.dated, newer.source, figures)
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A figure that a new file changes."""
-
-    region: str
-    name: str
-    before: Decimal | None
-    """None: there was no figure."""
-    after: Decimal
 
 
 def own_file() -> Path:
@@ -99,19 +88,6 @@ def write_own(prices: OwnPrices, path: Path | None = None) -> Path:
     draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     draft.replace(path)
     return path
-
-
-def moved(before: OwnPrices, after: OwnPrices) -> list[Moved]:
-    """What the second changes of the first, by region and name. Pure."""
-    found = []
-    for kind, regions in after.figures.items():
-        for region, names in regions.items():
-            for name, usd in names.items():
-                was = before.get(kind, region, name)
-                if was != usd:
-                    shown = f"db.{name}" if kind == "database_hour" else name
-                    found.append(Moved(region, shown, was, usd))
-    return sorted(found, key=lambda one: (one.region, one.name))
 
 
 _AGAIN = "delete the file, then ops prices update"

@@ -15,6 +15,8 @@ from quartermaster.infra.setup import basetree, engine
 # Helpers beside the tests are imported by their plain names.
 sys.path.insert(0, str(Path(__file__).parent))
 
+# No test is priced by the figures of whoever runs it.
+os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).with_name("no-config"))
 _LEFT_OUT: Counter[str] = Counter()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from quartermaster.fleet.schema import tree as trees
 from quartermaster.fleet.schema.faults import fault_of, path_in
 from quartermaster.fleet.schema.model import Fleet
 from quartermaster.fleet.schema.rules import RULES, WARNINGS
+from quartermaster.fleet.schema.rules.waivers import ended_waivers
 
 __all__ = ["Loaded", "find_fleet", "load_fleet", "read_fleet", "read_text"]
 
@@ -43,18 +45,18 @@ def load_fleet(path: Path) -> Fleet:
     return read_fleet(path).fleet
 
 
-def read_fleet(path: Path) -> Loaded:
-    """The fleet with its warnings. Read-only. Raises InputError with every Fault."""
+def read_fleet(path: Path, *, today: date | None = None) -> Loaded:
+    """The fleet with its warnings, with ``today`` also of what has ended. Read-only. Raises InputError."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"there is no {path}", remedy="ops init writes one; or name it with --fleet PATH") from None
     except (OSError, UnicodeDecodeError) as exc:
         raise InputError(f"{path} cannot be read: {exc}", remedy="a UTF-8 text file that you may read") from exc
-    return read_text(text, file=str(path))
+    return read_text(text, file=str(path), today=today)
 
 
-def read_text(text: str, *, file: str = FILE) -> Loaded:
+def read_text(text: str, *, file: str = FILE, today: date | None = None) -> Loaded:
     """The fleet that the text describes. Pure. Raises InputError with every Fault, in order of lines."""
     tree = trees.read_tree(text)
     faults = list(tree.faults)
@@ -74,7 +76,9 @@ def read_text(text: str, *, file: str = FILE) -> Loaded:
             placed,
             remedy="mend them, then `ops validate`",
         )
-    return Loaded(fleet, tuple(_placed(fault, tree, file) for rule in WARNINGS for fault in rule(fleet)))
+    warnings = [fault for rule in WARNINGS for fault in rule(fleet)]
+    warnings += ended_waivers(fleet, today) if today else ()
+    return Loaded(fleet, tuple(_placed(fault, tree, file) for fault in warnings))
 
 
 def _validate(data: Any) -> tuple[Fleet | None, list[Fault]]:

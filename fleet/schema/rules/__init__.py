@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.schema.model import Fleet
-from quartermaster.fleet.schema.rules import balancers, data, network, planning, safety, servers, stacks
+from quartermaster.fleet.schema.rules import balancers, data, network, planning, safety, servers, stacks, waivers
 
 __all__ = ["RULES", "WARNINGS"]
 
@@ -48,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     safety.checks_have_a_database,
     safety.drills_fit_their_subject,
     safety.stacks_that_allow_exist,
+    waivers.waivers_name_rules,
 )
 WARNINGS: tuple[Rule, ...] = (
     servers.fewer_hosts_than_zones,
