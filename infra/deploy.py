@@ -15,6 +15,7 @@ from quartermaster.fleet.events import Event, Json
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import cloud_record
 from quartermaster.infra.assess import cost_per_month, findings
+from quartermaster.infra.aws_errors import remedy_of, translated
 from quartermaster.infra.drift import DriftReport, Finder, sift
 from quartermaster.infra.engine import Engine
 from quartermaster.infra.facts import gather
@@ -61,7 +62,8 @@ class Deployment:
     def mend(self) -> Iterator[Event]:
         """Put right what an interrupted run left; yields what it found. Changes state and lock only."""
         self._same_cloud()
-        yield from mend(self._engine, self._cloud)
+        with translated():
+            yield from mend(self._engine, self._cloud)
 
     def preview(self) -> Outcome:
         """What `up` would do, what it costs and what policy says. Changes nothing. Raises OpsError."""
@@ -169,7 +171,8 @@ class Deployment:
     def outputs(self) -> dict[str, Json]:
         """Where clusters and databases answer, read from the cloud. Read-only."""
         self._same_cloud()
-        return read_outputs(self._fleet, self._layout, self._workspace, self._cloud)
+        with translated():
+            return read_outputs(self._fleet, self._layout, self._workspace, self._cloud)
 
     def program(self, *, protect: bool | None = None) -> Callable[[], None]:
         """What declares every resource, to be called by the engine; reads the world first. Read-only."""
@@ -177,7 +180,8 @@ class Deployment:
 
         from quartermaster.infra.program import declare
 
-        facts = gather(self._fleet, self._layout, self._workspace, self._cloud, self._bundle)
+        with translated():
+            facts = gather(self._fleet, self._layout, self._workspace, self._cloud, self._bundle)
         shape = self._layout if protect is None else replace(self._layout, protect=protect)
         return functools.partial(declare, self._fleet, shape, facts)
 
@@ -187,7 +191,8 @@ class Deployment:
             self._run(watcher, lambda: watcher.planned(into.seen(self._engine.preview(self.program()))))
 
         regions = [region for region in (self._fleet.region, self._fleet.recovery_region) if region]
-        yield from sweep(self._engine, self._cloud, regions, preview, births)
+        with translated():
+            yield from sweep(self._engine, self._cloud, regions, preview, births)
 
     def _run(self, watcher: Watcher, act: Callable[[], Any]) -> None:
         try:
@@ -224,7 +229,8 @@ def forget_local(workspace: Workspace) -> None:
 def _with_errors(exc: OpsError, watcher: Watcher) -> OpsError:
     if type(exc) is not OpsError or not watcher.errors:
         return exc
-    return OpsError("\n".join(dict.fromkeys(watcher.errors)), remedy="correct it and run the command again")
+    said = "\n".join(dict.fromkeys(watcher.errors))
+    return OpsError(said, remedy=remedy_of(said) or "correct it and run the command again")
 
 
 def _engine(fleet: Fleet, stack: str, workspace: Workspace, cloud: Cloud) -> Engine:

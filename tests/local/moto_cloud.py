@@ -12,6 +12,8 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
+from faulty import Faulty
+
 from quartermaster.fleet.aws import LocalCloud
 from quartermaster.fleet.journal import process_started
 from quartermaster.infra import local
@@ -44,7 +46,7 @@ def main() -> None:
         with lock:
             return [b"".join(moto(environ, start_response))]
 
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, Faulty(application), threaded=True, request_handler=Quiet)
     cloud = LocalCloud(
         instance=os.urandom(3).hex(), pid=os.getpid(), pid_started=process_started(os.getpid()),
         endpoint=f"http://127.0.0.1:{server.server_port}", access_key="AKIATEST", secret_key="test",

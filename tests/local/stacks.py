@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from quartermaster.fleet.aws import Cloud, connect
+from faulty import PATH
+
+from quartermaster.fleet.aws import Cloud, connect, read_local_cloud
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.deploy import Deployment
@@ -74,20 +77,36 @@ class Stand:
             bundle.write_bytes(b"not a real bundle")
         return Deployment(self.fleet, "dev", self.workspace, self.cloud, bundle=bundle)
 
-    def killed(self, act: str, after: int) -> int:
-        """Run `up` or `destroy` in another process and kill -9 it when that many resources are done; how many were."""
+    def killed(self, act: str, after: int, kind: str = "finished") -> int:
+        """Run `up` or `destroy` in another process and kill -9 it when that many resources are begun or finished."""
+        with self.elsewhere(act, after, kind) as (process, done):
+            os.kill(process.pid, signal.SIGKILL)
+        return done
+
+    @contextmanager
+    def elsewhere(self, act: str, after: int, kind: str = "finished") -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+        """`up` or `destroy` in another process, from when that many resources are done; waits for its end."""
         command = [sys.executable, __file__, str(self.folder), act]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert process.stdout is not None
         done = 0
         for line in process.stdout:
-            done += json.loads(line)["kind"] == "finished"
+            done += json.loads(line)["kind"] == kind
             if done >= after:
                 break
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        return done
+        try:
+            yield process, done
+        finally:
+            process.stdout.read()
+            process.wait()
+            process.stdout.close()
+
+    def fail(self, **faults: object) -> None:
+        """Let the cloud's API fail so (see faulty.Faults) until it is told otherwise."""
+        local = read_local_cloud(self.workspace)
+        assert local is not None
+        body = json.dumps(faults).encode()
+        urllib.request.urlopen(urllib.request.Request(local.endpoint + PATH, body, method="POST")).close()
 
 
 @contextmanager

@@ -27,6 +27,8 @@ __all__ = ["serve"]
 
 _THREADS = 12
 """Acts under way at once; more only queue in the one API process behind."""
+_ATTEMPTS = 6
+"""Of a call that was throttled or failed on AWS's side, with growing pauses."""
 _PROPERTIES = ("properties", "inputs", "olds", "news", "old_inputs")
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _ASSET = "c44067f5952c0a294b673a41bacd8c17"
@@ -163,7 +165,10 @@ class _Clients:
                     region_name=region,
                 )
                 config = Config(
-                    max_pool_connections=_THREADS, parameter_validation=True, s3={"addressing_style": "path"}
+                    max_pool_connections=_THREADS,
+                    parameter_validation=True,
+                    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                    s3={"addressing_style": "path"},
                 )
                 self._made[key] = session.client(service, endpoint_url=self._cloud.endpoint, config=config)
             return self._made[key]
