@@ -84,7 +84,6 @@ def test_no_password_is_anywhere_in_clear(made: Stand) -> None:
     now = json.loads(client.get_secret_value(SecretId="shop/dev/orders")["SecretString"])["password"]
     client.rotate_secret(SecretId="shop/dev/orders")
     later = json.loads(client.get_secret_value(SecretId="shop/dev/orders")["SecretString"])["password"]
-    run(made.deployment(), "refresh")
     passwords = {first_password(seed, "orders"), now, later}
     assert len(passwords) == 3, "the login is rotated when it is made, and when it is asked for"
     files = [path.read_bytes() for path in made.folder.rglob("*") if path.is_file()]

@@ -84,7 +84,10 @@ def _create_parameters(api: Api, given: Given) -> str:
 
 def _read_parameters(api: Api, id_: str, given: Given) -> State | None:
     rds = api.client("rds")
-    found = rds.describe_db_parameter_groups(DBParameterGroupName=id_)["DBParameterGroups"][0]
+    # AWS says that it is not there, moto answers an empty list.
+    found = next(iter(rds.describe_db_parameter_groups(DBParameterGroupName=id_)["DBParameterGroups"]), None)
+    if found is None:
+        return None
     rows = rds.describe_db_parameters(DBParameterGroupName=id_)["Parameters"]
     said = {
         row["ParameterName"]: {
