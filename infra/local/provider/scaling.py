@@ -7,6 +7,7 @@ from typing import Any
 from quartermaster.infra.local.provider.group_extras import collect_metrics, extras, keep_warm, refresh
 from quartermaster.infra.local.provider.group_limits import refuse_group
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.launch_rights import check_launch
 
 __all__ = ["KINDS"]
 
@@ -52,6 +53,7 @@ def _group_tags(name: str, given: Given) -> list[dict[str, Any]]:
 
 def _create_group(api: Api, given: Given) -> str:
     """As the real provider: first empty, then its hooks, then its size, so that no host misses a hook."""
+    check_launch(api, given["launchTemplate"])
     client, name = api.client("autoscaling"), given["name"]
     hooks = given.get("initialLifecycleHooks") or []
     size = {"MinSize": given["minSize"], "MaxSize": given["maxSize"]}
@@ -127,6 +129,8 @@ def _read_group(api: Api, id_: str, given: Given) -> State | None:
 
 def _update_group(api: Api, id_: str, old: Given, new: Given) -> None:
     client = api.client("autoscaling")
+    if new["launchTemplate"] != old.get("launchTemplate"):
+        check_launch(api, new["launchTemplate"])
     client.update_auto_scaling_group(
         AutoScalingGroupName=id_, MinSize=new["minSize"], MaxSize=new["maxSize"], **_settings(new)
     )
