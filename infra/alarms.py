@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Literal
 
 from quartermaster.fleet.prices import load_prices
@@ -208,7 +207,7 @@ def _max_connections(database: Database) -> int | None:
     shape = load_prices().shape(database.instance)
     if shape is None:
         return None
-    return int(min(shape.memory_gib * 2**30 / Decimal(_BYTES_A_CONNECTION), _MOST_CONNECTIONS))
+    return min(int(shape.memory_gib * 2**30 / _BYTES_A_CONNECTION), _MOST_CONNECTIONS)
 
 
 def _table(layout: Layout, name: str) -> Iterator[Alarm]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
 from quartermaster.fleet.names import state_bucket
-from quartermaster.infra.permissions.rights import Scope, load_rights, unscoped
+from quartermaster.infra.permissions.rights import Rights, Scope, load_rights, unscoped
 from quartermaster.infra.policies import allow, document
 
 __all__ = ["DOCUMENT_CHARACTERS", "JOBS", "Job", "characters", "documents", "job_actions", "policies"]
@@ -20,6 +20,7 @@ JOBS: tuple[Job, ...] = get_args(Job)
 
 DOCUMENT_CHARACTERS = 6_144
 """Of a managed policy; white space is not counted: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+_EC2_ALL = "arn:aws:ec2:{region}:{account}:*/*"
 _LAUNCHED = ("instance", "launch-template", "network-interface", "security-group", "subnet", "volume", "key-pair")
 
 Statement = dict[str, Any]
@@ -62,47 +63,52 @@ def _of_job(job: Job, scope: Scope, types: Sequence[str]) -> list[Statement]:
     return [*_on_resources(scope, rights.values(), writes=False), *extra] if job == "readonly" else extra
 
 
-def _on_resources(scope: Scope, rights: Iterable[Any], *, writes: bool) -> list[Statement]:
+def _on_resources(scope: Scope, rights: Iterable[Rights], *, writes: bool) -> list[Statement]:
     """On what the stack is made of: by name, by tag, or on everything where AWS knows nothing narrower."""
     everywhere: set[str] = set()
     by_name: dict[tuple[bool, tuple[str, ...]], set[str]] = defaultdict(set)
     by_tag: dict[str, set[str]] = defaultdict(set)
     made: dict[str, set[str]] = defaultdict(set)
     for one in rights:
-        for action in one.read | (one.writes if writes else frozenset()):
-            if action in one.makes:
-                for pattern in one.tagged:
-                    made["*" if action in unscoped() else pattern].add(action)
-                if action in unscoped():
-                    continue
-            if action in unscoped():
-                everywhere.add(action)
-            elif one.names:
-                by_name[one.zoned, one.names].add(action)
-            for pattern in one.tagged if action not in unscoped() else ():
-                by_tag[pattern].add(action)
-    found = [allow(sorted(everywhere), ["*"])] if everywhere else []
+        asked = one.read | (one.writes if writes else frozenset())
+        loose = asked & unscoped()
+        everywhere |= loose - one.makes
+        if one.names:
+            by_name[one.zoned, one.names] |= asked - loose
+        for pattern in one.tagged:
+            by_tag[pattern] |= asked - loose
+            made[pattern] |= asked & one.makes - loose
+        made["*"] |= loose & one.makes
+    found = [allow(sorted(everywhere), ["*"])]
     for (zoned, names), actions in sorted(by_name.items()):
         more = {"Condition": scope.records()} if zoned else {}
         found.append(allow(sorted(actions), scope.arns(names), **more))
+    return [*(one for one in found if one["Action"]), *_by_tag(scope, by_tag, made)]
+
+
+def _by_tag(scope: Scope, changed: Mapping[str, set[str]], made: Mapping[str, set[str]]) -> list[Statement]:
+    """What bears the stack's tags may be changed, and what is given them may be made."""
     ours, asked = scope.tags("aws:ResourceTag"), scope.tags("aws:RequestTag")
-    for actions, patterns in _together(by_tag):
-        found.append(allow(actions, scope.arns(_whole(patterns)), Condition={"StringEquals": ours}))
-    for actions, patterns in _together(made):
-        found.append(allow(actions, scope.arns(patterns), Condition={"StringEquals": asked}))
-    tagging = sorted(
-        action.partition(":")[2] for actions in made.values() for action in actions if action[:4] == "ec2:"
-    )
+    found = [
+        allow(names, scope.arns(_whole(patterns)), Condition={"StringEquals": ours})
+        for names, patterns in _together(changed)
+    ]
+    found += [
+        allow(names, scope.arns(patterns), Condition={"StringEquals": asked}) for names, patterns in _together(made)
+    ]
+    tagging = sorted(name.removeprefix("ec2:") for names in made.values() for name in names if name.startswith("ec2:"))
     if tagging:
         new = {"StringEquals": {**asked, "ec2:CreateAction": tagging}}
-        found.append(allow(["ec2:CreateTags"], scope.arns(["arn:aws:ec2:{region}:{account}:*/*"]), Condition=new))
+        found.append(allow(["ec2:CreateTags"], scope.arns([_EC2_ALL]), Condition=new))
     return found
 
 
-def _together(by_pattern: dict[str, set[str]]) -> list[tuple[list[str], list[str]]]:
+def _together(by_pattern: Mapping[str, set[str]]) -> list[tuple[list[str], list[str]]]:
     """Actions with their patterns, one entry a service: the tags decide, so its patterns may share a statement."""
     services: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for pattern, actions in by_pattern.items():
+        if not actions:
+            continue
         service = "*" if pattern == "*" else pattern.split(":")[2]
         services[service][0].update(actions)
         services[service][1].add(pattern)
@@ -111,10 +117,10 @@ def _together(by_pattern: dict[str, set[str]]) -> list[tuple[list[str], list[str
 
 def _whole(patterns: Sequence[str]) -> Sequence[str]:
     """EC2 asks for the right to act on every resource of a call, the network of a new subnet too: all with our tags."""
-    return ["arn:aws:ec2:{region}:{account}:*/*"] if any(":ec2:" in pattern for pattern in patterns) else patterns
+    return [_EC2_ALL] if any(":ec2:" in pattern for pattern in patterns) else patterns
 
 
-def _handing_over(scope: Scope, rights: dict[str, Any]) -> list[Statement]:
+def _handing_over(scope: Scope, rights: Mapping[str, Rights]) -> list[Statement]:
     """Roles that are handed to services, those that services make for themselves, and hosts that groups start."""
     found = []
     passes = sorted({one.passes for one in rights.values() if one.passes})

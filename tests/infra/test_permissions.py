@@ -273,3 +273,11 @@ def test_a_prefix_is_that_of_names_cut_short_too(limit: int, cut: str) -> None:
 def test_a_type_that_the_table_does_not_know_is_an_error() -> None:
     with pytest.raises(KeyError, match="eks"):
         policies("provision", SCOPE, ["aws:eks/cluster:Cluster"], STATE)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_document_is_one_that_iam_takes(job: Job) -> None:
+    from moto.iam.policy_validation import IAMPolicyDocumentValidator
+
+    for text in policies(job, SCOPE, load_rights(), STATE):
+        IAMPolicyDocumentValidator(text).validate()

@@ -70,8 +70,8 @@ def main() -> None:
         identity = _identity()
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"the instance metadata service at {_METADATA} does not say which host this is: {exc}")
-    facts = {"ops_host_id": identity["id"], "ops_zone": identity["zone"], "ops_stack": identity["stack"]}
-    facts["ops_owns_kernel"] = _owns_kernel()
+    known = {"ops_host_id": identity["id"], "ops_zone": identity["zone"], "ops_stack": identity["stack"]}
+    facts = {**known, "ops_owns_kernel": _owns_kernel()}
     module.exit_json(changed=False, ansible_facts=facts)
 
 
