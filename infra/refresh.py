@@ -1,4 +1,9 @@
-"""How a cluster's hosts are replaced when what they start as has changed: the group's instance refresh."""
+"""How a cluster's hosts are replaced when what they start as has changed: the group's instance refresh.
+
+The AWS provider names the new template to the group before it starts the refresh, so a failed `up` stops half-way and
+the next one, with the old template, leads back: AWS's own rollback knows the group's template at the start as the one
+to go back to. Who starts a refresh with the new version as its desired configuration has that way back too.
+"""
 
 from __future__ import annotations
 
