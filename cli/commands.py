@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from quartermaster.cli import (
+    bootstrap,
     capacity,
     configure,
     demo,
@@ -48,7 +49,7 @@ def build() -> typer.Typer:
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, machine, configure, report, history, demo, pulumi):
+    for module in (fleetfile, machine, configure, report, history, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
     for group in (

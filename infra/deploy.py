@@ -16,6 +16,7 @@ from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import cloud_record
 from quartermaster.infra.assess import cost_per_month, findings
 from quartermaster.infra.aws_errors import remedy_of, translated
+from quartermaster.infra.bootstrap import secrets_provider
 from quartermaster.infra.drift import DriftReport, Finder, sift
 from quartermaster.infra.engine import Engine
 from quartermaster.infra.facts import gather
@@ -250,6 +251,7 @@ def _engine(fleet: Fleet, stack: str, workspace: Workspace, cloud: Cloud) -> Eng
         folder=folder / "project",
         backend=f"file://{folder}" if local or not declared else declared,
         passphrase=passphrase,
+        secrets_provider="" if local else secrets_provider(declared, fleet.region),
         provider=provider,
         config={"aws:region": fleet.region},
         home=workspace.folder("cache") / "pulumi" if local else None,

@@ -87,6 +87,7 @@ class Engine:
         folder: Path,
         backend: str,
         passphrase: Path | None,
+        secrets_provider: str = "",
         provider: Callable[[], AbstractContextManager[str]] | None,
         config: Mapping[str, str],
         home: Path | None = None,
@@ -98,6 +99,7 @@ class Engine:
         self._provider = provider
         self._config = config
         self._home = home
+        self._secrets_provider = secrets_provider
         self._environment = {**_QUIET, **(_LOCAL_ONLY if provider else {}), "PULUMI_BACKEND_URL": backend}
         if passphrase is not None:
             self._environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
@@ -174,6 +176,7 @@ class Engine:
             pulumi_home=str(self._home) if self._home else None,
             env_vars=self._environment,
             project_settings=settings,
+            secrets_provider=self._secrets_provider or None,
             pulumi_command=_Command(program),
         )
         if self.state_file is None or not self.state_file.exists():
