@@ -39,7 +39,7 @@ def summary(found: Mapping[str, Any], verb: str) -> str:
     text += f" ({changes['same']} unchanged)" if changes.get("same") else ""
     cost = found.get("cost_per_month")
     if cost:
-        text += f"\n{_cost_line(cost)}"
+        text += f"\n{_cost_line(cost)}; prices of {cost['dated']}: ops provision cost has each"
         if cost["unknown"]:
             text += f"\n  without a price: {', '.join(cost['unknown'])}"
     text += _policy(found.get("policy", []))
@@ -66,7 +66,7 @@ def cost_text(cost: Mapping[str, Any]) -> str:
 def _cost_line(cost: Mapping[str, Any]) -> str:
     sums = f"{_usd(cost['before'])} → {_usd(cost['after'])}"
     moved = f" ({_delta(cost['delta'])})" if cost.get("delta") else ""
-    return f"cost per month: {sums} {cost['currency']}{moved} (usage charges not included)"
+    return f"cost per month: {sums} {cost['currency']}{moved}, usage charges not included"
 
 
 def _policy(findings: Sequence[Mapping[str, Any]]) -> str:
@@ -111,7 +111,7 @@ def _grow(branch: Tree, nodes: Iterable[Node]) -> None:
         line.append(f"  {label(change.type)}", "dim")
         if change.act == "replace":
             forced = ", ".join(change.forced_by) or "the provider"
-            line.append(f"  replaced: {forced} forces it", "red")
+            line.append(f"  replaced, forced by {forced}", "red")
         if node.loses_data:
             line.append("  LOSES DATA", "bold red")
         for item in change.properties:

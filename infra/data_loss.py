@@ -51,7 +51,7 @@ def losses(changes: Iterable[Change]) -> list[Loss]:
 
 
 def _why(change: Change) -> str:
-    forced = f"{', '.join(change.forced_by) or 'the provider'} forces a replacement"
+    forced = f"a replacement is forced by {', '.join(change.forced_by) or 'the provider'}"
     return "; ".join([forced if change.act == "replace" else "it is no longer declared", *_left(change)])
 
 

@@ -37,7 +37,7 @@ class Outcome:
     resources: Sequence[Resource] = ()
     """What the stack holds afterwards."""
     steps: Sequence[Change] = ()
-    """What is done to each resource and component, in the program's order."""
+    """What is done to each resource and component."""
 
     @property
     def blocked(self) -> Sequence[Mapping[str, Json]]:
@@ -84,8 +84,8 @@ class Watcher:
 
     @property
     def steps(self) -> tuple[Change, ...]:
-        """What is done to each resource and component."""
-        return tuple(self._steps.values())
+        """What is done to each resource and component, by URN: the engine's own order differs from run to run."""
+        return tuple(self._steps[urn] for urn in sorted(self._steps))
 
     def planned(self, events: Iterable[EngineEvent]) -> None:
         """Take in the events of a preview: what would be done."""

@@ -22,10 +22,11 @@ from quartermaster.infra.state import custom, pending
 
 __all__ = ["Basis", "basis_of", "moved"]
 
-_ANEW = "ops provision preview --save writes a new plan"
+_ANEW = "put it back, or save a new plan"
 _SOURCES = (".py", ".toml", ".j2", ".json", ".yaml")
 _NO_PART = ("__pycache__", "setup", "example.yaml")
 _LOCAL_ONLY = "local"
+_MANY = 12
 _PASSING = ("created", "modified")
 """What the state says of a resource that tells of the writing and not of the resource."""
 
@@ -73,20 +74,27 @@ def basis_of(
 def moved(then: Basis, now: Basis) -> list[Fault]:
     """What is no longer as it was, one fault a file, resource or property. Pure."""
     return [
-        *(
-            Fault(name, f"the file is {_word(was, is_)} since the plan was saved", _ANEW)
-            for name, was, is_ in _differing(then.files, now.files)
-        ),
+        *_changed("program", "file", _differing(then.files, now.files)),
         *(
             Fault(name, f"the plan was saved with {was or 'none'}, this is {is_ or 'none'}", _ANEW)
             for name, was, is_ in _differing(then.versions, now.versions)
         ),
-        *(
-            Fault(urn, f"the state of the resource is {_word(was, is_)} since the plan was saved", _ANEW)
-            for urn, was, is_ in _differing(then.state, now.state)
-        ),
+        *_changed("state", "state of the resource", _differing(then.state, now.state)),
         *_drifted(then, now),
     ]
+
+
+def _changed(of: str, what: str, differing: list[tuple[str, str, str]]) -> Iterator[Fault]:
+    """One fault each; of so many that nobody would read them, one for all, with their names."""
+    words: dict[str, list[str]] = {}
+    for name, was, is_ in differing:
+        words.setdefault("new" if not was else "gone" if not is_ else "another", []).append(name)
+    for word, names in words.items():
+        if len(names) > _MANY:
+            shown = ", ".join(name.rsplit("::", 1)[-1] for name in names)
+            yield Fault(of, f"{len(names)} are {word} since the plan was saved: {shown}", _ANEW)
+        else:
+            yield from (Fault(name, f"the {what} is {word} since the plan was saved", _ANEW) for name in names)
 
 
 def _drifted(then: Basis, now: Basis) -> Iterator[Fault]:
@@ -99,16 +107,12 @@ def _drifted(then: Basis, now: Basis) -> Iterator[Fault]:
             found = is_["found"] if is_ is not None else was["expected"] if was is not None else None
             what = f"{name} was {json.dumps(before, default=str)} and is {json.dumps(found, default=str)}"
             problem = f"{what} in the cloud" if name else f"the resource is {found} in the cloud"
-            yield Fault(f"{urn} {name}".strip(), problem, f"put it back, or {_ANEW}")
+            yield Fault(f"{urn} {name}".strip(), problem, _ANEW)
 
 
 def _differing(then: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str, str, str]]:
     names = dict.fromkeys((*then, *now))
     return [(name, then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)]
-
-
-def _word(was: str, is_: str) -> str:
-    return "new" if not was else "gone" if not is_ else "another"
 
 
 def _state(state: Mapping[str, Any]) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Node:
 
 
 def tree(changes: Iterable[Change], *, everything: bool = False) -> tuple[Node, ...]:
-    """The outermost nodes, in the program's order; without ``everything`` only what changes and what holds it."""
+    """The outermost nodes, in the changes' order; without ``everything`` only what changes and what holds it."""
     known = {change.urn: change for change in changes if change.type != "pulumi:pulumi:Stack"}
     below: dict[str, list[Change]] = {}
     for change in known.values():

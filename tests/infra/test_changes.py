@@ -91,7 +91,7 @@ def test_a_replacement_that_loses_data_says_what_forces_it() -> None:
     [loss] = losses(
         [change("create-replacement", TABLE, "s", old={"hashKey": "id"}, new={"hashKey": "k"}, replaces=("hashKey",))]
     )
-    assert (loss.change, loss.why) == ("replace", "hashKey forces a replacement")
+    assert (loss.change, loss.why) == ("replace", "a replacement is forced by hashKey")
 
 
 def test_updates_and_what_holds_nothing_lose_nothing() -> None:
