@@ -13,7 +13,16 @@ from quartermaster.fleet.regions import zone_names
 from quartermaster.fleet.schema.base import FleetName, Model, Name, Network4, SecretText, StackName, TimeZone
 from quartermaster.fleet.schema.data import Bucket, Database
 from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
-from quartermaster.fleet.schema.safety import GENTLE, Alarms, Backups, DrillKind, IgnoredDrift, Recovery, Waiver
+from quartermaster.fleet.schema.safety import (
+    GENTLE,
+    Adopted,
+    Alarms,
+    Backups,
+    DrillKind,
+    IgnoredDrift,
+    Recovery,
+    Waiver,
+)
 from quartermaster.fleet.schema.servers import Balancer, Cluster
 
 __all__ = ["Ansible", "Dns", "Fleet", "Network", "Notify", "Stack"]
@@ -103,6 +112,8 @@ class Fleet(Model):
     waivers: tuple[Waiver, ...] = ()
     """Policy rules set aside."""
     ignore_drift: tuple[IgnoredDrift, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
+    """What was there before the fleet; written by `ops adopt`."""
     account_baseline: Literal["none", "create"] = "none"
     """create: services that an account has once, such as CloudTrail, are this fleet's to make."""
     freezes: tuple[Freeze, ...] = ()

@@ -10,6 +10,7 @@ from quartermaster.fleet.schema.base import Day, Duration, Model, Name, StackNam
 from quartermaster.fleet.windows import Window
 
 __all__ = [
+    "Adopted",
     "Alarms",
     "BackupRule",
     "Backups",
@@ -144,3 +145,14 @@ class IgnoredDrift(Model):
     """Of the resource; * and ? stand for others."""
     property: str = "*"
     why: Annotated[str, Field(min_length=4)]
+
+
+class Adopted(Model):
+    """A resource that was there before the fleet: `ops adopt` found it, `ops adopt --import` took it in."""
+
+    type: Annotated[str, Field(pattern=r"^aws:[a-z0-9]+/[A-Za-z0-9]+:[A-Za-z0-9]+$")]
+    """Pulumi's word for what it is."""
+    name: Name
+    """Of the cluster or database that it is here."""
+    id: Annotated[str, Field(min_length=1)]
+    """What AWS calls it: it keeps its name, and what else only a new one could have otherwise."""
