@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.schema.model import Fleet
@@ -15,7 +15,11 @@ _LEAST_COLD_DAYS = 30
 
 def names_are_one_thing(fleet: Fleet) -> Iterator[Fault]:
     """patching, recovery and uses name clusters, databases and buckets alike, so a name is one of them."""
-    kinds = {"cluster": fleet.clusters, "database": fleet.databases, "bucket": fleet.buckets}
+    kinds: dict[str, Mapping[str, object]] = {
+        "cluster": fleet.clusters,
+        "database": fleet.databases,
+        "bucket": fleet.buckets,
+    }
     seen: dict[str, str] = {}
     for kind, named in kinds.items():
         for name in named:
