@@ -28,14 +28,24 @@ def substituted(fleet: Fleet, layout: Layout, databases: Sequence[Mapping[str, A
         rows.append({"what": f"clusters.{name}.instance", "asked": cluster.instance, "used": here})
         rows += _of_cluster(name, cluster)
     waiting = recovery_layout(fleet, layout.stack)
-    versions = {row["name"]: str(row["version"]) for row in databases}
+    running = {row["name"]: row for row in databases}
     for name, declared in fleet.databases.items():
-        used = versions.get(layout.name(name))
+        found = running.get(layout.name(name), {})
+        used = found.get("version")
+        applied = found.get("settings", declared.parameters)
+        for setting in sorted(declared.parameters.keys() - set(applied)):
+            left = "left as this machine's PostgreSQL has it"
+            rows.append(
+                {"what": f"databases.{name}.parameters.{setting}", "asked": declared.parameters[setting], "used": left}
+            )
         if declared.engine == "postgres" and used is not None and used != str(declared.version):
             rows.append({"what": f"databases.{name}.version", "asked": str(declared.version), "used": used})
         if declared.engine == "postgres" and waiting is not None:
             asked = f"a read replica in {waiting.region}"
             rows.append({"what": f"recovery.{name}.region", "asked": asked, "used": "a record without a server"})
+    if fleet.databases and fleet.backups.rules:
+        used = "declared: no job starts by itself here"
+        rows.append({"what": "backups", "asked": "backups, copies and restore tests by AWS Backup", "used": used})
     return [*rows, *_watching(fleet)]
 
 

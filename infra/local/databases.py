@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from quartermaster.fleet.errors import OpsError
-from quartermaster.infra.local import moto_rds
+from quartermaster.infra.local import moto_rds, moto_secrets
+from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.machines import Work
 from quartermaster.infra.local.moto_rds import DatabaseSpec
 from quartermaster.infra.local.network import Network
@@ -17,6 +18,7 @@ from quartermaster.infra.local.world import World, log
 __all__ = ["Databases"]
 
 _STANDBY = "standby"
+FORCE_SSL = "rds.force_ssl"
 
 
 @dataclass
@@ -26,12 +28,17 @@ class _Database:
     standby: Node | None = None
     synchronous: bool = False
 
+    @property
+    def nodes(self) -> list[Node]:
+        return [node for node in (self.primary, self.standby) if node is not None]
+
 
 class Databases:
     """Every database on this machine."""
 
     def __init__(self, world: World, network: Network, work: Work) -> None:
         self._world, self._network, self._work = world, network, work
+        self._authority = Authority.kept_in(world.home / "authority")
         self._databases: dict[str, _Database] = {}
         self._broken: set[str] = set()
 
@@ -45,7 +52,9 @@ class Databases:
             if name not in self._databases and name not in self._broken and ready:
                 self._work.submit(f"database/{name}", self._make, spec)
         for name, database in list(self._databases.items()):
-            if database.standby is not None:
+            if name in wanted and wanted[name] != database.spec:
+                self._work.submit(f"database/{name}", self._follow_spec, database, wanted[name])
+            elif database.standby is not None:
                 self._work.submit(f"database/{name}", self._watch, database)
             self._cables(database)
 
@@ -59,6 +68,7 @@ class Databases:
                 "port": database.primary.port,
                 "zone": database.spec.zone,
                 "version": folder.parent.name if folder else "",
+                "settings": list(database.primary.applied),
                 "standby": {
                     "address": database.standby.address,
                     "zone": database.spec.standby_zone,
@@ -86,16 +96,16 @@ class Databases:
         try:
             primary = node("", spec.address)
             if spec.source:
-                source = self._databases[spec.source]
-                primary.follow(source.primary, spec.user, spec.password, spec.name)
+                primary.follow(self._databases[spec.source].primary, spec.name)
             else:
-                primary.create(spec.user, spec.password, spec.database)
-            primary.start()
+                tls_only = spec.parameters.get(FORCE_SSL) == "1"
+                primary.create(spec.user, spec.password, spec.database, tls_only=tls_only)
+            self._start(primary, spec)
             database = _Database(spec, primary)
             if spec.standby_address:
                 database.standby = node("-standby", spec.standby_address)
-                database.standby.follow(primary, spec.user, spec.password, _STANDBY)
-                database.standby.start()
+                database.standby.follow(primary, _STANDBY)
+                self._start(database.standby, spec)
         except OpsError as exc:
             log.error("database %s cannot be made: %s", spec.name, exc)
             self._broken.add(spec.name)
@@ -108,6 +118,28 @@ class Databases:
         log.info("database %s answers at %s:%d", spec.name, spec.address, spec.port)
         with self._world.lock:
             moto_rds.made(spec.name)
+
+    def _start(self, node: Node, spec: DatabaseSpec) -> None:
+        node.certify(*self._authority.issue((f"{spec.name}.rds.internal",)))
+        node.set(spec.parameters)
+        node.start()
+
+    def _follow_spec(self, database: _Database, wanted: DatabaseSpec) -> None:
+        """Take a new password and new settings; both without a stop."""
+        old = database.spec
+        # A replica has the logins of its source.
+        known = self._databases[old.source].spec if old.source else old
+        if wanted.parameters != old.parameters:
+            for node in database.nodes:
+                node.set(wanted.parameters)
+                node.sql("select pg_reload_conf()", user=known.user, password=known.password)
+        if wanted.password != old.password and not wanted.source:
+            text = wanted.password.replace("'", "''")
+            database.primary.sql(f"alter role \"{old.user}\" password '{text}'", user=old.user, password=old.password)
+            log.info("database %s has the next password", wanted.name)
+        database.spec = wanted
+        with self._world.lock:
+            moto_secrets.settled(wanted.name)
 
     def _watch(self, database: _Database) -> None:
         """Synchronous while the standby streams; without it, asynchronous with an event, rather than stopped."""

@@ -5,10 +5,11 @@ Every function here runs under ``World.lock``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from quartermaster.infra.local import moto_secrets
 from quartermaster.infra.local.world import World
 
 __all__ = ["DatabaseSpec", "advance", "event", "failed", "install", "made", "specs"]
@@ -31,6 +32,8 @@ class DatabaseSpec:
     standby_zone: str = ""
     source: str = ""
     """Name of the database that this one is a read replica of."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What its parameter group says."""
 
 
 @dataclass
@@ -77,6 +80,7 @@ def install(world: World) -> None:
             subnet.del_subnet_ip(address)
         return gone
 
+    moto_secrets.has_server = _places.__contains__
     plain: Any = instance.address.fget
 
     def address(self: Any) -> str:
@@ -121,6 +125,7 @@ def specs(world: World) -> dict[str, DatabaseSpec]:
                 standby_address=place.standby_address,
                 standby_zone=place.standby_zone,
                 source=_source(database) if database.is_replica else "",
+                parameters=_parameters(backend, database),
             )
     return found
 
@@ -151,9 +156,13 @@ def event(world: World, name: str, message: str) -> None:
 
 
 def _place(world: World, database: Any) -> Any:
-    """Give a new PostgreSQL instance its addresses, from the subnets of its group; others stay as moto has them."""
+    """Give a new PostgreSQL instance its addresses, from the subnets of its group; others stay as moto has them.
+
+    A replica in another region stays a record too: its network has no way to its source's on this machine.
+    """
     group = vars(database).get("db_subnet_group")
-    if database.engine != "postgres" or group is None or not world.with_hosts:
+    afar = database.is_replica and str(database.source_db_instance_identifier).startswith("arn:")
+    if database.engine != "postgres" or group is None or afar or not world.with_hosts:
         return database
     subnets = {subnet.availability_zone: subnet for subnet in group._subnets}
     zones = sorted(subnets)
@@ -167,6 +176,13 @@ def _place(world: World, database: Any) -> Any:
     database.availability_zone, database.status = zone, "creating"
     _places[database.db_instance_identifier] = place
     return database
+
+
+def _parameters(backend: Any, database: Any) -> dict[str, str]:
+    group = backend.db_parameter_groups.get(database.db_parameter_group_name)
+    if group is None:
+        return {}
+    return {name: str(row["ParameterValue"]) for name, row in group.parameters.items() if "ParameterValue" in row}
 
 
 def _source(database: Any) -> str:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.local.network import Attachment, Bridge, Network
 from quartermaster.infra.local.world import World
 
-__all__ = ["Node", "binaries", "settings"]
+__all__ = ["Node", "binaries", "settings", "write_settings"]
 
+_REPLICATION = "rdsrepladmin"
+"""Standbys follow as this user, as RDS's do: a login that is rotated does not cut them off."""
+_SETTINGS = "fleet.conf"
 _HOME = "/var/lib/postgresql"
 """Where the data folder is seen inside: the machine's own place for it, so that the user may reach it."""
 
@@ -27,7 +32,7 @@ def binaries() -> Path | None:
 
 
 def settings(address: str, port: int) -> dict[str, str]:
-    """Server settings: replication on, nothing of the machine used but the data folder. Pure."""
+    """Server settings: replication and TLS on, nothing of the machine used but the data folder. Pure."""
     return {
         "listen_addresses": address,
         "port": str(port),
@@ -37,12 +42,37 @@ def settings(address: str, port: int) -> dict[str, str]:
         "wal_keep_size": "128MB",
         "hot_standby": "on",
         "shared_buffers": "32MB",
-        "max_connections": "60",
+        "ssl": "on",
+        "ssl_cert_file": f"{_HOME}/server.pem",
+        "ssl_key_file": f"{_HOME}/server.key",
         "password_encryption": "scram-sha-256",
         # A standby that falls silent must not stop the primary for the kernel's two hours.
         "wal_sender_timeout": "10s",
         "wal_receiver_timeout": "10s",
     }
+
+
+@cache
+def _known() -> frozenset[str]:
+    """The settings that this machine's PostgreSQL has."""
+    folder = binaries()
+    if folder is None:
+        return frozenset()
+    told = subprocess.run([folder / "postgres", "--describe-config"], capture_output=True, text=True, check=True)
+    return frozenset(line.split("\t", 1)[0] for line in told.stdout.splitlines())
+
+
+def write_settings(folder: Path, asked: Mapping[str, str]) -> tuple[str, ...]:
+    """Write what a parameter group asks for beside the server's own settings; the names that are applied.
+
+    Not applied: what this PostgreSQL does not know (RDS's own, another major's), what this machine needs otherwise, and
+    formulas of an instance's memory.
+    """
+    free = asked.keys() & _known() - settings("", 0).keys()
+    applied = {name: asked[name] for name in sorted(free) if "{" not in asked[name]}
+    lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in applied.items()]
+    (folder / _SETTINGS).write_text("".join(["max_connections = '60'\n", *lines]), encoding="utf-8")
+    return tuple(applied)
 
 
 class Node:
@@ -53,6 +83,9 @@ class Node:
         self._world, self._network, self._bridge = world, network, bridge
         self.folder = world.home / "databases" / name
         self.process: subprocess.Popen[bytes] | None = None
+        self.applied: tuple[str, ...] = ()
+        """Names of the parameter group's settings that this server has."""
+        self._replication = secrets.token_urlsafe(24)
         self.plugged = True
         world.ledger.add("folder", str(self.folder))
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
@@ -65,28 +98,42 @@ class Node:
         """Whether its process runs."""
         return self.process is not None and self.process.poll() is None
 
-    def create(self, user: str, password: str, database: str) -> None:
+    def create(self, user: str, password: str, database: str, *, tls_only: bool) -> None:
         """Initialise an empty server with ``user`` as its master and ``database``."""
         secret = self.folder / "data" / "password"
-        secret.touch(mode=0o600)
-        secret.write_text(password + "\n", encoding="utf-8")
-        shutil.chown(secret, "postgres", "postgres")
+        self._write(secret, f"{password}\n".encode())
         options = [f"--username={user}", f"--pwfile={_HOME}/password", "--auth=scram-sha-256", "--encoding=UTF8"]
         self._run("initdb", f"--pgdata={_HOME}/main", "--locale=C.UTF-8", "--no-sync", *options)
         secret.unlink()
         network = f"{self._bridge.address}/{self._bridge.prefix_length}"
-        rules = "".join(f"host {what} all {network} scram-sha-256\n" for what in ("all", "replication"))
+        kind = "hostssl" if tls_only else "host"
+        rules = "".join(f"{kind} {what} all {network} scram-sha-256\n" for what in ("all", "replication"))
         with (self.folder / "data/main/pg_hba.conf").open("a", encoding="utf-8") as file:
             file.write(rules)
+        with (self.folder / "data/main/postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(f"include_if_exists '{_SETTINGS}'\n")
+        lines = [f"CREATE ROLE {_REPLICATION} REPLICATION LOGIN PASSWORD '{self._replication}'"]
         if database and database != "postgres":
-            single = ["postgres", "--single", "-D", f"{_HOME}/main", "postgres"]
-            self._run(*single, text=f'CREATE DATABASE "{database}"\n')
+            lines.append(f'CREATE DATABASE "{database}"')
+        self._run("postgres", "--single", "-D", f"{_HOME}/main", "postgres", text="".join(f"{it}\n" for it in lines))
 
-    def follow(self, upstream: Node, user: str, password: str, name: str) -> None:
+    def certify(self, certificate: bytes, key: bytes) -> None:
+        """Give the server the certificate that it speaks TLS with."""
+        self._write(self.folder / "data/server.pem", certificate)
+        self._write(self.folder / "data/server.key", key)
+
+    def follow(self, upstream: Node, name: str) -> None:
         """Copy the upstream and follow it as a streaming standby called ``name``."""
-        line = f"host={upstream.address} port={upstream.port} user={user} application_name={name}"
+        self._replication = upstream._replication
+        line = f"host={upstream.address} port={upstream.port} user={_REPLICATION} application_name={name}"
         words = ["-D", f"{_HOME}/main", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d", line]
-        self._run("pg_basebackup", *words, password=password)
+        self._run("pg_basebackup", *words, password=self._replication)
+
+    def set(self, asked: Mapping[str, str]) -> None:
+        """Write the settings of a parameter group; what is read at the start only waits for it."""
+        main = self.folder / "data/main"
+        self.applied = write_settings(main, asked)
+        shutil.chown(main / _SETTINGS, "postgres", "postgres")
 
     def start(self) -> None:
         """Start the server; returns when it accepts connections or raises OpsError."""
@@ -135,6 +182,13 @@ class Node:
         self._network.detach(self.attachment)
         subprocess.run(["rm", "-rf", str(self.folder)], check=False)
         self._world.ledger.remove("folder", str(self.folder))
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        """A file that the server alone reads."""
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+        shutil.chown(path, "postgres", "postgres")
 
     def _run(self, *command: str, text: str = "", password: str = "") -> None:
         done = subprocess.run(

@@ -27,6 +27,19 @@ def test_the_major_that_was_asked_for_is_not() -> None:
     assert "databases.orders.version" not in of("16")
 
 
+def test_a_setting_that_this_postgresql_does_not_have_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(
+        'fleet: shop\ndatabases: {orders: {parameters: {work_mem: "65536", rds.log_retention_period: "9"}}}\n'
+    )
+    fleet = load_fleet(path)
+    shape = layout(fleet, "dev")
+    running = [{"name": shape.name("orders"), "version": "16", "settings": ["work_mem"]}]
+    named = [row["what"] for row in substituted(fleet, shape, running)]
+    assert "databases.orders.parameters.rds.log_retention_period" in named
+    assert "databases.orders.parameters.work_mem" not in named
+
+
 def test_the_size_of_the_instances_is_named() -> None:
     assert of("16")["clusters.web.instance"][0] == "m6i.large"  # type: ignore[index]
 
