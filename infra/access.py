@@ -14,6 +14,7 @@ from quartermaster.infra.component import Component
 from quartermaster.infra.database import Used
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.listener import TLS_PORT
 from quartermaster.infra.permissions.hosts import Reach, host_policy
 from quartermaster.infra.policies import trust
 
@@ -48,24 +49,37 @@ class ClusterAccess(Component):
         self.balancer: aws.ec2.SecurityGroup | None = None
         if cluster.balancer is not None:
             self.balancer = self._group(f"{name}-balancer", vpc_id, f"Balancer of {name}")
-            source = str(layout.cidr) if cluster.balancer.internal else "0.0.0.0/0"
-            self._rule(f"{name}-balancer", self.balancer, cluster.balancer.port, cidr=source)
-            self._rule(name, self.hosts, cluster.balancer.port, group=self.balancer)
-            aws.vpc.SecurityGroupEgressRule(
-                f"{name}-balancer",
-                security_group_id=self.balancer.id,
-                ip_protocol="tcp",
-                from_port=cluster.balancer.port,
-                to_port=cluster.balancer.port,
-                referenced_security_group_id=self.hosts.id,
-                opts=self.child(),
-            )
+            self._admit(self.balancer, cluster.balancer.port)
+            self._source = str(layout.cidr) if cluster.balancer.internal else "0.0.0.0/0"
+            self._rule(f"{name}-balancer", self.balancer, cluster.balancer.port, cidr=self._source)
         used = [databases[item] for item in cluster.uses if item in databases]
         for database in used:
             database.admit(name, self.hosts)
         objects = [(buckets or {})[item] for item in cluster.uses if item not in databases]
         self.profile = self._profile(name, account, keys, bucket, used, objects)
         self.register_outputs({"hosts": self.hosts.id, "profile": self.profile.arn})
+
+    def open_tls(self) -> None:
+        """Let clients reach the balancer by TLS too."""
+        if self.balancer is not None:
+            self._rule(f"{self._cluster}-balancer-tls", self.balancer, TLS_PORT, cidr=self._source)
+
+    def stand_behind(self, other: ClusterAccess, port: int) -> None:
+        """Let another cluster's balancer reach these hosts."""
+        if other.balancer is not None:
+            self._admit(other.balancer, port)
+
+    def _admit(self, balancer: aws.ec2.SecurityGroup, port: int) -> None:
+        self._rule(self._cluster, self.hosts, port, group=balancer)
+        aws.vpc.SecurityGroupEgressRule(
+            f"{self._cluster}-balancer",
+            security_group_id=balancer.id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            referenced_security_group_id=self.hosts.id,
+            opts=self.child(),
+        )
 
     def _group(self, name: str, vpc_id: pulumi.Input[str], description: str) -> aws.ec2.SecurityGroup:
         return aws.ec2.SecurityGroup(

@@ -1,33 +1,38 @@
-"""A cluster's load balancer: application or network, its target group and its listener."""
+"""A load balancer: application or network, with the target groups of the clusters behind it and its listeners."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from quartermaster.fleet.schema import Balancer as Declared
+from quartermaster.fleet.connections import KeepAlive
+from quartermaster.fleet.schema.servers import Balancer as Declared
+from quartermaster.infra.access_logs import AccessLogs
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.listener import listeners
+from quartermaster.infra.target_group import NAME_LIMIT, target_group
 
-__all__ = ["Balancer", "algorithm"]
-
-_NAME_LIMIT = 32
-_CHECK: Any = {"interval": 5, "timeout": 3, "healthy_threshold": 2, "unhealthy_threshold": 2}
-"""The quickest that AWS offers: a lost host is out after ten seconds."""
+__all__ = ["Balancer", "Balancing"]
 
 
-def algorithm(declared: Declared) -> str | None:
-    """AWS's word for the algorithm; None on a network balancer, which has none."""
-    if declared.kind == "network":
-        return None
-    # Weights are between target groups; within each, hosts take turns.
-    return "round_robin" if declared.algorithm == "weighted" else declared.algorithm
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    """What one cluster needs of the balancer that it stands behind, its own or another's."""
+
+    balancer: aws.lb.LoadBalancer
+    targets: aws.lb.TargetGroup
+    """The cluster's own."""
+    listener: aws.lb.Listener
+    """Until it is there, nobody asks the targets for their health."""
 
 
-class Balancer(Component):
-    """Balancer, target group, listener of one cluster."""
+class Balancing(Component):
+    """Balancer, target groups, listeners. ``by_cluster``: what each cluster behind it needs of it."""
 
     def __init__(
         self,
@@ -38,49 +43,48 @@ class Balancer(Component):
         vpc_id: pulumi.Input[str],
         subnets: list[pulumi.Output[str]],
         security_group: pulumi.Input[str],
+        times: KeepAlive,
+        certificate: pulumi.Input[str] | None = None,
+        redirects: bool = True,
+        logs: AccessLogs | None = None,
     ) -> None:
         super().__init__("Balancer", f"{cluster}-balancer")
         network = declared.kind == "network"
-        sticky: Any = {"type": "source_ip", "enabled": True}
-        check: Any = {"protocol": "HTTP", "path": declared.health, "matcher": "200", **_CHECK}
-        name = layout.name(cluster, limit=_NAME_LIMIT)
-        self.balancer = aws.lb.LoadBalancer(
+        to: Any = {"bucket": logs.bucket, "prefix": cluster, "enabled": True} if logs is not None else None
+        balancer = aws.lb.LoadBalancer(
             cluster,
-            name=name,
+            name=layout.name(cluster, limit=NAME_LIMIT),
             internal=declared.internal,
             load_balancer_type=declared.kind,
             subnets=subnets,
+            # A network balancer too: one that was made without can never have any.
             security_groups=[security_group],
+            idle_timeout=None if network else times.idle,
+            client_keep_alive=None if network else times.client,
             drop_invalid_header_fields=None if network else True,
             enable_cross_zone_load_balancing=declared.cross_zone if network else None,
             enable_deletion_protection=layout.protect,
+            access_logs=to,
             tags=dict(layout.tags(cluster)),
-            opts=self.child(protect=layout.protect),
+            opts=self.child(protect=layout.protect, depends_on=logs.ready if logs is not None else []),
         )
-        self.targets = aws.lb.TargetGroup(
+        shared = declared.weights if declared.algorithm == "weighted" else ()
+        targets = {
+            name: target_group(layout, name, declared, vpc_id=vpc_id, opts=self.child())
+            for name in dict.fromkeys((cluster, *shared))
+        }
+        listener = listeners(
+            self,
+            layout,
             cluster,
-            name=name,
-            protocol="TCP" if network else "HTTP",
-            port=declared.port,
-            vpc_id=vpc_id,
-            target_type="instance",
-            deregistration_delay=declared.drain_seconds,
-            load_balancing_algorithm_type=algorithm(declared),
-            slow_start=declared.slow_start_seconds or None,
-            load_balancing_anomaly_mitigation="on" if declared.anomaly_mitigation else None,
-            load_balancing_cross_zone_enabled=None if network or declared.cross_zone else "false",
-            stickiness=sticky if declared.algorithm == "source_ip" else None,
-            health_check=check,
-            tags=dict(layout.tags(cluster)),
-            opts=self.child(),
+            declared,
+            balancer=balancer,
+            targets=targets,
+            certificate=certificate,
+            redirects=redirects,
+            times=times,
         )
-        self.listener = aws.lb.Listener(
-            cluster,
-            load_balancer_arn=self.balancer.arn,
-            port=declared.port,
-            protocol="TCP" if network else "HTTP",
-            default_actions=[{"type": "forward", "target_group_arn": self.targets.arn}],
-            tags=dict(layout.tags(cluster)),
-            opts=self.child(),
-        )
-        self.register_outputs({"dns_name": self.balancer.dns_name})
+        self.by_cluster: Mapping[str, Balancer] = {
+            name: Balancer(balancer, group, listener) for name, group in targets.items()
+        }
+        self.register_outputs({"dns_name": balancer.dns_name})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.existing import find_network, site
+from quartermaster.infra.hosted_zone import find_zone
 from quartermaster.infra.images import find_images
 from quartermaster.infra.keys import passphrase_file, public_key
 from quartermaster.infra.layout import Layout, recovery_layout
@@ -41,6 +42,7 @@ def gather(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud, bun
         now=datetime.now(UTC),
         bundle=bundle,
         tls=cloud.target != "local",
+        zone_id=find_zone(cloud, fleet.dns.zone) if fleet.dns is not None and cloud.target != "local" else "",
         last_snapshots=cloud.target != "local",
         seed=hashlib.sha256(b"database passwords\0" + layout.name().encode() + b"\0" + secret).digest(),
     )

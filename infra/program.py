@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pulumi
 
+from quartermaster.fleet.hostnames import host_names
 from quartermaster.fleet.schema import Fleet
 from quartermaster.infra import userdata
 from quartermaster.infra.access import ClusterAccess
@@ -20,8 +21,10 @@ from quartermaster.infra.cluster import HOOK, Cluster
 from quartermaster.infra.component import Component, tag_everything
 from quartermaster.infra.data import Data, keys_there, recovery_databases
 from quartermaster.infra.database import Database, Used
+from quartermaster.infra.dns import Dns
 from quartermaster.infra.existing import Site
 from quartermaster.infra.floors import floor_at
+from quartermaster.infra.fronts import Fronts, owners_first
 from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import Layout, recovery_layout
@@ -54,6 +57,8 @@ class Facts:
     """Does the cloud speak TLS? The local one is plain HTTP on this machine, and would refuse itself."""
     last_snapshots: bool = True
     """Does a database of a protected stack leave a snapshot when it goes? On the local cloud it would go with it."""
+    zone_id: str = ""
+    """Of the hosted zone of the fleet's names; empty: the stack makes one, as on the local cloud."""
     seed: bytes = field(default=b"", repr=False)
     """Database passwords derive from it."""
 
@@ -73,11 +78,22 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     objects = data.buckets(facts.account, tls=facts.tls)
     buckets = {name: one.bucket.arn for name, one in objects.items()}
     data.backups(databases, notices.topic.arn)
+    dns = _dns(fleet, layout, facts)
+    fronts = Fronts(fleet, layout, network, account=facts.account, tls=facts.tls, dns=dns)
     balancers = {
         name: _cluster(
-            fleet, layout, facts, name, network=network, keys=keys, bucket=bucket, databases=databases, buckets=buckets
+            fleet,
+            layout,
+            facts,
+            name,
+            fronts=fronts,
+            network=network,
+            keys=keys,
+            bucket=bucket,
+            databases=databases,
+            buckets=buckets,
         )
-        for name in fleet.clusters
+        for name in owners_first(fleet)
     }
     if fleet.account_baseline == "create":
         Baseline(layout, facts.account, tls=facts.tls)
@@ -89,10 +105,12 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
         balancers={name: balancer for name, balancer in balancers.items() if balancer is not None},
         ready=list(databases.values()),
     )
+    standby: Mapping[str, Balancer | None] = {}
     waiting = recovery_layout(fleet, layout.stack)
     if waiting is not None and there is not None:
         copies = {name: one.copy.arn for name, one in objects.items() if one.copy is not None}
-        _pilot_light(fleet, replace(waiting, protect=layout.protect), facts, there, databases, copies)
+        standby = _pilot_light(fleet, replace(waiting, protect=layout.protect), facts, there, databases, copies, dns)
+    _publish(fleet, dns, balancers, standby)
 
 
 def _pilot_light(
@@ -102,6 +120,7 @@ def _pilot_light(
     keys: Keys,
     sources: Mapping[str, Database],
     buckets: Mapping[str, pulumi.Input[str]],
+    dns: Dns | None,
 ) -> dict[str, Balancer | None]:
     """Everything but running hosts, in the recovery region. The balancers that wait there, by cluster."""
     with Recovery(layout).around():
@@ -109,20 +128,37 @@ def _pilot_light(
         bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
         databases = recovery_databases(fleet, layout, network, keys, sources, facts.now)
         asleep, facts = dormant(fleet, {*databases, *buckets}), replace(facts, images=facts.recovery_images)
+        fronts = Fronts(asleep, layout, network, account=facts.account, tls=facts.tls, dns=dns)
         return {
             name: _cluster(
                 asleep,
                 layout,
                 facts,
                 name,
+                fronts=fronts,
                 network=network,
                 keys=keys,
                 bucket=bucket,
                 databases=databases,
                 buckets=buckets,
             )
-            for name in fleet.clusters
+            for name in owners_first(fleet)
         }
+
+
+def _dns(fleet: Fleet, layout: Layout, facts: Facts) -> Dns | None:
+    if fleet.dns is None:
+        return None
+    return Dns(fleet.dns.zone, host_names(fleet, layout.stack), zone_id=facts.zone_id)
+
+
+def _publish(
+    fleet: Fleet, dns: Dns | None, here: Mapping[str, Balancer | None], standby: Mapping[str, Balancer | None]
+) -> None:
+    for name in dns.names if dns is not None else ():
+        balancer, declared = here[name], fleet.clusters[name].balancer
+        if dns is not None and balancer is not None and declared is not None:
+            dns.publish(name, declared, balancer, standby.get(name))
 
 
 def _cluster(
@@ -131,6 +167,7 @@ def _cluster(
     facts: Facts,
     name: str,
     *,
+    fronts: Fronts,
     network: Network,
     keys: Keys,
     bucket: Bucket,
@@ -149,16 +186,7 @@ def _cluster(
         databases=databases,
         buckets=buckets,
     )
-    balancer = None
-    if declared.balancer is not None and access.balancer is not None:
-        balancer = Balancer(
-            layout,
-            name,
-            declared.balancer,
-            vpc_id=network.vpc_id,
-            subnets=network.subnet_ids("private" if declared.balancer.internal else "public"),
-            security_group=access.balancer.id,
-        )
+    balancer = fronts.of(name, access)
     ready: list[Component] = [network, bucket, access]
     Cluster(
         layout,
@@ -178,7 +206,7 @@ def _cluster(
         patching=fleet.patching.get(name),
         stops=stopping_alarms(fleet, layout, name),
     )
-    if balancer is not None:
+    if balancer is not None and declared.balancer is not None:
         pulumi.export(
             f"{name}_recovery_dns_name" if layout.recovery else f"{name}_dns_name", balancer.balancer.dns_name
         )

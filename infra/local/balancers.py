@@ -52,7 +52,7 @@ class Balancers:
                 "name": spec.name,
                 "arn": spec.arn,
                 "address": spec.address,
-                "port": min((front.port for front in spec.fronts), default=0),
+                "port": spec.plain_port,
                 "url": spec.url,
             }
             for spec in sorted(self._wanted.values(), key=lambda spec: spec.name)

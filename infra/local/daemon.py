@@ -22,6 +22,7 @@ from quartermaster.fleet.journal import process_started
 from quartermaster.infra.local import (
     moto_acm,
     moto_autoscaling,
+    moto_balancers,
     moto_ec2,
     moto_elbv2,
     moto_group_settings,
@@ -119,7 +120,7 @@ class Cloud:
             moto_autoscaling.advance(self.world)
             real = self.world.with_hosts
             self._wanted = moto_ec2.specs(self.world) if real else {}
-            balancers = moto_elbv2.specs(self.world) if real else {}
+            balancers = moto_balancers.specs(self.world) if real else {}
             moto_rds.advance(self.world)
             databases = moto_rds.specs(self.world) if real else {}
             pools = [pool for spec in balancers.values() for pool in spec.pools]

@@ -1,39 +1,40 @@
-"""A running HAProxy in its own namespace: started once, then moved through its runtime API."""
+"""A running HAProxy in its own namespace: moved through its runtime API, and replaced where that cannot do."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from quartermaster.infra.local import balancer
+from quartermaster.infra.local import haproxy_servers
 from quartermaster.infra.local.balancer import BalancerSpec, Health, Server
+from quartermaster.infra.local.haproxy_config import certificate_name, config
 from quartermaster.infra.local.network import Attachment, Network
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["Balancer"]
+__all__ = ["Balancer", "Haproxy"]
 
 
-class Balancer:
-    """One load balancer on this machine."""
+class Haproxy:
+    """The processes of one balancer: one that serves, and older ones that finish what they have.
 
-    def __init__(self, world: World, network: Network, spec: BalancerSpec) -> None:
-        self._world = world
-        self._network = network
-        self.spec = spec
-        self._folder = world.home / "balancers" / spec.name
-        world.ledger.add("folder", str(self._folder))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        bridge = network.bridge(spec.vpc, spec.vpc_cidr)
-        self.attachment: Attachment = network.attach(f"lb-{spec.name}"[:40], bridge, spec.address)
-        self._socket = self._listen()
+    ``folder`` is theirs alone; ``within`` is the command that starts others in the right namespace.
+    """
+
+    def __init__(self, folder: Path, within: Sequence[str] = ()) -> None:
+        self._folder, self._within = folder, tuple(within)
         self._process: subprocess.Popen[bytes] | None = None
         self._old: list[subprocess.Popen[bytes]] = []
         self._running: BalancerSpec | None = None
+        self._numbers = itertools.count()
+        self._api = ""
+        """Name of the serving process's socket in the folder."""
+        self._healthy: dict[str, list[Server]] = {}
         self._before = (0, 0)
         """Counts of the processes before this one."""
         self._last = (0, 0)
@@ -43,20 +44,25 @@ class Balancer:
 
     def step(self, spec: BalancerSpec, wanted: Mapping[str, Mapping[str, Server]]) -> dict[str, dict[str, Health]]:
         """Bring HAProxy to ``spec`` and its pools to ``wanted``; returns pool → server → health as found before."""
-        self.spec = spec
         if not spec.fronts:
-            self._stop()
+            self.stop()
             return {}
         if self._process is None or self._process.poll() is not None or self._running != spec:
             self._start(spec)
         stat = self._ask("show stat")
         self._count(stat)
-        self.pool_requests = balancer.pool_requests(stat)
-        found = balancer.present(stat)
+        self.pool_requests = haproxy_servers.pool_requests(stat)
+        found = haproxy_servers.present(stat)
         for pool in spec.pools:
-            commands = balancer.decide(pool, wanted.get(pool.name, {}), found.get(pool.name, {}))
+            servers, health = wanted.get(pool.name, {}), found.get(pool.name, {})
+            commands = haproxy_servers.decide(pool, servers, health)
             if commands:
-                self._say(self._ask(";".join(commands)), commands)
+                self._say(spec.name, self._ask(";".join(commands)), commands)
+            self._healthy[pool.name] = [
+                server
+                for name, server in servers.items()
+                if not server.leaving and name in health and health[name].state == "up"
+            ]
         return found
 
     def requests(self) -> tuple[int, int]:
@@ -66,30 +72,38 @@ class Balancer:
         with self._counting:
             return self._before[0] + self._last[0], self._before[1] + self._last[1]
 
-    def close(self) -> None:
-        """Stop it and remove all it has on this machine."""
-        self._stop()
-        self._socket.close()
-        self._network.detach(self.attachment)
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._world.ledger.remove("folder", str(self._folder))
+    def stop(self) -> None:
+        """End all processes at once."""
+        for process in [*self._old, *([self._process] if self._process else [])]:
+            process.kill()
+            process.wait()
+        self._old, self._process, self._running, self._healthy = [], None, None, {}
 
     def _start(self, spec: BalancerSpec) -> None:
-        """Start a process for ``spec``; an older one finishes what it has and ends."""
-        file = self._folder / "haproxy.cfg"
-        file.write_text(balancer.config(spec, socket_fd=self._socket.fileno()), encoding="utf-8")
+        """Start a process for ``spec``, which takes the listening sockets over from an older one: no connection is
+        refused between the two, and the older one finishes what it has and ends."""
         old = self._process if self._process is not None and self._process.poll() is None else None
-        inside = ["nsenter", f"--net=/run/netns/{self.attachment.netns}", "haproxy", "-db", "-q", "-f", str(file)]
-        with (self._folder / "haproxy.log").open("ab") as output:
-            self._process = subprocess.Popen(
-                [*inside, *(["-sf", str(old.pid)] if old else [])],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[self._socket.fileno()],
-                start_new_session=True,
-                cwd="/",
-            )
+        if old is not None:
+            self._count(self._ask("show stat"))
+        handed, self._api = self._api, f"api{next(self._numbers)}"
+        takes_over = ["-sf", str(old.pid), "-x", handed] if old is not None else []
+        with self._listen() as opened:
+            text = config(spec, socket_fd=opened.fileno(), serving=self._healthy if old is not None else {})
+            (self._folder / "haproxy.cfg").write_text(text, encoding="utf-8")
+            for front in spec.fronts:
+                if front.tls is not None:
+                    _write_secret(self._folder / certificate_name(front), front.tls.pem)
+            with (self._folder / "haproxy.log").open("ab") as output:
+                self._process = subprocess.Popen(
+                    [*self._within, "haproxy", "-db", "-q", "-f", "haproxy.cfg", *takes_over],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[opened.fileno()],
+                    start_new_session=True,
+                    cwd=self._folder,
+                )
+        self._old = [process for process in self._old if process.poll() is None]
         if old is not None:
             self._old.append(old)
         with self._counting:
@@ -98,24 +112,21 @@ class Balancer:
         self._running = spec
         log.info("balancer %s serves at %s with %s", spec.name, spec.url, ", ".join(p.algorithm for p in spec.pools))
 
-    def _stop(self) -> None:
-        for process in [*self._old, *([self._process] if self._process else [])]:
-            process.kill()
-            process.wait()
-        self._old, self._process, self._running = [], None, None
-
     def _count(self, stat: str) -> None:
         with self._counting:
-            self._last = balancer.counts(stat)
+            self._last = haproxy_servers.counts(stat)
 
     def _listen(self) -> socket.socket:
-        """The runtime API's socket, inherited by every process; bound through a descriptor, as paths are long."""
-        path = self._folder / "api"
+        """The runtime API's socket, inherited by one process; bound through a descriptor, as paths are long.
+
+        It is open before the process is: who asks waits for it rather than being answered by the one before.
+        """
+        path = self._folder / self._api
         path.unlink(missing_ok=True)
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         folder = os.open(self._folder, os.O_PATH)
         try:
-            opened.bind(f"/proc/self/fd/{folder}/api")
+            opened.bind(f"/proc/self/fd/{folder}/{self._api}")
         finally:
             os.close(folder)
         path.chmod(0o600)
@@ -127,7 +138,7 @@ class Balancer:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
                 line.settimeout(10)
-                line.connect(f"/proc/self/fd/{folder}/api")
+                line.connect(f"/proc/self/fd/{folder}/{self._api}")
                 line.sendall(command.encode() + b"\n")
                 parts = []
                 while part := line.recv(65536):
@@ -136,12 +147,54 @@ class Balancer:
             os.close(folder)
         return b"".join(parts).decode(errors="replace")
 
-    def _say(self, answer: str, commands: list[str]) -> None:
+    def _say(self, name: str, answer: str, commands: list[str]) -> None:
         told = [line for line in answer.splitlines() if line.strip() and "New server registered" not in line]
         told = [line for line in told if "Server deleted" not in line]
-        log.info("balancer %s: %s%s", self.spec.name, "; ".join(commands), f" -> {told}" if told else "")
+        log.info("balancer %s: %s%s", name, "; ".join(commands), f" -> {told}" if told else "")
+
+
+class Balancer:
+    """One load balancer on this machine: HAProxy with an address on the VPC's bridge."""
+
+    def __init__(self, world: World, network: Network, spec: BalancerSpec) -> None:
+        self._world = world
+        self._network = network
+        self.spec = spec
+        self._folder = folder_of(world, spec.name)
+        world.ledger.add("folder", str(self._folder))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        bridge = network.bridge(spec.vpc, spec.vpc_cidr)
+        self.attachment: Attachment = network.attach(f"lb-{spec.name}"[:40], bridge, spec.address)
+        self._haproxy = Haproxy(self._folder, ["nsenter", f"--net=/run/netns/{self.attachment.netns}"])
+
+    @property
+    def pool_requests(self) -> Mapping[str, int]:
+        """Pool → requests of the running process, as of the last turn."""
+        return self._haproxy.pool_requests
+
+    def step(self, spec: BalancerSpec, wanted: Mapping[str, Mapping[str, Server]]) -> dict[str, dict[str, Health]]:
+        """Bring HAProxy to ``spec`` and its pools to ``wanted``; returns pool → server → health as found before."""
+        self.spec = spec
+        return self._haproxy.step(spec, wanted)
+
+    def requests(self) -> tuple[int, int]:
+        """(finished, failed) since the balancer exists."""
+        return self._haproxy.requests()
+
+    def close(self) -> None:
+        """Stop it and remove all it has on this machine."""
+        self._haproxy.stop()
+        self._network.detach(self.attachment)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._world.ledger.remove("folder", str(self._folder))
 
 
 def folder_of(world: World, name: str) -> Path:
     """Where a balancer's configuration and log lie."""
     return world.home / "balancers" / name
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """A file that only its owner reads, also while it is written."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)

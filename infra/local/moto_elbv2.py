@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quartermaster.infra.local.balancer import BalancerSpec, Check, Front, Health, Pool, Server
+from quartermaster.infra.local.balancer import Health, Pool, Server
 from quartermaster.infra.local.world import World
 
 __all__ = [
     "advance",
+    "backends",
     "correct",
     "deregister",
     "draining",
@@ -21,7 +22,6 @@ __all__ = [
     "observe",
     "register",
     "servers",
-    "specs",
     "states",
 ]
 
@@ -114,11 +114,25 @@ def install(world: World) -> None:
 
 
 def correct() -> None:
-    """Let moto take a deregistration delay of an hour, as AWS does. Call once."""
+    """Let moto do what AWS does: say in the ARN which kind a balancer is, refuse a name that is taken, and take a
+    deregistration delay of an hour. Call once."""
+    import moto.elbv2.exceptions
     import moto.elbv2.models
 
     backend: Any = moto.elbv2.models.ELBv2Backend
-    modify, delay = backend.modify_target_group_attributes, "deregistration_delay.timeout_seconds"
+    create, modify = backend.create_load_balancer, backend.modify_target_group_attributes
+    delay = "deregistration_delay.timeout_seconds"
+
+    def created(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        if any(found.name == name for found in self.load_balancers.values()):
+            raise moto.elbv2.exceptions.DuplicateLoadBalancerName
+        made = create(self, name, *args, **kwargs)
+        if made.type == "network":
+            before, made.arn = made.arn, made.arn.replace(":loadbalancer/app/", ":loadbalancer/net/")
+            self.load_balancers[made.arn] = self.load_balancers.pop(before)
+            self.tagging_service.copy_tags(before, made.arn)
+            self.tagging_service.delete_all_tags_for_resource(before)
+        return made
 
     def modified(self: Any, target_group_arn: str, attributes: dict[str, Any]) -> None:
         longest = str(attributes.get(delay)) == "3600"
@@ -126,7 +140,7 @@ def correct() -> None:
         if longest:
             self.target_groups[target_group_arn].attributes[delay] = "3600"
 
-    backend.modify_target_group_attributes = modified
+    backend.create_load_balancer, backend.modify_target_group_attributes = created, modified
 
 
 def backends(world: World) -> Iterator[Any]:
@@ -208,68 +222,6 @@ def servers(world: World, pool: Pool) -> dict[str, Server]:
         leaving = target.state == "draining" and age >= world.timing["target_deregister"]
         wanted[name] = Server(name, instance.private_ip, target.port, leaving=leaving)
     return wanted
-
-
-def specs(world: World) -> dict[str, BalancerSpec]:
-    """Every load balancer, by ARN, with an address from its first subnet."""
-    found: dict[str, BalancerSpec] = {}
-    for backend in backends(world):
-        for balancer in list(backend.load_balancers.values()):
-            vpc = backend.ec2_backend.get_vpc(balancer.vpc_id)
-            if not vars(balancer).get("ops_address"):
-                balancer.ops_address = balancer.subnets[0].get_available_subnet_ip(balancer)
-            fronts = tuple(_front(backend, listener) for listener in balancer.listeners.values())
-            names = {name for front in fronts for name, _ in front.pools}
-            pools = tuple(_pool(group) for group in backend.target_groups.values() if group.name in names)
-            found[balancer.arn] = BalancerSpec(
-                arn=balancer.arn,
-                name=balancer.name,
-                vpc=vpc.id,
-                vpc_cidr=vpc.cidr_block,
-                address=balancer.ops_address,
-                idle_seconds=int(balancer.attrs.get("idle_timeout.timeout_seconds", 60)),
-                fronts=tuple(sorted(fronts, key=lambda front: front.port)),
-                pools=tuple(sorted(pools, key=lambda pool: pool.name)),
-            )
-    return found
-
-
-def _front(backend: Any, listener: Any) -> Front:
-    mode = "tcp" if listener.protocol in ("TCP", "TLS", "UDP", "TCP_UDP") else "http"
-    chosen: list[tuple[str, int]] = []
-    status = 0
-    for action in listener.default_actions:
-        data = action.data
-        if data.get("Type") == "fixed-response":
-            status = int(data["FixedResponseConfig"]["StatusCode"])
-        weighted = data.get("ForwardConfig", {}).get("TargetGroups") or []
-        if not weighted and data.get("TargetGroupArn"):
-            weighted = [{"TargetGroupArn": data["TargetGroupArn"], "Weight": 1}]
-        for choice in weighted:
-            group = backend.target_groups.get(choice["TargetGroupArn"])
-            if group is not None:
-                chosen.append((group.name, int(choice.get("Weight", 1))))
-    return Front(int(listener.port), mode, tuple(chosen), status)
-
-
-def _pool(group: Any) -> Pool:
-    mode = "http" if group.protocol in ("HTTP", "HTTPS") else "tcp"
-    algorithm = group.attributes.get("load_balancing.algorithm.type", "round_robin")
-    if mode == "tcp":
-        sticky = str(group.attributes.get("stickiness.enabled", "false")) == "true"
-        algorithm = "source_ip" if sticky else "flow_hash"
-    port = str(group.health_check_port or "traffic-port")
-    check = Check(
-        protocol=group.health_check_protocol or "HTTP",
-        path=group.health_check_path or "/",
-        port=int(port) if port.isdigit() and int(port) != int(group.port) else 0,
-        interval_seconds=float(group.health_check_interval_seconds),
-        timeout_seconds=float(group.health_check_timeout_seconds),
-        healthy_threshold=int(group.healthy_threshold_count),
-        unhealthy_threshold=int(group.unhealthy_threshold_count),
-        matcher=str((vars(group).get("matcher") or {}).get("HttpCode", "200")),
-    )
-    return Pool(group.arn, group.name, mode, algorithm, check)
 
 
 def _groups(world: World) -> Iterator[Any]:

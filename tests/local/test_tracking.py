@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from quartermaster.infra.local.balancer import pool_requests
+from quartermaster.infra.local.haproxy_servers import pool_requests
 from quartermaster.infra.local.tracking import Change, Size, decide, per_host_and_minute
 
 WEB = Size(hosts=3, desired=3, low=3, high=10, settling=False)

@@ -8,7 +8,6 @@ from typing import Any
 
 from quartermaster.infra.local.provider import elb
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
-from quartermaster.infra.local.provider.tagging import as_list
 
 __all__ = ["KINDS"]
 
@@ -35,7 +34,7 @@ def _create(api: Api, given: Given) -> str:
         Subnets=given["subnets"],
         Scheme="internal" if given.get("internal") else "internet-facing",
         Type=_type(given),
-        Tags=as_list(given.get("tags")),
+        **elb.tags(given),
         **groups,
     )
     arn: str = answer["LoadBalancers"][0]["LoadBalancerArn"]

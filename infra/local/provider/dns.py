@@ -101,7 +101,7 @@ def _find(api: Api, given: Given) -> dict[str, Any] | None:
         if (
             found["Name"].rstrip(".") == name
             and found["Type"] == given["type"]
-            and found.get("SetIdentifier") == given.get("setIdentifier")
+            and found.get("SetIdentifier", "") == (given.get("setIdentifier") or "")
         ):
             return dict(found)
     return None

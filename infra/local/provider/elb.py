@@ -8,7 +8,7 @@ from typing import Any
 from quartermaster.infra.local.provider.kind import Api, Given, Limit, State
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
 
-__all__ = ["NAME", "changed", "read_attributes", "read_tags_of", "retag", "text", "value", "written"]
+__all__ = ["NAME", "changed", "read_attributes", "read_tags_of", "retag", "tags", "text", "value", "written"]
 
 NAME = Limit(
     r"(?!internal-)(?!-)[a-zA-Z0-9-]{1,32}(?<!-)",
@@ -43,6 +43,11 @@ def read_attributes(names: Mapping[str, str], found: Sequence[Mapping[str, str]]
 def changed(old: Given, new: Given, names: str) -> bool:
     """Is any of these inputs (separated by blanks) another?"""
     return any(old.get(name) != new.get(name) for name in names.split())
+
+
+def tags(given: Given) -> dict[str, Any]:
+    """The argument of a creation; left out where there are none, as the API takes no empty list."""
+    return {"Tags": as_list(given["tags"])} if given.get("tags") else {}
 
 
 def retag(api: Api, arn: str, old: Given, new: Given) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from quartermaster.infra.local.provider import elb
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
-from quartermaster.infra.local.provider.tagging import as_list
 
 __all__ = ["KINDS"]
 
@@ -24,7 +23,7 @@ _GROUPS, _WEIGHT = 5, 999
 
 def _create(api: Api, given: Given) -> str:
     answer = api.client("elbv2").create_listener(
-        LoadBalancerArn=given["loadBalancerArn"], Tags=as_list(given.get("tags")), **_settings(given)
+        LoadBalancerArn=given["loadBalancerArn"], **elb.tags(given), **_settings(given)
     )
     arn = str(answer["Listeners"][0]["ListenerArn"])
     _put_attributes(api, arn, given)
@@ -140,7 +139,10 @@ def _refuse(given: Given) -> Iterator[tuple[str, str]]:
         if certificate.split(":")[2] == "acm" and here != there:
             yield "certificateArn", f"a certificate of {there} serves no balancer in {here}"
     if isinstance(balancer, str) and isinstance(protocol, str) and ("/net/" in balancer) == protocol.startswith("HTTP"):
-        yield "protocol", f"a {'network' if '/net/' in balancer else 'application'} balancer does not speak {protocol}"
+        yield (
+            "protocol",
+            f"{'a network' if '/net/' in balancer else 'an application'} balancer does not speak {protocol}",
+        )
     idle = given.get("tcpIdleTimeoutSeconds")
     if isinstance(idle, int) and not 60 <= idle <= 6000:
         yield "tcpIdleTimeoutSeconds", f"{idle} seconds; it is 60 to 6000"

@@ -7,7 +7,6 @@ from typing import Any
 
 from quartermaster.infra.local.provider import elb
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
-from quartermaster.infra.local.provider.tagging import as_list
 
 __all__ = ["KINDS"]
 
@@ -48,7 +47,7 @@ def _create(api: Api, given: Given) -> str:
         Port=given["port"],
         VpcId=given["vpcId"],
         TargetType=given.get("targetType", "instance"),
-        Tags=as_list(given.get("tags")),
+        **elb.tags(given),
         **_check(given),
     )
     arn: str = answer["TargetGroups"][0]["TargetGroupArn"]

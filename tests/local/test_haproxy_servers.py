@@ -1,4 +1,4 @@
-"""HAProxy's configuration, the commands that move its servers, and what its statistics say."""
+"""The commands that move HAProxy's servers, and what its statistics say."""
 
 from __future__ import annotations
 
@@ -6,24 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from quartermaster.infra.local.balancer import (
-    BalancerSpec,
-    Check,
-    Front,
-    Health,
-    Pool,
-    Server,
-    config,
-    counts,
-    decide,
-    present,
-)
+from quartermaster.infra.local.balancer import Check, Health, Pool, Server
+from quartermaster.infra.local.haproxy_servers import counts, decide, present
 
 CHECK = Check("HTTP", "/healthz", 0, 5, 2, 3, 2, "200-299")
 POOL = Pool("arn:web", "web", "http", "least_outstanding_requests", CHECK)
-SPEC = BalancerSpec(
-    "arn:lb", "web", "vpc-1", "10.9.0.0/16", "10.9.0.5", 60, (Front(80, "http", (("web", 1),)),), (POOL,)
-)
+STICKY = replace(POOL, sticky_seconds=600)
+SLOW = replace(POOL, algorithm="round_robin", slow_start_seconds=30)
 SERVER = Server("i-1", "10.9.0.4", 80)
 COLUMNS = (
     "pxname,svname,mode,status,check_status,check_code,stot,econ,srv_abrt,"
@@ -34,35 +23,6 @@ COLUMNS = (
 def stat(*rows: dict[str, object]) -> str:
     names = COLUMNS.split(",")
     return "# " + COLUMNS + "\n" + "".join(",".join(str(row.get(name, "")) for name in names) + "\n" for row in rows)
-
-
-@pytest.mark.parametrize("line", ["retries 0", "no option redispatch", "http-reuse never", "option http-server-close"])
-def test_nothing_hides_a_failed_request(line: str) -> None:
-    assert f"    {line}\n" in config(SPEC, socket_fd=3)
-
-
-@pytest.mark.parametrize(
-    ("word", "balance"),
-    [("round_robin", "roundrobin"), ("least_outstanding_requests", "leastconn"), ("weighted_random", "random(1)")],
-)
-def test_each_algorithm_has_its_haproxy_word(word: str, balance: str) -> None:
-    spec = replace(SPEC, pools=(replace(POOL, algorithm=word),))
-    assert f"balance {balance}\n" in config(spec, socket_fd=3)
-
-
-def test_the_health_check_is_the_target_groups() -> None:
-    text = config(SPEC, socket_fd=3)
-    assert "option httpchk GET /healthz" in text
-    assert "http-check expect status 200-299" in text
-    assert "timeout check 2000ms" in text
-
-
-def test_weights_choose_between_pools() -> None:
-    front = Front(80, "http", (("blue", 90), ("green", 10)))
-    text = config(replace(SPEC, fronts=(front,)), socket_fd=3)
-    assert "rand(100)" in text
-    assert "use_backend blue if { var(sess.pick) -m int lt 90 }" in text
-    assert "default_backend green" in text
 
 
 def test_a_new_server_starts_drained_and_checked() -> None:
@@ -79,11 +39,30 @@ def test_a_new_server_is_let_in_at_its_first_passed_check() -> None:
     assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", "L7OK")}) == ["set server web/i-1 state ready"]
 
 
+def test_slow_start_begins_when_a_server_is_let_in_beside_others() -> None:
+    new, other = {"i-1": Health("drain", "L7OK")}, {"i-2": Health("up", "L7OK")}
+    wanted = {"i-1": SERVER, "i-2": replace(SERVER, id="i-2")}
+    assert decide(SLOW, wanted, new | other) == ["set server web/i-1 state maint", "set server web/i-1 state ready"]
+    assert decide(SLOW, wanted, other)[0].endswith("slowstart 30s")
+    assert "slowstart" not in decide(SLOW, wanted, {})[0]
+
+
+def test_a_new_server_of_a_sticky_pool_gets_its_cookie() -> None:
+    assert decide(STICKY, {"i-1": SERVER}, {})[-1].startswith("set dynamic-cookie-key backend web ")
+    assert decide(STICKY, {"i-1": SERVER}, {"i-1": Health("up", "L7OK")}) == []
+
+
 def test_a_leaving_server_drains_once_and_is_not_let_in_again() -> None:
     leaving = {"i-1": replace(SERVER, leaving=True)}
     assert decide(POOL, leaving, {"i-1": Health("up", "L7OK")}) == ["set server web/i-1 state drain"]
     assert decide(POOL, leaving, {"i-1": Health("drain", "L7OK")}) == []
     assert decide(POOL, leaving, {}) == []
+
+
+def test_a_leaving_server_gets_no_request_by_its_cookie_either() -> None:
+    leaving = {"i-1": replace(SERVER, leaving=True)}
+    assert decide(STICKY, leaving, {"i-1": Health("up", "L7OK")}) == ["set server web/i-1 state maint"]
+    assert decide(STICKY, leaving, {"i-1": Health("maint", "")}) == []
 
 
 def test_a_gone_server_loses_its_sessions_and_its_place() -> None:

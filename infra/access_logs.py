@@ -1,0 +1,113 @@
+"""The bucket of the balancers' access logs: written by AWS's log delivery and nobody else, and emptied by age."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from quartermaster.infra.component import Component
+from quartermaster.infra.layout import Layout
+from quartermaster.infra.policies import document
+
+__all__ = ["AccessLogs", "log_policy"]
+
+_KEPT_DAYS = 30
+
+
+class AccessLogs(Component):
+    """One bucket a region, with a folder for each cluster's balancer.
+
+    Encrypted by S3 with a key of its own: balancers cannot write with another.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+    """
+
+    def __init__(self, layout: Layout, account: str, *, tls: bool) -> None:
+        super().__init__("AccessLogs", "access-logs")
+        bucket = aws.s3.Bucket(
+            "access-logs",
+            bucket=layout.name(f"logs-{account}"),
+            force_destroy=not layout.protect,
+            opts=self.child(protect=layout.protect),
+        )
+        common: dict[str, Any] = {"bucket": bucket.bucket, "opts": self.child()}
+        aws.s3.BucketPublicAccessBlock(
+            "access-logs",
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            **common,
+        )
+        encryption = aws.s3.BucketServerSideEncryptionConfiguration(
+            "access-logs", rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}], **common
+        )
+        versioning = aws.s3.BucketVersioning("access-logs", versioning_configuration={"status": "Enabled"}, **common)
+        aws.s3.BucketLifecycleConfiguration(
+            "access-logs",
+            bucket=bucket.bucket,
+            opts=self.child(depends_on=[versioning]),
+            rules=[
+                {
+                    "id": "age",
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "expiration": {"days": _KEPT_DAYS},
+                    # What expired or was deleted can be had back for one more day.
+                    "noncurrent_version_expiration": {"noncurrent_days": 1},
+                    "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+                }
+            ],
+        )
+        text = bucket.arn.apply(lambda arn: log_policy(arn, account, self.region or layout.region, tls=tls))
+        policy = aws.s3.BucketPolicy("access-logs", policy=text, **common)
+        self.bucket: pulumi.Output[str] = bucket.bucket
+        self.ready: list[pulumi.Resource] = [encryption, policy]
+        """Until these are there, AWS refuses a balancer that logs to the bucket."""
+        self.register_outputs({"bucket": bucket.bucket})
+
+
+def log_policy(bucket_arn: str, account: str, region: str, *, tls: bool) -> str:
+    """Log delivery of this account may write: that of application balancers, and that of network balancers.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html and
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/enable-access-logs.html. ``tls``: others than
+    AWS's services must speak TLS, which the local cloud does not.
+    """
+    objects = f"{bucket_arn}/*/AWSLogs/{account}/*"
+    ours = {
+        "StringEquals": {"aws:SourceAccount": account},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:logs:{region}:{account}:*"},
+    }
+    full = {**ours, "StringEquals": {**ours["StringEquals"], "s3:x-amz-acl": "bucket-owner-full-control"}}
+    balancers = {"ArnLike": {"aws:SourceArn": f"arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/*"}}
+    network = "delivery.logs.amazonaws.com"
+    statements: list[dict[str, Any]] = [
+        _allow("Application", "logdelivery.elasticloadbalancing.amazonaws.com", "s3:PutObject", objects, balancers),
+        _allow("NetworkAcl", network, "s3:GetBucketAcl", bucket_arn, ours),
+        _allow("Network", network, "s3:PutObject", objects, full),
+    ]
+    if tls:
+        statements.append(
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [bucket_arn, f"{bucket_arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        )
+    return document(statements)
+
+
+def _allow(sid: str, service: str, action: str, resource: str, condition: Any) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": action,
+        "Resource": resource,
+        "Condition": condition,
+    }

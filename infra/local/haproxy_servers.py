@@ -1,0 +1,108 @@
+"""The servers of a running HAProxy: what its statistics say, and commands that make them as wanted. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+from quartermaster.infra.local.balancer import Health, Pool, Server
+from quartermaster.infra.local.haproxy_config import cookie_key, server_words
+
+__all__ = ["counts", "decide", "pool_requests", "present"]
+
+
+def decide(pool: Pool, wanted: Mapping[str, Server], found: Mapping[str, Health]) -> list[str]:
+    """Runtime commands that bring a pool's servers to what is wanted.
+
+    A new server starts drained and is let in at its first passed check: on AWS a target must pass one to be healthy,
+    while HAProxy would take it for up until a check fails.
+    """
+    commands: list[str] = []
+    # A drained server still gets the requests that carry its cookie, which AWS gives to others at once.
+    away = "maint" if pool.sticky_seconds else "drain"
+    for name, health in sorted(found.items()):
+        server = wanted.get(name)
+        path = f"{pool.name}/{name}"
+        if server is None:
+            if health.state != "maint":
+                commands.append(f"set server {path} state maint")
+            commands += [f"shutdown sessions server {path}", f"del server {path}"]
+        elif server.leaving:
+            if health.state == "up":
+                commands.append(f"set server {path} state {away}")
+        elif health.state == "drain" and health.passed:
+            # Slow start begins as a server leaves maintenance.
+            commands += [f"set server {path} state maint"] if pool.slow_start_seconds else []
+            commands.append(f"set server {path} state ready")
+    added = [server for name, server in sorted(wanted.items()) if name not in found and not server.leaving]
+    slowly = any(health.state == "up" for health in found.values())
+    for server in added:
+        commands += _add(pool, server, slowly=slowly)
+    if added and pool.sticky_seconds:
+        # Gives each server its cookie: one that was added has none until the key is set again.
+        commands.append(f"set dynamic-cookie-key backend {pool.name} {cookie_key(pool)}")
+    return commands
+
+
+def present(stat: str) -> dict[str, dict[str, Health]]:
+    """Pool → server → health, from the CSV of ``show stat``."""
+    found: dict[str, dict[str, Health]] = {}
+    for row in _rows(stat):
+        if row["svname"] in ("FRONTEND", "BACKEND"):
+            continue
+        check = row["check_status"].removeprefix("* ")
+        found.setdefault(row["pxname"], {})[row["svname"]] = Health(_state(row["status"]), check, row["check_code"])
+    return found
+
+
+def counts(stat: str) -> tuple[int, int]:
+    """(requests finished, of them failed) since the process began, from ``show stat``.
+
+    Failed: answered 5xx (also by HAProxy itself, for want of a server or an answer) or cut by the server half-way.
+    """
+    sent = failed = 0
+    for row in _rows(stat):
+        if row["svname"] == "FRONTEND":
+            if row["mode"] == "http":
+                sent += sum(int(row[f"hrsp_{group}"] or 0) for group in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
+                failed += int(row["hrsp_5xx"] or 0)
+            else:
+                sent += int(row["stot"] or 0)
+        elif row["svname"] == "BACKEND":
+            failed += int(row["srv_abrt"] or 0)
+            if row["mode"] == "tcp":
+                failed += int(row["econ"] or 0)
+    return sent, failed
+
+
+def pool_requests(stat: str) -> dict[str, int]:
+    """Pool → requests finished since the process began, from ``show stat``."""
+    groups = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
+    return {
+        row["pxname"]: sum(int(row[f"hrsp_{group}"] or 0) for group in groups)
+        for row in _rows(stat)
+        if row["svname"] == "BACKEND" and row["mode"] == "http"
+    }
+
+
+def _add(pool: Pool, server: Server, *, slowly: bool) -> list[str]:
+    """Slow start is for a server beside others: where nobody serves yet, AWS has none either.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#slow-start-mode
+    """
+    path, words = f"{pool.name}/{server.id}", server_words(pool, server, slowly=slowly)
+    return [f"add server {path} {words}", f"set server {path} state drain", f"enable health {path}"]
+
+
+def _state(status: str) -> str:
+    word = status.split()[0] if status else ""
+    if word == "MAINT":
+        return "maint"
+    if word == "DRAIN":
+        return "drain"
+    return "down" if word == "DOWN" else "up"
+
+
+def _rows(stat: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(stat.removeprefix("# ").strip() + "\n")))
