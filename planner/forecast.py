@@ -12,7 +12,7 @@ from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.planner.clean import clean
 from quartermaster.planner.findings import Finding, Refusal
 from quartermaster.planner.forecasters.registry import candidates
-from quartermaster.planner.one import Choice, SeriesForecast, forecast_series
+from quartermaster.planner.one import Choice, SeriesForecast, forecast_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def forecast(
     asked = check_request(horizon, levels)
     forecasters = candidates(models)
     cleaned = clean(frame)
-    results = tuple(forecast_series(s, horizon, asked, forecasters) for s in cleaned.series)
+    results = tuple(forecast_all(cleaned.series, horizon, asked, forecasters))
     return Forecast(
         frame=_rows(results, horizon, asked),
         series=results,

@@ -1,33 +1,50 @@
-"""The forecast of one series: scale, back-test, path, quantiles, and a stated fallback where there is too little."""
+"""The forecast of each series: scale, back-test, mixture, quantiles; a stated fallback where there is too little."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quartermaster.planner.backtest import Score, Trial, pasts, trial
-from quartermaster.planner.forecasters.base import Diverged, Forecaster
-from quartermaster.planner.intervals import spread_of
+from quartermaster.planner.backtest import Rolled, origins_of, roll
+from quartermaster.planner.cycles import Shape, shape_of
+from quartermaster.planner.forecasters.base import Forecaster
+from quartermaster.planner.forecasters.registry import NAIVE
+from quartermaster.planner.quantiles import around
 from quartermaster.planner.series import Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Choice", "SeriesForecast", "forecast_series"]
+__all__ = ["Choice", "Score", "SeriesForecast", "forecast_all", "forecast_series"]
 
 _LONGEST_LEAD = 5_000
 """Trailing intervals without a reading that are forecast one by one; beyond, whole weeks of them are left out."""
+_BATCH_NUMBERS = 400_000
+"""Readings and steps ahead in a batch: its features then take some hundred megabytes at most."""
+_FEWEST_READINGS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one forecaster did."""
+
+    model: str
+    relative_error: float | None
+    """Mean absolute error over that of the best seasonal naive on the same hours; None where it was not run."""
+    reason: str
+    """What part it has, or why none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which forecaster a series got, and why."""
+    """Which forecasters a series got, and why."""
 
     series: str
     model: str
+    """The forecaster with the largest part."""
     reason: str
     runner_up: str
     fallback: bool
@@ -51,23 +68,61 @@ class SeriesForecast:
     levels: tuple[float, ...]
     choice: Choice | None
     """None where the series is refused."""
-    trial: Trial | None
-    """The back-test in units of the series, where there was one."""
 
     def at(self, level: float) -> NDArray[np.float64]:
         """The quantile of one of ``levels``."""
         return self.quantiles[:, self.levels.index(level)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """A series made ready: its readings from the first to the last, scaled by a power of two."""
+
+    series: Series
+    values: NDArray[np.float64]
+    lead: int
+    """Intervals without a reading at its end: they are forecast too, and left out."""
+    exponent: int
+
+
 def forecast_series(
     series: Series, horizon: int, levels: Sequence[float], forecasters: Sequence[Forecaster]
 ) -> SeriesForecast:
     """Forecast ``horizon`` steps after the last row. Deterministic; depends on nothing but this series."""
+    return next(forecast_all([series], horizon, levels, forecasters))
+
+
+def forecast_all(
+    many: Sequence[Series], horizon: int, levels: Sequence[float], forecasters: Sequence[Forecaster]
+) -> Iterator[SeriesForecast]:
+    """``forecast_series`` for each, in order; those of one shape are worked on together."""
     asked = tuple(sorted(set(levels)))
+    done: dict[int, SeriesForecast] = {}
+    batches: dict[tuple[Shape, int], list[tuple[int, _Job]]] = {}
+    for i, series in enumerate(many):
+        job = _ready(series)
+        if job is None:
+            empty = np.full((horizon, len(asked)), np.nan)
+            done[i] = SeriesForecast(series, empty[:, 0].copy(), empty, asked, None)
+        elif not _judgeable(job):
+            done[i] = _fallback(job, horizon, asked)
+        else:
+            shape = shape_of(len(job.values), series.seasons)
+            blocks = -(-(job.lead + horizon) // shape.steps)
+            batches.setdefault((shape, blocks), []).append((i, job))
+    for (shape, blocks), jobs in batches.items():
+        size = max(1, _BATCH_NUMBERS // ((shape.count + blocks) * shape.steps))
+        for start in range(0, len(jobs), size):
+            part = jobs[start : start + size]
+            results = _batch([job for _, job in part], shape, blocks, horizon, asked, forecasters)
+            done.update(zip([i for i, _ in part], results, strict=True))
+    return (done[i] for i in range(len(many)))
+
+
+def _ready(series: Series) -> _Job | None:
     known = np.flatnonzero(np.isfinite(series.values))
     if not len(known):
-        empty = np.full((horizon, len(asked)), np.nan)
-        return SeriesForecast(series, empty[:, 0].copy(), empty, asked, None, None)
+        return None
     values = series.values[known[0] : known[-1] + 1]
     lead = len(series.values) - 1 - int(known[-1])
     if lead > _LONGEST_LEAD:
@@ -75,68 +130,74 @@ def forecast_series(
     # A power of two, so that scaling loses no bit; models then never see extremes of the float range.
     largest = float(np.abs(values[np.isfinite(values)]).max())
     exponent = -int(np.frexp(largest)[1]) if largest > 0 else 0
-    scaled = np.ldexp(values, exponent)
-    grades = np.asarray(asked)
-    result = _judged(scaled, series, horizon, lead, grades, forecasters)
-    if result is None:
-        result = _fallback(scaled, series, horizon, grades)
-    mean, quantiles, choice, judged = result
-    mean = _unscaled(np.maximum(mean, series.lower), -exponent)
-    quantiles = _unscaled(np.maximum(quantiles, series.lower), -exponent)
-    return SeriesForecast(series, mean, quantiles, asked, choice, _trial_unscaled(judged, -exponent))
+    return _Job(series, np.ldexp(values, exponent), lead, exponent)
 
 
-_Result = tuple["NDArray[np.float64]", "NDArray[np.float64]", Choice, "Trial | None"]
+def _judgeable(job: _Job) -> bool:
+    usable = job.values[np.isfinite(job.values)]
+    return bool(len(usable) >= _FEWEST_READINGS and usable.min() < usable.max())
 
 
-def _judged(
-    values: NDArray[np.float64],
-    series: Series,
+def _batch(
+    jobs: Sequence[_Job],
+    shape: Shape,
+    blocks: int,
     horizon: int,
-    lead: int,
-    levels: NDArray[np.float64],
+    levels: tuple[float, ...],
     forecasters: Sequence[Forecaster],
-) -> _Result | None:
-    """The forecast of what the back-test chose; None where there is too little history."""
-    usable = values[np.isfinite(values)]
-    if len(usable) < 12 or usable.min() == usable.max():
-        return None
-    seasons = series.seasons
-    judged = trial(values, seasons, horizon + lead, forecasters)
-    if judged is None:
-        return None
-    window = min(len(values), max(judged.origins.window, min(len(values), 8 * seasons.week)))
-    past = pasts(values, seasons, (len(values),), window)
-    diverged = []
-    for i, forecaster in enumerate(judged.chosen):
-        try:
-            path = forecaster.predict(past, seasons, lead + horizon)[0]
-        except Diverged as exc:
-            diverged.append(f"{forecaster.name} on the full history: {exc}")
+) -> list[SeriesForecast]:
+    rolled = roll([j.values for j in jobs], shape, blocks * shape.steps, forecasters) if origins_of(shape) else None
+    if rolled is None:
+        return [_fallback(job, horizon, levels) for job in jobs]
+    paths = rolled.mixture.paths
+    positive = np.array([job.series.lower == 0 for job in jobs])
+    quantiles = around(paths, rolled.came, shape.steps, np.asarray(levels), relative=positive)
+    out = []
+    for i, job in enumerate(jobs):
+        ahead = slice(job.lead, job.lead + horizon)
+        if not (np.isfinite(paths[i, -1]).all() and np.isfinite(quantiles[i]).all()):
+            out.append(_fallback(job, horizon, levels))
             continue
-        spread = spread_of(judged.paths, judged.actual, seasons, series.lower, levels)
-        quantiles = spread.around(path, levels)[lead:]
-        score = next(s for s in judged.scores if s.model == forecaster.name)
-        others = [f.name for f in judged.chosen[i + 1 : i + 2]]
-        better = "" if score.relative_error is None else f", {score.relative_error:.2f} of the best seasonal naive's"
-        reason = f"least error over {len(judged.origins.ends)} origins{better}" + "".join(f"; {d}" for d in diverged)
-        choice = Choice(
-            series.id,
-            forecaster.name,
-            reason,
-            others[0] if others else "",
-            False,
-            len(judged.origins.ends),
-            judged.scores,
-        )
-        return path[lead:], quantiles, choice, judged
-    return None
+        out.append(_made(job, paths[i, -1, ahead], quantiles[i, ahead], levels, _choice(job, rolled, i)))
+    return out
 
 
-def _fallback(values: NDArray[np.float64], series: Series, horizon: int, levels: NDArray[np.float64]) -> _Result:
+def _choice(job: _Job, rolled: Rolled, i: int) -> Choice:
+    """The parts of the mixture, put into words."""
+    names, errors = rolled.mixture.names, rolled.mixture.errors[i]
+    parts = rolled.mixture.weights[i].mean(axis=1)
+    naive = [error for name, error in zip(names, errors, strict=True) if name in NAIVE]
+    reference = min(naive, default=float(errors.min()))
+    scores = []
+    for k in np.lexsort((errors, -parts)):
+        error = float(errors[k])
+        # Within floats of any size: a reference of 1e-310 would overflow the ratio.
+        relative = error / max(reference, 1e-200) if error > reference else min(1.0, error / (reference or 1.0))
+        if parts[k] > 0:
+            reason = f"{parts[k]:.0%} of the mixture"
+        elif not np.isfinite(error):
+            reason = "refused: it diverged"
+        elif error > reference:
+            reason = "not used: worse than the best seasonal naive"
+        else:
+            reason = "not used: others did better"
+        scores.append(Score(names[k], float(min(relative, 1e9)) if np.isfinite(error) else None, reason))
+    first = scores[0]
+    reason = f"least error over {rolled.origins} origins"
+    if first.relative_error is not None:
+        reason += f", {first.relative_error:.2f} of the best seasonal naive's"
+    others = [s.model for s in scores[1:2] if s.reason.endswith("mixture")]
+    told = tuple(Score(name, None, f"not run: {why}") for name, why in rolled.refused)
+    return Choice(
+        job.series.id, first.model, reason, others[0] if others else "", False, rolled.origins, (*scores, *told)
+    )
+
+
+def _fallback(job: _Job, horizon: int, levels: tuple[float, ...]) -> SeriesForecast:
     """A plain rule for a series that is constant or too short to judge anything on; always finite."""
+    values = job.values
     known = values[np.isfinite(values)]
-    middle = float(np.median(known[-min(len(known), max(series.seasons.day, 3)) :]))
+    middle = float(np.median(known[-min(len(known), max(job.series.seasons.day, 3)) :]))
     if known.min() == known.max():
         seen = f"constant over {len(known)} readings" if len(known) > 1 else "a single reading"
         reason = f"{seen}: it goes on"
@@ -150,24 +211,29 @@ def _fallback(values: NDArray[np.float64], series: Series, horizon: int, levels:
         grades = np.array([0.0, 0.05, 0.5, 0.95, 1.0])
         marks = np.array([known.min() - reach, known.min(), middle, known.max(), known.max() + reach])
         offsets = np.interp(levels, grades, marks) - middle
-    choice = Choice(series.id, rule, reason, "", True, 0, ())
     path = np.full(horizon, middle)
-    return path, path[:, None] + offsets[None, :], choice, None
+    choice = Choice(job.series.id, rule, reason, "", True, 0, ())
+    return _made(job, path, path[:, None] + offsets[None, :], levels, choice)
+
+
+def _made(
+    job: _Job,
+    mean: NDArray[np.float64],
+    quantiles: NDArray[np.float64],
+    levels: tuple[float, ...],
+    choice: Choice,
+) -> SeriesForecast:
+    lower = job.series.lower
+    return SeriesForecast(
+        job.series,
+        _unscaled(np.maximum(mean, lower), -job.exponent),
+        _unscaled(np.maximum(quantiles, lower), -job.exponent),
+        levels,
+        choice,
+    )
 
 
 def _unscaled(values: NDArray[np.float64], exponent: int) -> NDArray[np.float64]:
     largest = np.finfo(np.float64).max
     with np.errstate(over="ignore"):
         return np.clip(np.ldexp(values, exponent), -largest, largest)
-
-
-def _trial_unscaled(judged: Trial | None, exponent: int) -> Trial | None:
-    if judged is None:
-        return None
-    return Trial(
-        judged.chosen,
-        judged.scores,
-        judged.origins,
-        _unscaled(judged.paths, exponent),
-        _unscaled(judged.actual, exponent),
-    )

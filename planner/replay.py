@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quartermaster.planner.backtest import pasts, trial
+from quartermaster.planner.backtest import roll
 from quartermaster.planner.capacity import Rules, over_lead, requirement
-from quartermaster.planner.forecasters.base import Diverged, Forecaster
+from quartermaster.planner.cycles import shape_of
+from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.hourly import peaks
-from quartermaster.planner.intervals import spread_of
+from quartermaster.planner.quantiles import around
 from quartermaster.planner.schedule import cheapest
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
@@ -79,22 +80,15 @@ def replay(
         return f"needs {2 * _CALIBRATION + _FEWEST_DAYS} days of history, has {len(values) // day}"
     start = len(values) - days * day
     steps = day + int(np.ceil(lead_minutes * 60e6 / series.interval_us))
-    judged = trial(values[:start], series.seasons, steps, forecasters)
-    if judged is None:
-        return "the history before it is too short to choose a forecaster"
-    ends = [start + i * day for i in range(-_CALIBRATION - 2, days)]
-    rows = pasts(values, series.seasons, ends, min(ends[0], judged.origins.window))
-    padded = np.concatenate([values, np.full(steps, np.nan)])
-    actual = np.stack([padded[end : end + steps] for end in ends])
-    model, paths = "", np.empty(0)
-    for forecaster in judged.chosen:
-        try:
-            model, paths = forecaster.name, forecaster.predict(rows, series.seasons, steps)
-            break
-        except Diverged:
-            continue
-    else:
-        return "every forecaster diverged on it"
+    shape = shape_of(len(values), series.seasons)
+    if not shape.seasonal or shape.count < days + _CALIBRATION + 7:
+        return "the interval leaves too few days of history"
+    rolled = roll([values], shape, steps, forecasters, origins=days + _CALIBRATION + 1)
+    if rolled is None:
+        return "no forecaster can run that far back"
+    # The last path is of the day to come, which nothing is known of.
+    paths, actual = rolled.mixture.paths[0, :-1, :steps], rolled.came[0, :, :steps]
+    model = rolled.mixture.names[int(rolled.mixture.weights[0].mean(axis=1).argmax())]
     if series.lower == 0:
         paths = np.maximum(paths, 0)
     demand, middle = _day_by_day(paths, actual, series, days, quantile, steps - day)
@@ -108,11 +102,17 @@ def _day_by_day(
     day = series.seasons.day
     levels = np.array(sorted({0.5, quantile}))
     planned, middle = [], []
+    blocks = -(-paths.shape[1] // day)
+    wide = [(0, 0), (0, blocks * day - paths.shape[1])]
+    known = np.pad(actual, wide, constant_values=np.nan)
+    whole = np.pad(paths, wide, mode="edge")
+    positive = np.array([series.lower == 0])
     for i in range(len(paths) - days, len(paths)):
         # An origin's errors are all known once its steps have passed: the lead time costs it one day or more.
-        past = slice(max(0, i - _CALIBRATION - 1), i - 1 - (reach - 1) // day if reach else i)
-        spread = spread_of(paths[past], actual[past], series.seasons, series.lower, levels)
-        quantiles = spread.around(paths[i], levels)
+        last = i - 1 - (reach - 1) // day if reach else i
+        past = slice(max(0, i - _CALIBRATION - 1), last)
+        own = np.concatenate([whole[past], whole[i : i + 1]])[None]
+        quantiles = around(own, known[past][None], day, levels, relative=positive)[0, : paths.shape[1]]
         minutes = series.interval_us / 60e6
         planned.append(over_lead(quantiles[:, -1], minutes, reach * minutes)[:day])
         middle.append(quantiles[:day, 0])

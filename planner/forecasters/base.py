@@ -1,26 +1,24 @@
-"""What a forecaster is: many pasts of one length in, one path each out."""
+"""What a forecaster is: histories cut into cycles in, one path from each origin out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from quartermaster.planner.seasons import Seasons
+import numpy as np
+
+from quartermaster.planner.cycles import Cycles, Shape
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Diverged", "Forecaster"]
-
-
-class Diverged(ArithmeticError):
-    """A fitted model left every bound: it is refused by name, another one is used."""
+__all__ = ["Forecaster", "from_each"]
 
 
 class Forecaster(Protocol):
-    """One way to forecast.
+    """One way to forecast a batch of histories from their last origins and from their end.
 
-    A batch holds pasts of one length: the rolling origins of one series, or many series. Rows do not see each other.
+    A path from an origin depends on nothing after it, and a series on no other of its batch.
     """
 
     @property
@@ -28,15 +26,21 @@ class Forecaster(Protocol):
         """How plans and reports call it."""
         ...
 
-    @property
-    def costly(self) -> bool:
-        """Whether a run takes milliseconds a row: then it must show its worth on a few origins first."""
+    def refuses(self, shape: Shape, origins: int) -> str:
+        """Why it cannot run; empty where it can."""
         ...
 
-    def refuses(self, length: int, seasons: Seasons) -> str:
-        """Why it cannot run on a past of that length; empty where it can."""
+    def paths(self, past: Cycles, origins: int, blocks: int) -> NDArray[np.float64]:
+        """(series, origins + 1, blocks * steps): from each of the last ``origins`` origins, then from the end.
+
+        Finite, but NaN all along for an origin that it passes over or a series on which it diverges.
+        """
         ...
 
-    def predict(self, pasts: NDArray[np.float64], seasons: Seasons, steps: int) -> NDArray[np.float64]:
-        """Paths, shape (rows, steps), for pasts of shape (rows, length) without NaN. May raise Diverged."""
-        ...
+
+def from_each(
+    past: Cycles, origins: int, path: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The paths of a rule that takes the cycles before one origin, (series, cycles, steps), to (series, ahead)."""
+    count = past.shape.count
+    return np.stack([path(past.values[:, :origin]) for origin in range(count - origins, count + 1)], axis=1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from quartermaster.planner.seasons import Seasons
+from quartermaster.planner.cycles import Cycles, Shape
+from quartermaster.planner.forecasters.base import from_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,52 +20,45 @@ __all__ = ["LevelMedian", "PhaseMedian"]
 class PhaseMedian:
     """Median of the last ``most`` seasons at each phase, plus the median error of the last cycle."""
 
-    season: str
-    """``day`` or ``week``."""
+    season: Literal["day", "week"]
     most: int
 
     @property
     def name(self) -> str:
         return f"{self.season}_median"
 
-    @property
-    def costly(self) -> bool:
-        return False
-
-    def refuses(self, length: int, seasons: Seasons) -> str:
-        period = self._period(seasons)
-        if period <= 1:
+    def refuses(self, shape: Shape, origins: int) -> str:
+        if not shape.seasonal or (self.season == "week" and not shape.week):
             return f"the interval leaves no {self.season}ly season"
-        if length < 2 * period:
-            return f"needs two {self.season}s of history ({2 * period} readings), has {length}"
-        return ""
+        need = 2 * self._cycles(shape) + origins
+        return "" if shape.count >= need else f"needs {need} days of history, has {shape.count}"
 
-    def predict(self, pasts: NDArray[np.float64], seasons: Seasons, steps: int) -> NDArray[np.float64]:
-        period = self._period(seasons)
-        count = min(self.most, pasts.shape[1] // period)
-        cycles = pasts[:, pasts.shape[1] - count * period :].reshape(len(pasts), count, period)
-        profile = np.median(cycles, axis=1)
-        recent = min(seasons.cycle, period)
-        shift = np.median(pasts[:, -recent:] - profile[:, -recent:], axis=1)
-        return profile[:, np.arange(steps) % period] + shift[:, None]
+    def paths(self, past: Cycles, origins: int, blocks: int) -> NDArray[np.float64]:
+        cycles, steps = self._cycles(past.shape), past.shape.steps
+        ahead = np.arange(blocks * steps) % (cycles * steps)
 
-    def _period(self, seasons: Seasons) -> int:
-        return seasons.day if self.season == "day" else seasons.week
+        def path(days: NDArray[np.float64]) -> NDArray[np.float64]:
+            count = min(self.most, days.shape[1] // cycles)
+            seasons = days[:, days.shape[1] - count * cycles :].reshape(len(days), count, cycles * steps)
+            profile = np.median(seasons, axis=1)
+            shift = np.median(days[:, -1] - profile[:, -steps:], axis=1)
+            return np.asarray(profile[:, ahead] + shift[:, None])
+
+        return from_each(past, origins, path)
+
+    def _cycles(self, shape: Shape) -> int:
+        return 1 if self.season == "day" else shape.week
 
 
 @dataclass(frozen=True, slots=True)
 class LevelMedian:
-    """The median of the last readings, for series without a season."""
+    """The median of the last cycle, for series without a season."""
 
     name: str = "level_median"
 
-    @property
-    def costly(self) -> bool:
-        return False
+    def refuses(self, shape: Shape, origins: int) -> str:
+        return "" if shape.count > origins else f"needs {origins + 1} days of history, has {shape.count}"
 
-    def refuses(self, length: int, seasons: Seasons) -> str:  # noqa: ARG002 - the protocol's
-        return "" if length >= 3 else f"needs three readings, has {length}"
-
-    def predict(self, pasts: NDArray[np.float64], seasons: Seasons, steps: int) -> NDArray[np.float64]:
-        window = max(3, min(seasons.cycle if seasons.cycle > 1 else 24, pasts.shape[1]))
-        return np.repeat(np.median(pasts[:, -window:], axis=1)[:, None], steps, axis=1)
+    def paths(self, past: Cycles, origins: int, blocks: int) -> NDArray[np.float64]:
+        ahead = blocks * past.shape.steps
+        return from_each(past, origins, lambda days: np.repeat(np.median(days[:, -1], axis=1)[:, None], ahead, axis=1))

@@ -1,4 +1,4 @@
-"""The forecasters a forecast chooses from."""
+"""The forecasters a forecast is mixed from."""
 
 from __future__ import annotations
 
@@ -6,25 +6,39 @@ from collections.abc import Sequence
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.planner.forecasters.base import Forecaster
-from quartermaster.planner.forecasters.ets import ETS
-from quartermaster.planner.forecasters.mstl import MSTL
+from quartermaster.planner.forecasters.fitted import ETS, MSTL, SARIMAX
 from quartermaster.planner.forecasters.phase_median import LevelMedian, PhaseMedian
+from quartermaster.planner.forecasters.regression import Regression
 from quartermaster.planner.forecasters.seasonal_naive import SeasonalNaive
+from quartermaster.planner.forecasters.week_profile import WeekProfile
 
-__all__ = ["REFERENCES", "candidates"]
+__all__ = ["NAIVE", "PLAIN", "candidates"]
 
-REFERENCES: tuple[Forecaster, ...] = (SeasonalNaive("none"), SeasonalNaive("day"), SeasonalNaive("week"))
+_NAIVE: tuple[Forecaster, ...] = (SeasonalNaive("none"), SeasonalNaive("cycle"), SeasonalNaive("week"))
+_PLAIN: tuple[Forecaster, ...] = (*_NAIVE, LevelMedian(), PhaseMedian("day", 7), PhaseMedian("week", 6))
+NAIVE = frozenset(f.name for f in _NAIVE)
 """Seasonal naive in its seasons: what every other forecaster has to beat."""
+PLAIN = frozenset(f.name for f in _PLAIN)
+"""Rules that learn nothing from the series but its last values."""
 
-_OTHERS: tuple[Forecaster, ...] = (LevelMedian(), PhaseMedian("day", 7), PhaseMedian("week", 6), ETS(), MSTL())
+_DEFAULT: tuple[Forecaster, ...] = (
+    *_PLAIN,
+    Regression("regression_weekday", relative=True, days=(7, 14), weeks=(1, 2), penalty=0.3),
+    Regression("regression_level", relative=True, days=(14,), weeks=(1, 2, 4), penalty=0.03, half_life=14),
+    Regression("regression_near", relative=True, days=(3, 14), weeks=(1, 2, 4), penalty=0.1),
+    Regression("regression_additive", relative=False, days=(7, 14), weeks=(1, 2), penalty=0.3),
+    WeekProfile("regression_week_median", relative=True),
+)
+_ON_REQUEST: tuple[Forecaster, ...] = (ETS(), MSTL(), SARIMAX())
+"""Models of statsmodels: seconds a series, and on real series seldom better (bench/planner.py)."""
 
 
 def candidates(only: Sequence[str] = ()) -> tuple[Forecaster, ...]:
-    """All forecasters, references first, or those named. Raises InputError for an unknown name."""
-    known = {f.name: f for f in (*REFERENCES, *_OTHERS)}
+    """The default forecasters, or those named. Raises InputError for an unknown name."""
+    known = {f.name: f for f in (*_DEFAULT, *_ON_REQUEST)}
     unknown = [name for name in only if name not in known]
     if unknown:
         raise InputError(
             f"no forecaster is called {', '.join(map(repr, unknown))}", remedy=f"known: {', '.join(known)}"
         )
-    return tuple(f for name, f in known.items() if not only or name in only)
+    return tuple(f for f in known.values() if f.name in only) if only else _DEFAULT

@@ -1,13 +1,14 @@
-"""Seasonal naive: the last season again. With a period of one step it is plain naive, for series without a season."""
+"""Seasonal naive: the last season again. Without a season it is plain naive, the last reading for ever."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from quartermaster.planner.seasons import Seasons
+from quartermaster.planner.cycles import Cycles, Shape
+from quartermaster.planner.forecasters.base import from_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,30 +20,24 @@ __all__ = ["SeasonalNaive"]
 class SeasonalNaive:
     """The value one season ago."""
 
-    season: str
-    """``none``, ``day`` or ``week``."""
+    season: Literal["none", "cycle", "week"]
 
     @property
     def name(self) -> str:
-        return "naive" if self.season == "none" else f"seasonal_naive_{self.season}"
+        return {"none": "naive", "cycle": "seasonal_naive_day", "week": "seasonal_naive_week"}[self.season]
 
-    @property
-    def costly(self) -> bool:
-        return False
+    def refuses(self, shape: Shape, origins: int) -> str:
+        if self.season == "week" and not shape.week:
+            return "the interval leaves no weekly season"
+        if self.season == "cycle" and not shape.seasonal:
+            return "the interval leaves no daily season"
+        need = {"none": 1, "cycle": 1, "week": shape.week}[self.season] + origins
+        return "" if shape.count >= need else f"needs {need} days of history, has {shape.count}"
 
-    def refuses(self, length: int, seasons: Seasons) -> str:
-        period = self.period(seasons)
-        if self.season != "none" and period <= 1:
-            return f"the interval leaves no {self.season}ly season"
-        if length < 2 * period:
-            return f"needs two {self.season}s of history ({2 * period} readings), has {length}"
-        return ""
-
-    def predict(self, pasts: NDArray[np.float64], seasons: Seasons, steps: int) -> NDArray[np.float64]:
-        period = self.period(seasons)
-        repeats = np.arange(steps) % period
-        return pasts[:, pasts.shape[1] - period + repeats]
-
-    def period(self, seasons: Seasons) -> int:
-        """The season in steps."""
-        return {"none": 1, "day": seasons.day, "week": seasons.week}[self.season]
+    def paths(self, past: Cycles, origins: int, blocks: int) -> NDArray[np.float64]:
+        ahead = np.arange(blocks * past.shape.steps)
+        if self.season == "none":
+            return from_each(past, origins, lambda days: np.repeat(days[:, -1, -1:], len(ahead), axis=1))
+        cycles = past.shape.week if self.season == "week" else 1
+        period = cycles * past.shape.steps
+        return from_each(past, origins, lambda days: days[:, -cycles:].reshape(len(days), -1)[:, ahead % period])
