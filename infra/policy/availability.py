@@ -15,12 +15,13 @@ _TARGETS = "aws:lb/targetGroup:TargetGroup"
 
 
 def spread_over_zones(scene: Scene) -> Broken:
-    """Groups and balancers stand in as many zones as the fleet uses."""
+    """Groups and balancers stand in as many zones as the fleet uses, or as the recovery region has."""
     for one in scene.of(_GROUP, _BALANCER):
+        zones = len(scene.fleet.zone_names(recovery=scene.region_of(one) == scene.fleet.recovery_region))
         key = "vpcZoneIdentifiers" if one.type == _GROUP else "subnets"
         subnets = one.inputs.get(key)
-        if subnets not in HIDDEN and len(texts(subnets)) < scene.fleet.zones:
-            reason = f"{one.name} stands in {len(texts(subnets))} of {scene.fleet.zones} zones"
+        if subnets not in HIDDEN and len(texts(subnets)) < zones:
+            reason = f"{one.name} stands in {len(texts(subnets))} of {zones} zones"
             yield Breach(one, reason, f"{key}: a subnet in each zone")
 
 

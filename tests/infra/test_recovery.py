@@ -1,0 +1,62 @@
+"""The pilot light's resources are all in the recovery region, and hold nothing that runs."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from mocked import Declared, declared
+
+from quartermaster.fleet.schema import Fleet, example, read_text
+from quartermaster.infra.layout import layout
+from quartermaster.infra.recovery import dormant
+from quartermaster.infra.state import Pending, known_ids
+from quartermaster.infra.substituted import substituted
+
+FLEET = read_text(example("shop")).fleet
+EVERYWHERE = ("aws:iam/", "aws:route53/", "aws:cloudfront/")
+
+
+@cache
+def made() -> list[Declared]:
+    return [one for one in declared(FLEET, "dev") if one.custom]
+
+
+def test_everything_regional_of_the_pilot_light_is_made_in_the_recovery_region() -> None:
+    there = [one for one in made() if "ops:infra:Recovery$" in one.urn]
+    kinds = {one.type.rpartition(":")[2] for one in there}
+    assert {"Vpc", "LoadBalancer", "LaunchTemplate", "Group", "Bucket", "Role", "Instance"} <= kinds
+    for one in there:
+        region = None if one.type.startswith(EVERYWHERE) else FLEET.recovery_region
+        assert one.inputs.get("region") == region, one.urn
+
+
+def test_of_the_rest_only_copies_of_data_and_their_keys_went_there() -> None:
+    rest = [one for one in made() if "ops:infra:Recovery$" not in one.urn]
+    moved = {one.type.partition("/")[0] for one in rest if one.inputs.get("region") == FLEET.recovery_region}
+    assert moved <= {"aws:kms", "aws:backup", "aws:s3", "aws:ec2"}
+    assert not [one.urn for one in rest if one.type == "aws:ec2/vpc:Vpc" and one.inputs.get("region")]
+
+
+def test_a_dormant_cluster_has_no_host_and_uses_what_is_there() -> None:
+    parts = {"size": {"min": 3, "max": 9}, "scaling": {"warm_hosts": 2, "predictive": "forecast_only"}}
+    web = {**parts, "schedule": ({"cron": "0 8 * * *", "min": 5},), "uses": ("orders", "carts")}
+    fleet = Fleet.model_validate({"fleet": "shop", "clusters": {"web": web}})
+    asleep = dormant(fleet, ["orders"]).clusters["web"]
+    assert (asleep.size.min, asleep.size.max) == (0, 9)
+    assert (asleep.schedule, asleep.scaling.warm_hosts, asleep.scaling.predictive) == ((), 0, "off")
+    assert asleep.uses == ("orders",)
+    assert fleet.clusters["web"].size.min == 3
+
+
+def test_the_same_name_in_another_region_is_another_resource() -> None:
+    alias = "aws:kms/alias:Alias"
+    state = {"resources": [{"type": alias, "id": "alias/shop-dev-data", "inputs": {"name": "alias/shop-dev-data"}}]}
+    here = Pending("urn:a", alias, "creating", {"name": "alias/shop-dev-data"})
+    there = Pending("urn:b", alias, "creating", {"name": "alias/shop-dev-data", "region": "eu-central-1"})
+    assert known_ids(state, here) == {"alias/shop-dev-data"}
+    assert known_ids(state, there) == frozenset()
+
+
+def test_what_the_local_cloud_makes_of_a_replica_abroad_is_named() -> None:
+    rows = {row["what"]: row for row in substituted(FLEET, layout(FLEET, "dev"), [])}
+    assert rows["recovery.orders.region"]["asked"] == "a read replica in eu-central-1"
