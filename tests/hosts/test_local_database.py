@@ -21,7 +21,7 @@ pytestmark = pytest.mark.hosts
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     workspace = Workspace(tmp_path_factory.mktemp("database") / "fleet.yaml")
     try:
-        client.ensure_running(workspace, "database")
+        client.ensure_running(workspace, "database", "instant")
         made = LocalCluster(workspace)
         _database(made)
         yield made
