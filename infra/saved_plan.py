@@ -5,6 +5,7 @@ The file is canonical JSON, to be read, reviewed and compared. Secrets stand in 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ __all__ = ["SavedPlan", "read_plan", "refuse_moved", "refuse_other", "write_plan
 
 VERSION = 1
 _ANEW = "ops provision preview --save writes a new plan"
+_BY_THE_CLOCK = frozenset({"finalSnapshotIdentifier"})
+"""Inputs that hold the instant of the preview, and differ in every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class SavedPlan:
     made_at: str
     """ISO 8601, UTC."""
     decided: Mapping[str, Any]
-    """The preview's own document: changes, resources, cost, policy, data loss."""
+    """The preview's own document: changes, resources, cost, policy, data loss. A resource that is made has in
+    ``inputs`` a hash of each of its inputs."""
     basis: Basis
 
     def to_json(self) -> dict[str, Json]:
@@ -50,7 +54,8 @@ class SavedPlan:
 
 def write_plan(path: Path, outcome: Outcome, basis: Basis, *, fleet: str, stack: str, now: datetime) -> SavedPlan:
     """Write the plan in one step; returns it. Raises InputError where the file cannot be written."""
-    plan = SavedPlan(fleet, stack, f"{now:%Y-%m-%dT%H:%M:%SZ}", outcome.to_json(), basis)
+    decided = {**outcome.to_json(), "resources": _decided(outcome)}
+    plan = SavedPlan(fleet, stack, f"{now:%Y-%m-%dT%H:%M:%SZ}", decided, basis)
     text = json.dumps(plan.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     draft = path.with_name(f"{path.name}.new")
     try:
@@ -95,9 +100,27 @@ def refuse_other(plan: SavedPlan, outcome: Outcome) -> None:
     """Raise InputError naming every resource that `up` would treat otherwise than the plan says. Pure.
 
     The same file, program, state and world can still decide another plan: hours pass and with them floors of the
-    schedule, and the newest image of a family is another tomorrow.
+    schedule, and the newest image of a family is another tomorrow. The engine can save a plan too; it is not handed
+    that, as it meets a difference only when it comes to the resource, half-way.
     """
-    _refuse(plan, _otherwise(plan.decided["resources"], outcome.to_json()["resources"]))
+    _refuse(plan, _otherwise(plan.decided["resources"], _decided(outcome)))
+
+
+def _decided(outcome: Outcome) -> list[dict[str, Any]]:
+    """What is done to each resource, with hashes of the inputs of those that are made."""
+    made = {one.urn: one.inputs for one in outcome.resources}
+    return [
+        {**item, "inputs": _hashes(made.get(item["urn"], {}))} if item["change"] in ("create", "replace") else item
+        for item in outcome.to_json()["resources"]
+    ]
+
+
+def _hashes(inputs: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        for name, value in inputs.items()
+        if name not in _BY_THE_CLOCK
+    }
 
 
 def _refuse(plan: SavedPlan, faults: Sequence[Fault]) -> None:
@@ -115,6 +138,12 @@ def _otherwise(planned: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, 
             continue
         for name, old, new in _values(then[urn], would[urn]):
             faults.append(Fault(f"{urn} {name}", f"the plan makes it {old}, `up` would now make it {new}", _ANEW))
+        old_inputs, new_inputs = then[urn].get("inputs", {}), would[urn].get("inputs", {})
+        faults += [
+            Fault(f"{urn} {name}", "`up` would now make it with another value than the plan", _ANEW)
+            for name in dict.fromkeys((*old_inputs, *new_inputs))
+            if old_inputs.get(name) != new_inputs.get(name)
+        ]
     return faults
 
 

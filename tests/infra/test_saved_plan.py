@@ -16,6 +16,7 @@ from quartermaster.infra.changes import change_of
 from quartermaster.infra.drift import Drift
 from quartermaster.infra.outcome import Outcome
 from quartermaster.infra.plan_basis import Basis, basis_of, moved
+from quartermaster.infra.resources import Resource
 from quartermaster.infra.saved_plan import read_plan, refuse_moved, refuse_other, write_plan
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -100,6 +101,22 @@ def test_another_decision_is_refused_by_resource_and_property(tmp_path: Path) ->
     assert fault.problem == "the plan makes it 30, `up` would now make it 31"
     [fault] = faults(outcome(op="same"))
     assert fault.problem == "the plan says update, `up` would now nothing"
+
+
+def test_a_new_resource_is_made_with_the_planned_inputs_or_not(tmp_path: Path) -> None:
+    def made(size: int, instant: str = "1") -> Outcome:
+        inputs = {"minSize": size, "finalSnapshotIdentifier": instant}
+        change = change_of(step("create", GROUP, "web", new=inputs))
+        assert change is not None
+        return Outcome({"create": 1}, 1.0, steps=[change], resources=[Resource(change.urn, GROUP, "web", inputs)])
+
+    write_plan(tmp_path / "plan.json", made(3), THEN, fleet="shop", stack="dev", now=NOW)
+    plan = read_plan(tmp_path / "plan.json")
+    refuse_other(plan, made(3, instant="2"))
+    with pytest.raises(InputError) as caught:
+        refuse_other(plan, made(4))
+    [fault] = caught.value.faults
+    assert fault.where.endswith("::web minSize")
 
 
 def test_a_plan_of_another_stack_is_refused(tmp_path: Path) -> None:
