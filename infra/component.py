@@ -18,6 +18,8 @@ __all__ = ["Component", "tag_everything"]
 class Component(pulumi.ComponentResource):
     """A part of the stack. Children are made with ``self.child()`` as their options."""
 
+    type_chain: str
+    """The types of all that it is a part of and its own, as URNs have them."""
     region: str
     """Where the children are made; empty: in the stack's region."""
 

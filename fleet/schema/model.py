@@ -54,6 +54,8 @@ class Network(Model):
     vpc: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]+$")] = ""
     """An existing network instead: its id …"""
     subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
+    """… and its subnets: a private one in each zone, a public one in each for balancers that face the internet, and
+    one without a way out in each for databases, where there are such. Nothing of the network is changed."""
 
 
 class Dns(Model):
