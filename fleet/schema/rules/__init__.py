@@ -35,6 +35,8 @@ RULES: tuple[Rule, ...] = (
     balancers.names_can_be_served,
     servers.scaling_can_track,
     data.databases_are_one_engine,
+    data.databases_can_be_called_so,
+    data.parameters_are_the_fleets_own,
     planning.names_are_known,
     planning.survivors_remain,
     planning.metric_sources_are_complete,
