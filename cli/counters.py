@@ -11,6 +11,7 @@ from quartermaster.fleet.names import physical
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
     from quartermaster.fleet.aws import Cloud
+    from quartermaster.fleet.schema import Fleet
     from quartermaster.fleet.workspace import Workspace
 
 __all__ = ["counter"]
@@ -19,19 +20,26 @@ __all__ = ["counter"]
 def counter(ops: Session) -> RequestCounter:
     """The counter of the session's stack."""
     if ops.cloud.target == "local":
-        return _LocalCounter(ops.workspace, ops.cloud)
-    return _CloudWatchCounter(ops.cloud)
+        return _LocalCounter(ops.workspace, ops.cloud, ops.fleet)
+    return _CloudWatchCounter(ops.cloud, ops.fleet)
+
+
+def _balancer_name(cloud: Cloud, fleet: Fleet, cluster: str) -> str:
+    """Of the balancer that the cluster's hosts stand behind."""
+    behind = fleet.balancer_of(cluster)
+    return physical(cloud.fleet, cloud.stack, behind[0] if behind is not None else cluster, limit=32)
 
 
 class _LocalCounter:
-    def __init__(self, workspace: Workspace, cloud: Cloud) -> None:
+    def __init__(self, workspace: Workspace, cloud: Cloud, fleet: Fleet) -> None:
         self._workspace = workspace
         self._cloud = cloud
+        self._fleet = fleet
 
     def read(self, cluster: str) -> Requests:
         from quartermaster.infra.local.client import requests
 
-        return requests(self._workspace, physical(self._cloud.fleet, self._cloud.stack, cluster, limit=32))
+        return requests(self._workspace, _balancer_name(self._cloud, self._fleet, cluster))
 
 
 class _CloudWatchCounter:
@@ -40,12 +48,13 @@ class _CloudWatchCounter:
     CloudWatch shows a minute late; the patch gate waits for it.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, fleet: Fleet) -> None:
         self._cloud = cloud
+        self._fleet = fleet
         self._since = datetime.now(UTC).replace(second=0, microsecond=0)
 
     def read(self, cluster: str) -> Requests:
-        name = physical(self._cloud.fleet, self._cloud.stack, cluster, limit=32)
+        name = _balancer_name(self._cloud, self._fleet, cluster)
         balancers = self._cloud.client("elbv2").describe_load_balancers(Names=[name])["LoadBalancers"]
         dimension = balancers[0]["LoadBalancerArn"].split("loadbalancer/", 1)[1]
         failed = sum(self._sum(dimension, m) for m in ("HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count"))

@@ -150,12 +150,13 @@ def _tools(ops: Session, cluster: str) -> Tools:
     from quartermaster.playbooks.remote import SshMachines
     from quartermaster.playbooks.world import CloudWorld
 
-    balancer = ops.fleet.clusters[cluster].balancer
+    behind = ops.fleet.balancer_of(cluster)
+    path = behind[1].health if behind is not None else ""
     return Tools(
         world=CloudWorld(ops.hosts, cluster),
         machines=SshMachines(inventory(ops, [ops.hosts.group(cluster)])),
-        counter=ops.counter if balancer else None,
-        probe=http_probe(ops.url(cluster) + balancer.health) if balancer else None,
+        counter=ops.counter if behind is not None else None,
+        probe=http_probe(ops.url(cluster) + path) if path.startswith("/") else None,
         clock=ops.clock,
     )
 

@@ -40,7 +40,7 @@ class Dns(Component):
         https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
         """
         if cluster not in self._proofs:
-            option = certificate.domain_validation_options.apply(lambda options: options[0])
+            option: pulumi.Output[Any] = certificate.domain_validation_options.apply(lambda options: options[0])
             self._proofs[cluster] = aws.route53.Record(
                 f"{cluster}-validation",
                 zone_id=self.zone_id,

@@ -56,13 +56,14 @@ def listeners(
             default_actions=[onward],
             **common,
         )
-    redirect = {"port": str(TLS_PORT), "protocol": "HTTPS", "status_code": "HTTP_301"}
-    to_tls = secure is not None and redirects and not network
+    redirect: Any = {"port": str(TLS_PORT), "protocol": "HTTPS", "status_code": "HTTP_301"}
+    if secure is not None and redirects and not network:
+        onward = {"type": "redirect", "redirect": redirect}
     plain = aws.lb.Listener(
         cluster,
         port=declared.port,
         protocol="TCP" if network else "HTTP",
-        default_actions=[{"type": "redirect", "redirect": redirect} if to_tls else onward],
+        default_actions=[onward],
         tcp_idle_timeout_seconds=times.idle if network else None,
         **common,
     )

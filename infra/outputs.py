@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.events import Json
+from quartermaster.fleet.hostnames import host_names
 from quartermaster.fleet.hosts import Hosts
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.layout import Layout
@@ -20,7 +21,7 @@ __all__ = ["read_outputs"]
 def read_outputs(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud) -> dict[str, Json]:
     """The contract's ``outputs``: clusters, databases with an endpoint, what was substituted. Read-only."""
     local = _local_status(workspace) if cloud.target == "local" else {}
-    clusters = {name: _cluster(layout, cloud, name, local) for name in fleet.clusters}
+    clusters = {name: _cluster(fleet, layout, cloud, name, local) for name in fleet.clusters}
     databases = {
         name: found
         for name, declared in fleet.databases.items()
@@ -30,17 +31,23 @@ def read_outputs(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Clou
     return {"clusters": clusters, "databases": databases, "substituted": stand_ins}
 
 
-def _cluster(layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> dict[str, Json]:
+def _cluster(fleet: Fleet, layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> dict[str, Json]:
     try:
         group = Hosts(cloud).group(name)
     except KeyError:
         return {"url": "", "hosts": []}
     hosts = [{"id": host.id, "zone": host.zone, "address": host.address} for host in group.hosts]
-    return {"url": _url(layout, cloud, name, local), "hosts": hosts}
+    return {"url": _url(fleet, layout, cloud, name, local), "hosts": hosts}
 
 
-def _url(layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> str:
-    balancer = layout.name(name, limit=32)
+def _url(fleet: Fleet, layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> str:
+    """Where the balancer answers that the cluster's hosts stand behind; by its name where clients can look that up."""
+    behind = fleet.balancer_of(name)
+    if behind is None:
+        return ""
+    if cloud.target != "local" and fleet.dns is not None:
+        return f"https://{host_names(fleet, layout.stack)[behind[0]]}"
+    balancer = layout.name(behind[0], limit=32)
     for row in local.get("balancers", []):
         if row["name"] == balancer:
             return str(row["url"])

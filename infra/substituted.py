@@ -13,6 +13,7 @@ from quartermaster.infra.setup import machine
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Cluster, Fleet
+    from quartermaster.fleet.schema.servers import Balancer
 
 __all__ = ["substituted"]
 
@@ -27,6 +28,7 @@ def substituted(fleet: Fleet, layout: Layout, databases: Sequence[Mapping[str, A
     for name, cluster in fleet.clusters.items():
         rows.append({"what": f"clusters.{name}.instance", "asked": cluster.instance, "used": here})
         rows += _of_cluster(name, cluster)
+        rows += _of_balancer(fleet, name, cluster.balancer)
     waiting = recovery_layout(fleet, layout.stack)
     running = {row["name"]: row for row in databases}
     for name, declared in fleet.databases.items():
@@ -55,6 +57,28 @@ def _watching(fleet: Fleet) -> Iterator[Mapping[str, Json]]:
     if fleet.clusters:
         used = "settings of the log agent are written; logs stay on the host, in /var/log"
         yield {"what": "logs", "asked": "hosts ship their logs to CloudWatch", "used": used}
+
+
+def _of_balancer(fleet: Fleet, name: str, balancer: Balancer | None) -> Iterator[Mapping[str, Json]]:
+    if balancer is None:
+        return
+    where = f"clusters.{name}.balancer"
+    if balancer.access_logs:
+        used = "declared: requests are counted, and no log is written"
+        yield {"what": f"{where}.access_logs", "asked": True, "used": used}
+    if balancer.anomaly_mitigation:
+        yield {"what": f"{where}.anomaly_mitigation", "asked": True, "used": "declared: weights stay as they are"}
+    if not balancer.cross_zone:
+        used = "one address for all zones, which sends to the hosts of all"
+        yield {"what": f"{where}.cross_zone", "asked": False, "used": used}
+    if fleet.dns is not None:
+        used = "a certificate of .ops/local/authority, which no client trusts by itself"
+        yield {"what": f"{where}.certificate", "asked": "a public certificate", "used": used}
+        used = "a zone that only the local cloud's API knows: use the address"
+        yield {"what": f"{where}.name", "asked": f"a name in {fleet.dns.zone}", "used": used}
+        if balancer.kind == "application":
+            used = "forwarded, as clients here need not trust the certificate"
+            yield {"what": f"{where}.port", "asked": f"{balancer.port} redirects to 443", "used": used}
 
 
 def _of_cluster(name: str, cluster: Cluster) -> Iterator[Mapping[str, Json]]:

@@ -52,7 +52,7 @@ def plan(
 
     Raises GuardRefused, naming everything that stands against it. Pure.
     """
-    policy, declared = fleet.patching_of(group.cluster), fleet.clusters[group.cluster]
+    policy = fleet.patching_of(group.cluster)
     need = need or Need()
     if policy.method != "in_place":
         raise InputError(f"patching.{group.cluster}.method is {policy.method}", remedy="in_place is what there is yet")
@@ -72,7 +72,8 @@ def plan(
     warnings = [f"capacity needed is {need.source}"] if need.hosts is None and waves else []
     warnings += [f"override: {override}: {fault}" for fault in breaks]
     warnings += [f"{host.id} is left out: {host.skipped}" for host in hosts if surveys.get(host.id, Survey()).error]
-    balancer = declared.balancer
+    behind = fleet.balancer_of(group.cluster)
+    balancer = behind[1] if behind is not None else None
     return PatchPlan(
         cluster=group.cluster,
         group=group.name,
@@ -87,7 +88,7 @@ def plan(
         max_failures=policy.max_failures,
         reboot=policy.reboot,
         port=balancer.port if balancer else 0,
-        health=balancer.health if balancer else "",
+        health=balancer.health if balancer and balancer.health.startswith("/") else "",
         ends_at=_ends_at(fleet, group.cluster, now) if not breaks else None,
         warnings=tuple(warnings),
     )

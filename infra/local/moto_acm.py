@@ -32,7 +32,7 @@ def install(folder: Path | None = None) -> None:
     bundle: Any = moto.acm.models.CertBundle
     begin, signer = bundle.generate_cert.__func__, _Signer(folder)
 
-    def generate(cls: Any, domain_name: str, account_id: str, region: str, **given: Any) -> Any:
+    def generate(cls: Any, /, domain_name: str, account_id: str, region: str, **given: Any) -> Any:
         if given.get("cert_authority_arn") is not None:
             return begin(cls, domain_name, account_id, region, **given)
         names = (domain_name, *(name for name in given.get("sans") or () if name != domain_name))

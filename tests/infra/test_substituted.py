@@ -62,8 +62,16 @@ def test_scaling_that_has_no_source_here_is_named(tmp_path: Path, monkeypatch: p
 
 
 def test_what_is_as_asked_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tracked = "{balancer: {}, scaling: {track: requests, target: 900}}"
+    tracked = "{balancer: {access_logs: false}, scaling: {track: requests, target: 900}}"
     assert of_cluster(tracked, tmp_path, monkeypatch) == {}
+
+
+def test_what_a_balancer_does_here_otherwise_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    balancer = "{kind: network, algorithm: flow_hash, cross_zone: false}"
+    text = f"{{balancer: {balancer}, scaling: {{track: none}}}}}}\ndns: {{zone: shop.example"
+    assert of_cluster(text, tmp_path, monkeypatch).keys() == {
+        "balancer.access_logs", "balancer.cross_zone", "balancer.certificate", "balancer.name",
+    }  # fmt: skip
 
 
 def test_an_image_that_this_machine_is_not_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
