@@ -35,6 +35,11 @@ def test_what_aws_refuses_is_refused(fact: dict[str, Any]) -> None:
     assert fact["source"].startswith("https://")
 
 
+def test_there_are_forty_facts_each_said_once() -> None:
+    said = [(fact["type"], fact["refused"], repr(fact["inputs"])) for fact in FACTS]
+    assert len(set(said)) == len(said) >= 40
+
+
 def test_an_unknown_type_is_refused_by_name() -> None:
     assert "aws:eks/cluster:Cluster" in refused("aws:eks/cluster:Cluster", {})[""]
 
