@@ -168,8 +168,8 @@ def _valid(tree: Tree) -> Fleet:
 
 
 def fleets() -> st.SearchStrategy[Fleet]:
-    """Fleets of up to six zones and three clusters."""
-    return _trees(clusters=3, databases=3, zones=6, hosts=12).map(_valid)
+    """Fleets of up to six zones, two clusters, two databases and two buckets."""
+    return _trees(clusters=2, databases=2, zones=6, hosts=12).map(_valid)
 
 
 def small_fleets() -> st.SearchStrategy[Tree]:

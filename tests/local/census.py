@@ -6,7 +6,7 @@ from typing import Any
 
 from quartermaster.fleet.aws import Cloud
 
-__all__ = ["census", "everything"]
+__all__ = ["CENSUS", "GLOBAL", "census", "everything"]
 
 _EC2 = {
     "vpc": ("describe_vpcs", "Vpcs"),
@@ -26,9 +26,6 @@ _OTHERS = {
     "scheduled action": ("autoscaling", "describe_scheduled_actions", "ScheduledUpdateGroupActions"),
     "balancer": ("elbv2", "describe_load_balancers", "LoadBalancers"),
     "target group": ("elbv2", "describe_target_groups", "TargetGroups"),
-    "certificate": ("acm", "list_certificates", "CertificateSummaryList"),
-    "hosted zone": ("route53", "list_hosted_zones", "HostedZones"),
-    "health check": ("route53", "list_health_checks", "HealthChecks"),
     "database": ("rds", "describe_db_instances", "DBInstances"),
     "database subnet group": ("rds", "describe_db_subnet_groups", "DBSubnetGroups"),
     "database snapshot": ("rds", "describe_db_snapshots", "DBSnapshots"),
@@ -45,7 +42,38 @@ _OTHERS = {
     "topic": ("sns", "list_topics", "Topics"),
     "subscription": ("sns", "list_subscriptions", "Subscriptions"),
     "trail": ("cloudtrail", "list_trails", "Trails"),
+    "scaling policy": ("autoscaling", "describe_policies", "ScalingPolicies"),
+    "event rule": ("events", "list_rules", "Rules"),
+    "certificate": ("acm", "list_certificates", "CertificateSummaryList"),
+    "hosted zone": ("route53", "list_hosted_zones", "HostedZones"),
+    "health check": ("route53", "list_health_checks", "HealthChecks"),
+    "parameter group": ("rds", "describe_db_parameter_groups", "DBParameterGroups"),
+    "template stack": ("cloudformation", "describe_stacks", "Stacks"),
 }
+GLOBAL = frozenset({"role", "instance profile", "bucket", "hosted zone", "health check"})
+"""Kinds that every region lists alike."""
+CENSUS = {
+    "aws:acm/certificate:Certificate": "certificate",
+    "aws:autoscaling/group:Group": "group",
+    "aws:backup/plan:Plan": "backup plan",
+    "aws:backup/vault:Vault": "vault",
+    "aws:cloudwatch/logGroup:LogGroup": "log group",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "alarm",
+    "aws:dynamodb/table:Table": "table",
+    "aws:ec2/natGateway:NatGateway": "nat gateway",
+    "aws:ec2/subnet:Subnet": "subnet",
+    "aws:ec2/vpc:Vpc": "vpc",
+    "aws:iam/role:Role": "role",
+    "aws:kms/alias:Alias": "alias",
+    "aws:kms/key:Key": "key",
+    "aws:lb/loadBalancer:LoadBalancer": "balancer",
+    "aws:lb/targetGroup:TargetGroup": "target group",
+    "aws:rds/instance:Instance": "database",
+    "aws:rds/subnetGroup:SubnetGroup": "database subnet group",
+    "aws:s3/bucket:Bucket": "bucket",
+    "aws:sns/topic:Topic": "topic",
+}
+"""By type those kinds of which one resource makes one."""
 
 
 def everything(cloud: Cloud, region: str = "") -> dict[str, list[Any]]:

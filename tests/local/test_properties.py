@@ -1,0 +1,113 @@
+"""What holds for every valid fleet: of its program under mocks, and of its stack through engine and local cloud.
+
+A failure names its seed; OPS_SEED=NUMBER runs it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from census import CENSUS, census
+from fleets import fleets, small_fleets, text_of
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from mocked import declared
+from program_checks import faults
+from sdk import strange
+from stacks import Stand, run, stand
+
+from quartermaster.fleet.schema import Fleet
+from quartermaster.infra.state import custom
+
+# The program needs no engine, but 50 fleets of it take as long as one.
+pytestmark = pytest.mark.engine
+
+SEED = int(os.environ.get("OPS_SEED") or random.SystemRandom().randrange(2**32))
+
+
+def tried(check: Callable[..., None], count: int, *strategies: SearchStrategy[Any]) -> None:
+    """Try the check on that many values of the strategies."""
+    print(f"OPS_SEED={SEED}")  # noqa: T201  shown with a failure
+    # Nothing is made smaller once it failed: at seconds a try that takes hours.
+    counted = settings(
+        max_examples=count, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=[*HealthCheck]
+    )
+    seed(SEED)(counted(given(*strategies)(check)))()
+
+
+def a_program_is_sound(fleet: Fleet, stack: str) -> None:
+    assert faults(fleet, stack, declared(fleet, stack)) == []
+
+
+STACKS = st.sampled_from(["dev", "prod"])
+
+
+def test_the_program_of_any_fleet_is_sound() -> None:
+    tried(a_program_is_sound, 50, fleets(), STACKS)
+
+
+@pytest.mark.soak
+def test_the_program_of_ten_times_as_many_fleets_is_sound() -> None:
+    tried(a_program_is_sound, 500, fleets(), STACKS)
+
+
+def test_any_stack_comes_stays_and_goes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    tried(_lives(tmp_path_factory), 3, small_fleets())
+
+
+@pytest.mark.soak
+def test_any_of_twenty_stacks_comes_stays_and_goes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    tried(_lives(tmp_path_factory), 20, small_fleets())
+
+
+def _lives(folders: pytest.TempPathFactory) -> Callable[..., None]:
+    def check(tree: dict[str, Any]) -> None:
+        with stand(folders.mktemp("life"), text_of(tree)) as made:
+            _comes_stays_and_goes(made)
+
+    return check
+
+
+def _comes_stays_and_goes(made: Stand) -> None:
+    before = _account(made)
+    deployment = made.deployment()
+    deployment.preview().refuse_blocked()
+    run(deployment, "up")
+    assert [path for one in _state(made) for path in strange(one["type"], one["outputs"])] == []
+    again = made.deployment()
+    run(again, "up")
+    assert {kind: count for kind, count in again.result.changes.items() if count and kind != "same"} == {}
+    assert made.deployment().drift().drift == []
+    first = made.deployment()
+    run(first, "destroy")
+    assert sorted(first.result.kept) == sorted(one["urn"] for one in _state(made))
+    assert _account(made) - before == Counter(
+        (_region(made, one), CENSUS[one["type"]]) for one in _state(made) if one["type"] in CENSUS
+    )
+    last = made.deployment()
+    list(last.destroy(include_protected=True))
+    assert last.result.kept == ()
+    assert _account(made) == before
+
+
+def _account(made: Stand) -> Counter[tuple[str, str]]:
+    """How many there are of each kind in each region that the fleet uses."""
+    regions = {made.fleet.region, made.fleet.recovery_region or made.fleet.region}
+    return Counter({(region, kind): count for region in regions for kind, count in census(made.cloud, region).items()})
+
+
+def _state(made: Stand) -> tuple[Mapping[str, Any], ...]:
+    """The cloud's resources in the stack's state."""
+    file = made.workspace.folder("state") / ".pulumi/stacks" / made.fleet.fleet / "dev.json"
+    return custom(json.loads(file.read_text())["checkpoint"].get("latest") or {})
+
+
+def _region(made: Stand, resource: Mapping[str, Any]) -> str:
+    return str(resource["inputs"].get("region", made.fleet.region))
