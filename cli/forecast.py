@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 group = Group("forecast", "Forecasts: run, backtest.")
 
 Metrics = Annotated[Path | None, typer.Option("--metrics", help="Parquet or CSV; default: the store.")]
+Models = Annotated[str, typer.Option(help="Only these models, comma-separated; ets, mstl, sarimax on request.")]
 Levels = Annotated[str, typer.Option(help="Quantile levels, comma-separated.")]
 
 
@@ -26,6 +27,7 @@ def run(
     metrics: Metrics = None,
     horizon: Annotated[int, typer.Option(help="Steps ahead, in each series' own interval.")] = 48,
     levels: Levels = "0.5,0.9,0.95,0.99",
+    models: Models = "",
     out: Annotated[Path | None, typer.Option(help="Parquet file to write; default: .ops/reports.")] = None,
 ) -> None:
     """Forecast every series: exactly HORIZON rows each, levels that never cross."""
@@ -38,7 +40,7 @@ def run(
     if not out.parent.is_dir():
         raise InputError(f"no folder {out.parent} for --out", remedy="create it, or choose another --out")
     with working(f"forecasting {frame['series_id'].nunique()} series, {horizon} steps"):
-        found = forecast(frame, horizon, asked)
+        found = forecast(frame, horizon, asked, models=_names(models))
     write(found.frame, out)
     for refusal in found.refused:
         say(f"refused: {refusal.name}: {refusal.reason}")
@@ -46,12 +48,16 @@ def run(
 
 
 @group.command("backtest", example="ops forecast backtest --metrics requests.parquet --horizon 48")
-def backtest(metrics: Metrics = None, horizon: Annotated[int, typer.Option(help="Steps ahead.")] = 48) -> None:
+def backtest(
+    metrics: Metrics = None,
+    horizon: Annotated[int, typer.Option(help="Steps ahead.")] = 48,
+    models: Models = "",
+) -> None:
     """Show how each model did on the history's own past, and which one is used."""
     from quartermaster.planner.forecast import forecast
 
     with working("trying every model on the past"):
-        choices = [choice.to_json() for choice in forecast(history(metrics), horizon).choices]
+        choices = [choice.to_json() for choice in forecast(history(metrics), horizon, models=_names(models)).choices]
     rows = [(c["series"], s["model"], _number(s["relative_error"]), s["reason"]) for c in choices for s in c["scores"]]
     emit({"choices": choices}, table(["series", "model", "#error vs naive", "verdict"], rows))
 
@@ -65,6 +71,10 @@ def history(metrics: Path | None) -> pd.DataFrame:
     from quartermaster.planner.store import load
 
     return load(session().workspace.folder("metrics"))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _levels(text: str) -> tuple[float, ...]:

@@ -23,9 +23,9 @@ __all__ = ["Cycles", "Shape", "cut", "shape_of"]
 _PLAIN_CYCLE = 24
 """Steps in a cycle of a series whose interval leaves no season: only a unit to count origins in."""
 _FEWEST_CYCLES = 4
-_MOST_CYCLES = 364
+_MOST_CYCLES = 182
 _MOST_STEPS = 24_000
-"""History used at most: a year of days, and fewer of fine steps; what is older says little and costs the same."""
+"""History used at most: half a year of days, and fewer of fine steps; what is older adds little and costs the same."""
 
 
 @dataclass(frozen=True, slots=True)
