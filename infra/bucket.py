@@ -111,7 +111,9 @@ def store(
     # No ACLs at all: what is in the bucket belongs to the account, whoever put it there.
     aws.s3.BucketOwnershipControls(name, rule={"object_ownership": "BucketOwnerEnforced"}, **common)
     versioning = aws.s3.BucketVersioning(name, versioning_configuration={"status": "Enabled"}, **common)
-    default = {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn} if key_arn else {"sse_algorithm": "AES256"}
+    default: Any = {"sse_algorithm": "AES256"}
+    if key_arn:
+        default = {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn}
     encryption = aws.s3.BucketServerSideEncryptionConfiguration(
         name,
         rules=[{"apply_server_side_encryption_by_default": default, "bucket_key_enabled": bool(key_arn)}],

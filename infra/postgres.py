@@ -40,7 +40,7 @@ _RESTART = frozenset((
 """Settings that PostgreSQL reads when it starts only (context ``postmaster`` of pg_settings)."""
 
 
-def parameters(own: Mapping[str, str]) -> list[dict[str, str]]:
+def parameters(own: Mapping[str, str]) -> list[Any]:
     """What the parameter group says: TLS from everyone, and the fleet's own settings. Pure.
 
     RDS refuses to apply at once what PostgreSQL reads at its start only.

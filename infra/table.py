@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -26,13 +27,17 @@ def table(
     tags: Mapping[str, str],
 ) -> aws.dynamodb.Table:
     """The table. With ``there`` it is a global one: both regions take writes, and the last one wins."""
-    replica = {
-        "region_name": there.region,
-        "kms_key_arn": there.key_arn,
-        "point_in_time_recovery": True,
-        "deletion_protection_enabled": layout.protect,
-        "propagate_tags": True,
-    } if there else None  # fmt: skip
+    replicas: list[Any] = []
+    if there:
+        replicas.append(
+            {
+                "region_name": there.region,
+                "kms_key_arn": there.key_arn,
+                "point_in_time_recovery": True,
+                "deletion_protection_enabled": layout.protect,
+                "propagate_tags": True,
+            }
+        )
     return aws.dynamodb.Table(
         name,
         name=layout.name(name),
@@ -42,9 +47,9 @@ def table(
         point_in_time_recovery={"enabled": True},
         server_side_encryption={"enabled": True, "kms_key_arn": key_arn},
         # A replica is fed from the table's stream.
-        stream_enabled=True if replica else None,
-        stream_view_type="NEW_AND_OLD_IMAGES" if replica else None,
-        replicas=[replica] if replica else None,
+        stream_enabled=True if replicas else None,
+        stream_view_type="NEW_AND_OLD_IMAGES" if replicas else None,
+        replicas=replicas or None,
         deletion_protection_enabled=layout.protect,
         tags=dict(tags),
         opts=parent.child(protect=layout.protect),

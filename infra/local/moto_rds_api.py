@@ -47,7 +47,7 @@ def install() -> None:
         made.enabled_cloudwatch_logs_exports = logs
         made.tags = list(db_kwargs.get("tags") or [])
         made.backup_retention_period = 0
-        if made.source_db_instance_identifier.startswith("arn:"):
+        if str(made.source_db_instance_identifier).startswith("arn:"):
             made.db_parameter_group_name = None
         if "multi_az" not in db_kwargs:
             made.multi_az = False

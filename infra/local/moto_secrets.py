@@ -35,7 +35,8 @@ def install() -> None:
     from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secretsmanager_backends
 
     backend: Any = SecretsManagerBackend
-    rotate, copies = backend.rotate_secret, FakeSecret.create_replicas
+    kept: Any = FakeSecret
+    rotate, copies = backend.rotate_secret, kept.create_replicas
 
     def rotated(self: Any, secret_id: str, *args: Any, **kwargs: Any) -> Any:
         secret = self.secrets.get(secret_id)
@@ -50,7 +51,7 @@ def install() -> None:
             replica.config["KmsKeyId"] = keys.get(replica.region) or replica.config["KmsKeyId"]
         return made
 
-    backend.rotate_secret, FakeSecret.create_replicas = rotated, replicas  # type: ignore[method-assign]
+    backend.rotate_secret, kept.create_replicas = rotated, replicas
 
     class RotationSchedule(CloudFormationModel):
         """AWS::SecretsManager::RotationSchedule with a function that AWS keeps."""
@@ -72,7 +73,7 @@ def install() -> None:
         ) -> RotationSchedule:
             wanted = cloudformation_json["Properties"]
             here = secretsmanager_backends[account_id][region_name]
-            secret = here.secrets[wanted["SecretId"]]
+            secret: Any = here.secrets[wanted["SecretId"]]
             name = wanted["HostedRotationLambda"]["RotationLambdaName"]
             vars(secret)["ops_scheduled"] = True
             secret.rotation_lambda_arn = _FUNCTION.format(region=region_name, account=account_id, name=name)
@@ -96,7 +97,8 @@ def install() -> None:
         def delete_from_cloudformation_json(
             cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
         ) -> None:
-            for secret in secretsmanager_backends[account_id][region_name].secrets.values():
+            found: Any = secretsmanager_backends[account_id][region_name].secrets.values()
+            for secret in found:
                 if secret.arn == resource_name:
                     vars(secret).pop("ops_scheduled", None)
                     secret.rotation_enabled = False

@@ -64,6 +64,10 @@ def _read_target(api: Api, id_: str, given: Given) -> State | None:
     return {"rule": given["rule"], "targetId": found["Id"], "arn": found["Arn"]} if found else None
 
 
+def _update_target(api: Api, id_: str, old: Given, new: Given) -> None:
+    _put_target(api, new)
+
+
 def _delete_target(api: Api, id_: str, state: Given) -> None:
     api.client("events").remove_targets(Rule=state["rule"], Ids=[state["targetId"]])
 
@@ -85,7 +89,7 @@ KINDS = (
         "aws:cloudwatch/eventTarget:EventTarget",
         create=_put_target,
         read=_read_target,
-        update=lambda api, id_, old, new: _put_target(api, new) and None,
+        update=_update_target,
         delete=_delete_target,
         fixed="rule targetId",
         live="arn",
