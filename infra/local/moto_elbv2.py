@@ -127,7 +127,7 @@ def correct() -> None:
         if any(found.name == name for found in self.load_balancers.values()):
             raise moto.elbv2.exceptions.DuplicateLoadBalancerName
         made = create(self, name, *args, **kwargs)
-        if made.type == "network":
+        if made.type == "network" and ":loadbalancer/app/" in made.arn:
             before, made.arn = made.arn, made.arn.replace(":loadbalancer/app/", ":loadbalancer/net/")
             self.load_balancers[made.arn] = self.load_balancers.pop(before)
             self.tagging_service.copy_tags(before, made.arn)
