@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from quartermaster.cli import (
+    adopt,
     bootstrap,
     capacity,
     configure,
@@ -49,7 +50,7 @@ def build() -> typer.Typer:
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, machine, configure, report, history, demo, pulumi, bootstrap):
+    for module in (fleetfile, adopt, machine, configure, report, history, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
     for group in (

@@ -14,6 +14,7 @@ from quartermaster.fleet.errors import MissingPart, OpsError
 from quartermaster.fleet.events import Event, Json
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import cloud_record
+from quartermaster.infra.adopt_import import import_adopted
 from quartermaster.infra.assess import cost_per_month, findings
 from quartermaster.infra.aws_errors import remedy_of, translated
 from quartermaster.infra.bootstrap import secrets_provider
@@ -132,6 +133,13 @@ class Deployment:
             resources=after,
             steps=watcher.steps,
         )
+
+    def adopt(self) -> Iterator[Event]:
+        """Take what fleet.yaml names as adopted into the state. Mends first; the cloud stays as it is."""
+        yield from self.mend()
+        self.preview()
+        yield from import_adopted(self._engine, self._births, self._fleet.adopted)
+        self._planned = None
 
     def drift(self) -> DriftReport:
         """What differs in the cloud from the state, without what fleet.yaml lets be. Read-only."""

@@ -9,12 +9,13 @@ import os
 import queue
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pulumi import automation
 from pulumi.automation import errors
@@ -92,10 +93,10 @@ class Engine:
         config: Mapping[str, str],
         home: Path | None = None,
     ) -> None:
-        self._project = project
-        self._stack_name = stack
+        self.project = project
+        self.stack_name = stack
         self._folder = folder
-        self._backend = backend
+        self.backend = backend
         self._provider = provider
         self._config = config
         self._home = home
@@ -109,10 +110,10 @@ class Engine:
     @property
     def state_file(self) -> Path | None:
         """The stack's checkpoint in a folder backend; None for other backends."""
-        if not self._backend.startswith("file://"):
+        if not self.backend.startswith("file://"):
             return None
-        root = Path(self._backend.removeprefix("file://"))
-        return root / ".pulumi" / "stacks" / self._project / f"{self._stack_name}.json"
+        root = Path(self.backend.removeprefix("file://"))
+        return root / ".pulumi" / "stacks" / self.project / f"{self.stack_name}.json"
 
     def preview(self, program: Callable[[], None]) -> Iterator[EngineEvent]:
         """Compare the program with the state; yields the engine's events."""
@@ -153,6 +154,18 @@ class Engine:
         value = automation.Deployment(version=3, deployment=dict(deployment))
         self._translated(lambda: self._stack().import_stack(value))
 
+    def take_in(self, resources: list[dict[str, Any]], names: Mapping[str, str]) -> None:
+        """Import resources that exist into the state (`pulumi import`); the cloud stays as it is."""
+        with self.environment() as values:
+            stack = self._stack()
+            # The host of the language runs in the Python that has our packages.
+            stack.workspace.env_vars = {**values, "PULUMI_PYTHON_CMD": sys.executable}
+            self._translated(
+                lambda: stack.import_resources(
+                    resources=cast("Any", resources), name_table=dict(names), protect=False, generate_code=False
+                )
+            )
+
     @contextmanager
     def environment(self) -> Iterator[dict[str, str]]:
         """What a plain ``pulumi`` needs in its environment for this stack. The provider is served in the block."""
@@ -170,7 +183,7 @@ class Engine:
         if program is None:
             raise MissingPart("the Pulumi engine is not installed", remedy="ops setup")
         self._folder.mkdir(parents=True, exist_ok=True)
-        settings = automation.ProjectSettings(name=self._project, runtime="python")
+        settings = automation.ProjectSettings(name=self.project, runtime="python")
         workspace = automation.LocalWorkspace(
             work_dir=str(self._folder),
             pulumi_home=str(self._home) if self._home else None,
@@ -180,11 +193,11 @@ class Engine:
             pulumi_command=_Command(program),
         )
         if self.state_file is None or not self.state_file.exists():
-            automation.Stack.create_or_select(self._stack_name, workspace)
+            automation.Stack.create_or_select(self.stack_name, workspace)
             if self._config:
                 values = {key: automation.ConfigValue(value) for key, value in self._config.items()}
-                workspace.set_all_config(self._stack_name, values)
-        return _Stack(self._stack_name, workspace)
+                workspace.set_all_config(self.stack_name, values)
+        return _Stack(self.stack_name, workspace)
 
     def _stream(self, act: Callable[[_Stack, Callable[[EngineEvent], None]], Any]) -> Iterator[EngineEvent]:
         events: queue.Queue[Any] = queue.Queue()
@@ -227,7 +240,7 @@ class Engine:
             return act()
         except errors.ConcurrentUpdateError as exc:
             raise LeaseHeld(
-                f"another Pulumi process works on stack {self._stack_name!r}",
+                f"another Pulumi process works on stack {self.stack_name!r}",
                 remedy="wait for it; if its machine is gone: pulumi cancel",
             ) from exc
         except errors.CommandError as exc:

@@ -17,7 +17,7 @@ from quartermaster.fleet.aws import Cloud
 from quartermaster.fleet.errors import LeaseHeld, OpsError
 from quartermaster.fleet.events import Event, Noted, StepFinished, StepStarted
 from quartermaster.infra.engine import Engine
-from quartermaster.infra.locks import Holder, holders
+from quartermaster.infra.locks import Holder, bucket_holders, holders
 from quartermaster.infra.lookup import HARMLESS, find
 from quartermaster.infra.outcome import Watcher
 from quartermaster.infra.state import Adopted, Pending, adopt, known_ids, pending
@@ -94,7 +94,7 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
 
     Raises LeaseHeld when another process works on the stack.
     """
-    yield from _release_locks(engine)
+    yield from _release_locks(engine, cloud)
     if _restore(engine.state_file):
         yield Noted(step="mend", message="the state was cut off while being written: its copy took its place")
     waiting = pending(saved_state(engine))
@@ -158,15 +158,18 @@ def _find(cloud: Cloud, item: Pending) -> tuple[str, ...]:
         ) from exc
 
 
-def _release_locks(engine: Engine) -> Iterator[Event]:
-    for holder in holders(engine.state_file):
+def _release_locks(engine: Engine, cloud: Cloud) -> Iterator[Event]:
+    found = holders(engine.state_file)
+    if engine.backend.startswith("s3://"):
+        found = bucket_holders(cloud.client("s3"), engine.backend, engine.project, engine.stack_name)
+    for holder in found:
         if not holder.here:
             raise LeaseHeld(
-                f"process {holder.pid} on {holder.host} holds the stack's state",
-                remedy=f"wait for it; if {holder.host} is gone for good, delete {holder.file}",
+                f"process {holder.pid} on {holder.host} has held the stack's state since {holder.since}",
+                remedy=f"wait for it; if {holder.host} is gone for good, delete {holder.place}",
             )
         _await_end(holder)
-        holder.file.unlink(missing_ok=True)
+        holder.release()
         yield Noted(
             step="mend",
             message=f"removed the lock of Pulumi process {holder.pid}, which ended without letting go",

@@ -1,23 +1,31 @@
-"""Who holds a stack in a folder backend: the engine's lock files, and whether their processes live."""
+"""Who holds a stack: the engine's lock files in a folder or a bucket, and whether their processes live."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Holder", "holders"]
+__all__ = ["Holder", "bucket_holders", "holders"]
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """One lock on a stack."""
 
-    file: Path
+    place: str
+    """The file or object that is the lock."""
     pid: int
     host: str
+    since: str
+    """When it was taken, as the engine wrote it."""
+    release: Callable[[], None]
+    """Takes the lock away."""
 
     @property
     def here(self) -> bool:
@@ -51,8 +59,28 @@ def holders(state_file: Path | None) -> tuple[Holder, ...]:
             lock = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue  # just released, or being written
-        found.append(Holder(file, int(lock["pid"]), str(lock["hostname"])))
+        found.append(_holder(str(file), lock, partial(file.unlink, missing_ok=True)))
     return tuple(found)
+
+
+def bucket_holders(s3: Any, backend: str, project: str, stack: str) -> tuple[Holder, ...]:
+    """The locks on a stack whose state lies in a bucket (``s3://bucket/prefix?…``). Read-only."""
+    place = backend.removeprefix("s3://").partition("?")[0].rstrip("/")
+    bucket, _, prefix = place.partition("/")
+    under = "/".join(part for part in (prefix, ".pulumi/locks/organization", project, stack) if part) + "/"
+    found = []
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=under):
+        for row in page.get("Contents", []):
+            if not row["Key"].endswith(".json"):
+                continue
+            lock = json.loads(s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read())
+            release = partial(s3.delete_object, Bucket=bucket, Key=row["Key"])
+            found.append(_holder(f"s3://{bucket}/{row['Key']}", lock, release))
+    return tuple(found)
+
+
+def _holder(place: str, lock: dict[str, Any], release: Callable[[], Any]) -> Holder:
+    return Holder(place, int(lock["pid"]), str(lock["hostname"]), str(lock.get("timestamp", "")), release)
 
 
 def _command(pid: int) -> str:

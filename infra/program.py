@@ -13,6 +13,7 @@ from quartermaster.fleet.hostnames import host_names
 from quartermaster.fleet.schema import Fleet
 from quartermaster.infra import userdata
 from quartermaster.infra.access import ClusterAccess
+from quartermaster.infra.adopted import keep_adopted
 from quartermaster.infra.alarms import alarms
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.baseline import Baseline
@@ -67,6 +68,7 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     """Declare every resource of the stack. To be called by the Pulumi engine, once a run."""
     layout = facts.site.of(layout) if facts.site else layout
     tag_everything(layout)
+    keep_adopted(fleet.adopted)
     keys = Keys(layout, facts.account, facts.public_key)
     notices = Notices(layout, fleet.notify, account=facts.account, key_id=keys.logs.arn)
     replicas = any(database.replicas for database in fleet.databases.values())

@@ -68,10 +68,16 @@ class TableProvider(rpc.Provider):
         given = plain_map(request.inputs) or {
             name: value for name, value in plain_map(request.properties).items() if name in kind.inputs
         }
+        imported = not given
+        if imported and kind.name:
+            given = {kind.name: request.resource_id}  # an import knows no more than this
         api = self._api(given, 0)
         found = await self._run(lambda: self._read(kind, api, request.resource_id, given))
         if found is None:
             return rpc.ReadResponse("", {}, {})
+        if imported:
+            empty: tuple[Any, ...] = ("", None, [], {})
+            given = {name: value for name, value in found.items() if name in kind.inputs and value not in empty}
         inputs = {name: _seen(name, value, found[name]) if name in found else value for name, value in given.items()}
         return rpc.ReadResponse(request.resource_id, wrapped_map(_outputs(inputs, found)), wrapped_map(inputs))
 
