@@ -88,6 +88,9 @@ def everything(cloud: Cloud, region: str = "") -> dict[str, list[Any]]:
     found["instance"] = [item for item in instances if item["State"]["Name"] != "terminated"]
     # moto keeps the default one of a deleted VPC.
     found["network acl"] = [item for item in ec2.describe_network_acls()["NetworkAcls"] if not item["IsDefault"]]
+    # AWS's own, which moto makes when it is first needed.
+    settings = found["parameter group"]
+    found["parameter group"] = [item for item in settings if not item["DBParameterGroupName"].startswith("default.")]
     endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
     found["endpoint"] = [item for item in endpoints if item["State"].lower() not in ("deleted", "deleting")]
     kms = cloud.client("kms", region=region)
