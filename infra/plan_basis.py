@@ -25,10 +25,10 @@ __all__ = ["Basis", "basis_of", "moved"]
 _ANEW = "put it back, or save a new plan"
 _SOURCES = (".py", ".toml", ".j2", ".json", ".yaml")
 _NO_PART = ("__pycache__", "setup", "example.yaml")
-_LOCAL_ONLY = "local"
+_LOCAL, _PROVIDER = "infra/local", "infra/local/provider"
 _MANY = 12
-_PASSING = ("created", "modified")
-"""What the state says of a resource that tells of the writing and not of the resource."""
+_TELLING = ("type", "id", "parent", "protect", "inputs", "outputs")
+"""What the state says of the resource itself, and not of when, from which line and through whom it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,7 @@ def _differing(then: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[st
 
 
 def _state(state: Mapping[str, Any]) -> dict[str, str]:
-    found = {
-        resource["urn"]: _hash({key: value for key, value in resource.items() if key not in _PASSING})
-        for resource in custom(state)
-    }
+    found = {resource["urn"]: _hash({key: resource.get(key) for key in _TELLING}) for resource in custom(state)}
     cut_short = sorted(f"{item.operation} {item.urn}" for item in pending(state))
     return {**found, "pending": "; ".join(cut_short)} if cut_short else found
 
@@ -132,7 +129,10 @@ def _hash(value: Any) -> str:
 def _sources(folder: Traversable, name: str, *, local: bool) -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda one: one.name):
         path = f"{name}/{entry.name}"
-        if entry.name in _NO_PART or (entry.name == _LOCAL_ONLY and not local):
+        # Of the local cloud the provider alone says how a plan is carried out.
+        if entry.name in _NO_PART or (path.startswith(f"{_LOCAL}/") and not path.startswith(_PROVIDER)):
+            continue
+        if path == _LOCAL and not local:
             continue
         if entry.is_dir():
             yield from _sources(entry, path, local=local)
