@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from mocked import Declared, declared
+from mocked import Declared, declared, facts, resources
 
 from quartermaster.fleet.schema import load_fleet
 from quartermaster.infra.backup import failures
 from quartermaster.infra.bucket import lifecycle_rules
+from quartermaster.infra.layout import layout
 from quartermaster.infra.local.postgres import binaries
 from quartermaster.infra.postgres import _RESTART, parameters
+from quartermaster.infra.program import declare
 
 FLEET = """
 fleet: shop
@@ -84,6 +88,15 @@ def test_a_protected_database_leaves_a_snapshot_whose_name_never_comes_again(
     (loose,) = [one for one in inputs(of(FLEET, "dev", tmp_path), INSTANCE) if not one.get("replicateSourceDb")]
     assert loose["skipFinalSnapshot"] is True
     assert "finalSnapshotIdentifier" not in loose
+
+
+def test_on_the_local_cloud_no_snapshot_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(FLEET)
+    fleet = load_fleet(path)
+    known = replace(facts(fleet, "prod"), last_snapshots=False)
+    found = resources(partial(declare, fleet, layout(fleet, "prod"), known), "shop", "prod")
+    assert all(one["skipFinalSnapshot"] for one in inputs(found, INSTANCE))
 
 
 def test_a_database_has_a_bound_windows_and_logs(prod: list[Declared]) -> None:

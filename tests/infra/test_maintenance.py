@@ -98,6 +98,13 @@ def test_backups_keep_away_from_the_vaults_own() -> None:
     assert windows(Window.parse("Sun 01:00-05:00"), rules, ZoneInfo("UTC"), WINTER).backup == "06:00-07:00"
 
 
+def test_a_day_full_of_the_vaults_own_backups_still_leaves_maintenance_alone() -> None:
+    rules = [BackupRule(name=f"r{hour}", at=f"{hour:02}:00") for hour in range(0, 24, 2)]
+    found = windows(Window.parse("Sun 20:30-00:30"), rules, ZoneInfo("UTC"), WINTER)
+    work, backup = minutes(found)
+    assert not work & backup
+
+
 @pytest.mark.parametrize("text", ["always", "Sat 20:00-24:00"])
 def test_every_window_gives_one(text: str) -> None:
     minutes(windows(Window.parse(text), [], DUBLIN, WINTER))
