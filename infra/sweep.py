@@ -189,7 +189,13 @@ def loose(cloud: Cloud, state: State, tags: Mapping[str, str]) -> tuple[str, ...
 
 
 def _names(arn: str, names: Iterable[str]) -> bool:
-    return any(arn == name or arn.endswith((f"/{name}", f":{name}")) for name in names)
+    """A copy that the service keeps in another region (a secret's, a table's) bears the ARN of the first there."""
+    return any(_of_any_region(arn) == _of_any_region(name) or arn.endswith((f"/{name}", f":{name}")) for name in names)
+
+
+def _of_any_region(arn: str) -> str:
+    parts = arn.split(":", 4)
+    return ":".join((*parts[:3], *parts[4:])) if arn.startswith("arn:") else arn
 
 
 def _lives(cloud: Cloud, arn: str) -> bool:
