@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import MissingPart, OpsError
-from quartermaster.fleet.events import Event, Json
+from quartermaster.fleet.events import Event, Json, Noted
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import cloud_record
 from quartermaster.infra.adopt_import import import_adopted
@@ -27,7 +27,7 @@ from quartermaster.infra.layout import Layout, layout
 from quartermaster.infra.outcome import Outcome, Watcher
 from quartermaster.infra.outputs import read_outputs
 from quartermaster.infra.plan_basis import Basis, basis_of
-from quartermaster.infra.state import custom, protected
+from quartermaster.infra.state import custom, kept, protected
 from quartermaster.infra.sweep import Births, sweep
 
 if TYPE_CHECKING:
@@ -120,7 +120,11 @@ class Deployment:
         spare = bool(guarded) and not include_protected
         if custom(saved_state(self._engine)):
             yield from self._watch(watcher, self._engine.destroy(exclude_protected=spare))
-        left = tuple(resource["urn"] for resource in custom(saved_state(self._engine)))
+        reasons = kept(saved_state(self._engine))
+        for urn, why in reasons:
+            what = f"{urn.split('::')[2].rsplit(':', 1)[-1]} {urn.rsplit('::', 1)[-1]}"
+            yield Noted(step="destroy", message=f"kept {what}: {why}")
+        left = tuple(urn for urn, _ in reasons)
         if not left:
             cloud_record.forget(self._workspace, self._stack)
         before = tuple(watcher.before.values())

@@ -39,7 +39,7 @@ _ELSEWHERE: Mapping[str, frozenset[str]] = {
     ),
 }  # fmt: skip
 """What our stacks declare as resources of their own and the AWS provider reads back here too, once they are made."""
-_NOTHING = (None, "", False, 0, [], {})
+_NOTHING: tuple[Any, ...] = (None, "", False, 0, [], {})
 """What an absent property and an empty one have in common."""
 _KEYS = ("key", "name", "id", "ruleName", "sid", "Sid", "deviceName", "regionName", "attributeName")
 """Names by which members of a list are told apart, the first that all of them have."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from quartermaster.fleet.events import Json
 
-__all__ = ["Adopted", "Pending", "adopt", "custom", "known_ids", "pending", "protected"]
+__all__ = ["Adopted", "Pending", "adopt", "custom", "kept", "known_ids", "pending", "protected"]
 
 State = Mapping[str, Any]
 """The ``deployment`` object of ``pulumi stack export``, or ``latest`` of a checkpoint file."""
@@ -54,6 +54,24 @@ def custom(state: State) -> tuple[Mapping[str, Any], ...]:
 def protected(state: State) -> tuple[str, ...]:
     """URNs of protected resources."""
     return tuple(resource["urn"] for resource in custom(state) if resource.get("protect"))
+
+
+def kept(state: State) -> tuple[tuple[str, str], ...]:
+    """(URN, reason) of what a destroy left: what is protected, and what that needs to be."""
+    left = custom(state)
+    guarded = set(protected(state))
+    needs = {item["urn"]: set(item.get("dependencies") or ()) for item in left}
+    reasons = []
+    for item in left:
+        urn = item["urn"]
+        waiting, seen = [urn], {urn}
+        while waiting:
+            seen |= (more := {other for other, needed in needs.items() if waiting[0] in needed} - seen)
+            waiting = [*waiting[1:], *sorted(more)]
+        above = sorted(other.rsplit("::", 1)[-1] for other in seen & guarded)
+        by = f"{above[0]}, which is protected, needs it" if above else "it could not be told why"
+        reasons.append((urn, "it is protected" if urn in guarded else by))
+    return tuple(reasons)
 
 
 def known_ids(state: State, item: Pending) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from stacks import Stand, run, stand
 
 from quartermaster.fleet.events import Event, Noted
 from quartermaster.infra.deploy import forget_local
-from quartermaster.infra.interrupted import _read, _restore
+from quartermaster.infra.interrupted import _read, _restore, saved_state
+from quartermaster.infra.state import custom
+from quartermaster.infra.sweep import loose, own_tags
 
 pytestmark = pytest.mark.engine
 
@@ -36,9 +39,12 @@ def notes(events: list[object]) -> list[str]:
 
 
 def test_up_and_destroy_go_on_after_kill_9(tmp_path: Path) -> None:
+    """At the first boundary of the journal, in the middle and at the last."""
     with stand(tmp_path, SMALL) as made:
         empty = census(made.cloud)
-        made.killed("up", after=12)
+        last = made.deployment().preview().changes["create"]
+        made.killed("up", after=1, kind="started")
+        made.killed("up", after=last // 2)
         said = notes(run(made.deployment(), "up"))
         assert any("cut off" in line for line in said)
         assert any("lock" in line for line in said)
@@ -46,8 +52,26 @@ def test_up_and_destroy_go_on_after_kill_9(tmp_path: Path) -> None:
         assert (found["vpc"], found["subnet"]) == (empty["vpc"] + 1, empty["subnet"] + 6)
         assert (found["nat gateway"], found["address"], found["balancer"], found["group"]) == (2, 2, 1, 1)
         assert _unchanged(made)
-        made.killed("destroy", after=10)
+        made.killed("destroy", after=last // 2)
+        made.killed("destroy", after=len(custom(saved_state(made.deployment()._engine))))
         run(made.deployment(), "destroy")
+        assert census(made.cloud) == empty
+
+
+@pytest.mark.soak
+def test_a_kill_at_every_boundary_of_up_and_destroy(tmp_path: Path) -> None:
+    """Each run is killed as soon as it has done one thing more, begun or finished in turn."""
+    with stand(tmp_path, SMALL) as made:
+        empty = census(made.cloud)
+        for act in ("up", "destroy"):
+            kinds = itertools.cycle(("started", "finished"))
+            while made.killed(act, after=1, kind=next(kinds)):
+                pass
+            run(made.deployment(), act)
+            if act == "up":
+                assert _unchanged(made)
+                state = made.deployment()._engine.export()
+                assert loose(made.cloud, state, own_tags(made.cloud, [made.fleet.region])) == ()
         assert census(made.cloud) == empty
 
 
