@@ -27,7 +27,7 @@ def cached(
     digest = hashlib.sha256(
         repr((version("quartermaster"), sorted(wanted.items(), key=repr), f"{now:%Y-%m-%dT%H}")).encode()
     )
-    for file in sorted(store.glob("*.parquet")):
+    for file in sorted(store.rglob("*.parquet")):
         digest.update(file.read_bytes())
     path = folder / f"plan-{digest.hexdigest()[:32]}.pickle"
     try:

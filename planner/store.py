@@ -1,29 +1,33 @@
-"""The store of metric history in ``.ops/metrics``: one Parquet file a series, in order, each instant once.
+"""The store of metric history in ``.ops/metrics``: readings of every series, each instant once, and roll-ups of them.
 
 Importing is idempotent. On the same instant the newer reading wins, and the report says so; an empty value never erases
-a reading.
+a reading. Files: :mod:`quartermaster.planner.partitions`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
 
 from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.planner.clean import clean
-from quartermaster.planner.frame import UNKNOWN_UNIT, read, write
-from quartermaster.planner.grid import iso
+from quartermaster.planner.frame import UNKNOWN_UNIT, read
+from quartermaster.planner.grid import MAX_STEPS, iso
+from quartermaster.planner.partitions import About, Shelf, locked, shelf, shelves
+from quartermaster.planner.readings import TIERS, Readings, Rollup, periods
+from quartermaster.planner.stored import StoredSeries, describe, gaps
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ImportReport", "SeriesImport", "StoredSeries", "import_file", "list_series", "load", "show"]
+__all__ = ["ImportReport", "SeriesImport", "StoredSeries", "import_file", "list_series", "load", "show", "tier"]
+
+_US = 1_000_000
+_GAPS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class SeriesImport:
     """Instants whose reading is another now."""
     repeated: int
     """Rows of the file that a later row of the same instant replaced."""
+    refused: int = 0
+    """Rows of months of which the store keeps roll-ups only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +75,6 @@ class ImportReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSeries:
-    """One line of ``ops metrics list``."""
-
-    series: str
-    unit: str
-    rows: int
-    readings: int
-    first: str
-    last: str
-    interval_seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def import_file(path: Path, store: Path, *, rename: str = "", until: datetime | None = None) -> ImportReport:
     """Merge a Parquet or CSV file into the store. Raises InputError, before anything is written, for a bad file.
 
@@ -93,58 +83,151 @@ def import_file(path: Path, store: Path, *, rename: str = "", until: datetime | 
     """
     frame, note = _adapted(read(path), path, rename, until)
     groups = {str(name): group for name, group in frame.groupby("series_id", sort=True)}
-    faults, units = [], {}
+    shelves(store)
+    faults, abouts = [], {}
     for name, group in groups.items():
-        units[name] = str(group["unit"].iloc[0])
-        known = _unit(_file(store, name))
-        if known and UNKNOWN_UNIT in (known, units[name]):
-            units[name] = known if units[name] == UNKNOWN_UNIT else units[name]
-        elif known and known != units[name]:
+        unit = str(group["unit"].iloc[0])
+        known = shelf(store, name).about() or About(name, unit)
+        if UNKNOWN_UNIT in (known.unit, unit):
+            known = replace(known, unit=known.unit if unit == UNKNOWN_UNIT else unit)
+        elif known.unit != unit:
             faults.append(
                 Fault(
                     "unit",
-                    f"series {name!r} comes in {units[name]!r}, the store has it in {known!r}",
+                    f"series {name!r} comes in {unit!r}, the store has it in {known.unit!r}",
                     "convert it, or import it under another series_id",
                     file=path.name,
                 )
             )
+        abouts[name] = known
     if faults:
         raise InputError(f"{path.name}: {faults[0].problem}", faults, remedy=faults[0].remedy)
-    store.mkdir(parents=True, exist_ok=True)
-    merged = tuple(_merge(store, name, units[name], group) for name, group in groups.items())
-    return ImportReport(path.name, merged, note)
+    with locked(store):
+        done = tuple(_import(shelf(store, name), abouts[name], group) for name, group in groups.items())
+    return ImportReport(path.name, done, note)
 
 
 def list_series(store: Path) -> tuple[StoredSeries, ...]:
     """Every series in the store, by name."""
-    out = [_describe(_read(path)) for path in sorted(store.glob("*.parquet"))] if store.is_dir() else []
-    return tuple(sorted(out, key=lambda s: s.series))
+    described = (describe(place) for place in shelves(store).values())
+    return tuple(found for found in described if found is not None)
 
 
-def load(store: Path, series: str | None = None) -> pd.DataFrame:
-    """The long frame of all series, or of one. Raises InputError where there is none."""
+def load(store: Path, series: str | None = None, *, tier: str = "") -> pd.DataFrame:
+    """The long frame of all series, or of one. Raises InputError where there is none.
+
+    ``tier`` names a roll-up: its means, without the bucket that is still running. By default readings as they came; of
+    a series that came at several intervals, or in more rows than forecasters take, the finest roll-up that has all.
+    """
     import pandas as pd
 
-    known = list_series(store)
-    wanted = [s.series for s in known if series is None or s.series == series]
-    if not wanted:
-        there = ", ".join(s.series for s in known[:20]) or "nothing yet"
-        what = "the store holds no metrics" if series is None else f"the store holds no series {series!r}"
-        raise InputError(what, remedy=f"ops metrics import FILE; it holds: {there}")
-    return pd.concat([_read(_file(store, name)) for name in wanted], ignore_index=True)
+    frames = []
+    for name, place in _wanted(store, series).items():
+        times, values = _rows(place, tier)
+        about = place.about()
+        frames.append(
+            pd.DataFrame(
+                {
+                    "series_id": pd.Series([name] * len(times), dtype="str"),
+                    "timestamp": pd.DatetimeIndex(times.astype("datetime64[us]")).tz_localize("UTC"),
+                    "value": values,
+                    "unit": pd.Series([about.unit if about else UNKNOWN_UNIT] * len(times), dtype="str"),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def tier(store: Path, series: str, name: str) -> pd.DataFrame:
+    """One series' roll-up: ``timestamp``, ``mean``, ``max``, ``p95``, ``count``, the running bucket left out.
+
+    Raises InputError where there is none.
+    """
+    import pandas as pd
+
+    (place,) = _wanted(store, series).values()
+    found, whole = _whole(place, _seconds(name))
+    stamps = pd.DatetimeIndex(found.times.astype("datetime64[us]")).tz_localize("UTC")
+    columns = {"mean": found.mean, "max": found.max, "p95": found.p95, "count": found.count}
+    return pd.DataFrame({"timestamp": stamps, **columns})[whole]
 
 
 def show(store: Path, series: str) -> dict[str, Any]:
-    """One series summed up: extent, quantiles, what cleaning finds. Raises InputError where there is none."""
+    """One series summed up: extent, tiers, gaps, quantiles, what cleaning finds. Raises InputError if there is none."""
     frame = load(store, series)
+    (place,) = _wanted(store, series).values()
+    described, about = describe(place), place.about()
     values = frame["value"].dropna().to_numpy()
     marks = np.quantile(values, [0, 0.5, 0.95, 0.99, 1]) if len(values) else [None] * 5
     names = ("min", "median", "p95", "p99", "max")
+    missing = gaps(place.readings())
     return {
-        **_describe(frame).to_json(),
+        **(described.to_json() if described else {}),
+        "gaps": [{"from": iso(a), "to": iso(b)} for a, b in missing[:_GAPS_SHOWN]],
+        "rolled": dict(about.rolled) if about else {},
         "value": {n: None if m is None else float(m) for n, m in zip(names, marks, strict=True)},
         "findings": [f.to_json() for f in clean(frame).findings],
     }
+
+
+def _wanted(store: Path, series: str | None) -> dict[str, Shelf]:
+    known = shelves(store)
+    wanted = {name: place for name, place in known.items() if series is None or name == series}
+    wanted = {name: place for name, place in wanted.items() if place.months()}
+    if not wanted:
+        there = ", ".join(list(known)[:20]) or "nothing yet"
+        what = "the store holds no metrics" if series is None else f"the store holds no series {series!r}"
+        raise InputError(what, remedy=f"ops metrics import FILE or ops metrics sync; it holds: {there}")
+    return wanted
+
+
+def _rows(place: Shelf, tier: str) -> tuple[np.ndarray, np.ndarray]:
+    """Instants and values."""
+    readings = place.readings()
+    seconds = _seconds(tier) if tier else _uniform(place, readings)
+    if not seconds:
+        return readings.times, readings.values
+    found, whole = _whole(place, seconds)
+    return found.times[whole], found.mean[whole]
+
+
+def _uniform(place: Shelf, readings: Readings) -> int:
+    """Seconds of the roll-up in which a series is one; 0: its readings are."""
+    about = place.about()
+    said, least = np.unique(readings.seconds[readings.seconds > 0]), 0
+    if about and about.rolled:
+        least = max(TIERS["5min"], *said.tolist(), 0)
+    elif len(said) > 1:
+        least = int(said.max())
+    if not least and len(readings) <= MAX_STEPS:
+        return 0
+    fits = [s for s in TIERS.values() if s >= least and len(place.rollup(s).times) <= MAX_STEPS]
+    return fits[0] if fits else TIERS["1day"]
+
+
+def _whole(place: Shelf, seconds: int) -> tuple[Rollup, np.ndarray]:
+    """A roll-up and which of its buckets have ended by the last reading's end."""
+    found, last = place.rollup(seconds), place.readings()
+    if not len(last):
+        return found, np.ones(len(found.times), dtype=bool)
+    ended = int(last.times[-1]) + int(periods(last)[-1]) * _US
+    return found, found.times + seconds * _US <= ended
+
+
+def _seconds(tier: str) -> int:
+    try:
+        return TIERS[tier]
+    except KeyError:
+        raise InputError(f"no roll-up {tier!r}", remedy=f"one of {', '.join(TIERS)}") from None
+
+
+def _import(place: Shelf, about: About, group: pd.DataFrame) -> SeriesImport:
+    times = group["timestamp"].to_numpy(dtype="datetime64[us]").view("int64")
+    readings = Readings.of(times, group["value"].to_numpy(dtype="float64"))
+    place.tell(about)
+    done = place.add(readings)
+    repeated = len(group) - len(readings)
+    return SeriesImport(about.series, about.unit, len(group), done.added, done.changed, repeated, done.refused)
 
 
 def _adapted(frame: pd.DataFrame, path: Path, rename: str, until: datetime | None) -> tuple[pd.DataFrame, str]:
@@ -169,50 +252,3 @@ def _adapted(frame: pd.DataFrame, path: Path, rename: str, until: datetime | Non
             f"{len(moved) - len(frame)} rows lie after now and are left out"
         )
     return frame, "; ".join(notes)
-
-
-def _merge(store: Path, name: str, unit: str, new: pd.DataFrame) -> SeriesImport:
-    import pandas as pd
-
-    path = _file(store, name)
-    # Stable order and "last": a later row of the file wins, but a row without a reading loses to one with it.
-    ranked = new.assign(_has=new["value"].notna()).sort_values(["timestamp", "_has"], kind="stable")
-    once = ranked.drop_duplicates("timestamp", keep="last").set_index("timestamp")["value"]
-    old = _read(path).set_index("timestamp")["value"] if path.exists() else once.iloc[:0]
-    both = old.index.intersection(once.index)
-    came, had = once[both], old[both]
-    changed = int((came.notna() & (had.isna() | (came != had))).sum())
-    added = len(once) - len(both)
-    if added or changed or _unit(path) != unit:
-        merged = once.combine_first(old).sort_index()
-        frame = pd.DataFrame({"series_id": name, "timestamp": merged.index, "value": merged.to_numpy(), "unit": unit})
-        write(frame.astype({"series_id": "str", "unit": "str"}), path)
-    return SeriesImport(name, unit, len(new), added, changed, len(new) - len(once))
-
-
-def _describe(frame: pd.DataFrame) -> StoredSeries:
-    times = frame["timestamp"].to_numpy(dtype="datetime64[us]").view("int64")
-    gap = float(np.median(np.diff(times))) / 1e6 if len(times) > 1 else 0.0
-    return StoredSeries(
-        str(frame["series_id"].iloc[0]),
-        str(frame["unit"].iloc[0]),
-        len(frame),
-        int(frame["value"].notna().sum()),
-        iso(int(times[0])),
-        iso(int(times[-1])),
-        gap,
-    )
-
-
-def _file(store: Path, name: str) -> Path:
-    """A file name that people can read and no series name can escape from."""
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return store / f"{quote(name, safe='')[:80]}-{digest}.parquet"
-
-
-def _read(path: Path) -> pd.DataFrame:
-    return read(path)
-
-
-def _unit(path: Path) -> str:
-    return str(_read(path)["unit"].iloc[0]) if path.exists() else ""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.planner.frame import write
+from quartermaster.planner.partitions import shelf
+from quartermaster.planner.readings import Readings
 from quartermaster.planner.samples import demand
-from quartermaster.planner.store import import_file, list_series, load, show
+from quartermaster.planner.store import import_file, list_series, load, show, tier
 
 
 @pytest.fixture
@@ -22,10 +31,10 @@ def file(tmp_path: Path) -> Path:
 
 def test_importing_twice_adds_nothing(file: Path, tmp_path: Path) -> None:
     assert import_file(file, tmp_path / "store").added == 72
-    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").iterdir()}
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*.*")}
     again = import_file(file, tmp_path / "store")
     assert (again.added, again.changed) == (0, 0)
-    assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").iterdir()} == before
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*.*")} == before
 
 
 def test_the_newer_reading_wins_and_is_reported(file: Path, tmp_path: Path) -> None:
@@ -64,7 +73,7 @@ def test_series_names_cannot_escape_the_store(tmp_path: Path) -> None:
         write(demand(name, days=1), tmp_path / f"{i}.csv")
         import_file(tmp_path / f"{i}.csv", tmp_path / "store")
     assert len(list_series(tmp_path / "store")) == 6
-    assert {p.parent for p in tmp_path.rglob("*.parquet")} == {tmp_path / "store"}
+    assert {p.parent.parent for p in tmp_path.rglob("*.parquet")} == {tmp_path / "store"}
 
 
 def test_a_replay_ends_at_the_instant_given_with_its_hours_kept(file: Path, tmp_path: Path) -> None:
@@ -88,3 +97,78 @@ def test_an_unknown_series_is_named_with_those_there_are(file: Path, tmp_path: P
         show(tmp_path / "store", "db")
     assert "web" in caught.value.remedy
     assert show(tmp_path / "store", "web")["rows"] == 72
+
+
+def test_roll_ups_say_mean_highest_percentile_and_number(tmp_path: Path) -> None:
+    frame = demand(days=2, interval_us=60_000_000)
+    write(frame, tmp_path / "m.parquet")
+    import_file(tmp_path / "m.parquet", tmp_path / "store")
+    hours = tier(tmp_path / "store", "web", "1h").iloc[1:]
+    by_hand = frame["value"].to_numpy()[59:-1].reshape(-1, 60)
+    assert len(hours) == 47, "the running hour is left out"
+    assert hours["mean"].to_numpy() == pytest.approx(by_hand.mean(axis=1))
+    assert (hours["max"].to_numpy() == by_hand.max(axis=1)).all()
+    assert (hours["p95"].to_numpy() == np.sort(by_hand, axis=1)[:, 56]).all()
+    assert set(hours["count"]) == {60}
+
+
+def test_a_roll_up_is_never_finer_than_what_was_read(file: Path, tmp_path: Path) -> None:
+    import_file(file, tmp_path / "store")
+    (found,) = list_series(tmp_path / "store")
+    assert [(t.name, t.rows) for t in found.tiers] == [("as read", 72), ("1h", 72), ("1day", 4)]
+
+
+def test_when_only_roll_ups_are_left_late_rows_are_refused_and_all_else_stays(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    write(demand(days=40, interval_us=60_000_000), tmp_path / "m.parquet")
+    import_file(tmp_path / "m.parquet", store)
+    before = {name: tier(store, "web", name) for name in ("5min", "1h", "1day")}
+    shelf(store, "web").keep_rollups("2026-01", "older than 30 days")
+    for name, frame in before.items():
+        assert tier(store, "web", name).equals(frame)
+    late = import_file(tmp_path / "m.parquet", store)
+    assert (late.added, late.changed) == (0, 0)
+    assert late.series[0].refused == 11 * 1440 - 1, "the rows of January, from the 21st at 00:01 on"
+    assert tier(store, "web", "1min")["timestamp"].min().isoformat() == "2026-02-01T00:00:00+00:00"
+    assert load(store, "web")["timestamp"].diff().dropna().dt.total_seconds().unique().tolist() == [300.0]
+    assert show(store, "web")["rolled"] == {"2026-01": "older than 30 days"}
+
+
+def test_a_store_of_the_old_form_is_taken_over(file: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    write(demand(days=3), store / "web-0123456789ab.parquet")
+    assert load(store, "web").equals(demand(days=3))
+    assert not list(store.glob("*.parquet"))
+    assert import_file(file, store).added == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), number=st.integers(1, 6), minutes=st.sampled_from([1, 5, 15, 60]))
+def test_in_what_portions_readings_come_makes_no_difference(seed: int, number: int, minutes: int) -> None:
+    frame = demand(days=2, interval_us=minutes * 60_000_000, end=datetime(2026, 3, 2, 7, 5, tzinfo=UTC))
+    times = frame["timestamp"].to_numpy(dtype="datetime64[us]").view("int64")
+    values, portion = frame["value"].to_numpy(), np.random.default_rng(seed).integers(0, number, len(frame))
+    with TemporaryDirectory() as folder:
+        once, parts = shelf(Path(folder), "once"), shelf(Path(folder), "parts")
+        once.add(Readings.of(times, values, minutes * 60))
+        for mine in (portion == i for i in [*range(number), 0]):
+            parts.add(Readings.of(times[mine], values[mine], minutes * 60))
+        files = [{p.name: p.read_bytes() for p in Path(folder).glob(f"{n}-*/*.parquet")} for n in ("once", "parts")]
+        assert files[0] == files[1]
+
+
+def test_a_killed_import_leaves_what_can_be_read_and_done_again(tmp_path: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "m.parquet"
+    write(demand(days=400, interval_us=300_000_000), file)
+    code = "import sys, pathlib, quartermaster.planner.store as s; s.import_file(*map(pathlib.Path, sys.argv[1:]))"
+    child = subprocess.Popen([sys.executable, "-c", code, file, store])
+    while len(list(store.rglob("*.parquet"))) < 3:
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    some = len(load(store, "web", tier="1h"))
+    assert 0 < some < 400 * 24
+    import_file(file, store)
+    assert list_series(store)[0].rows == 400 * 288
+    assert not list(store.rglob("*.part"))
