@@ -29,6 +29,8 @@ def _lacks() -> dict[str, str]:
         lacks["hosts"] = "root on Linux and the base tree"
     if not shutil.which("chromium"):
         lacks["browser"] = "Chromium"
+    if not shutil.which("prometheus"):
+        lacks["prometheus"] = "a Prometheus server"
     return lacks
 
 

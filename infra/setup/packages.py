@@ -40,9 +40,10 @@ _ALWAYS = (
     Package("procps", "watching processes", "ps"),
 )
 _POSTGRES = {"bullseye": "postgresql-13", "bookworm": "postgresql-15", "trixie": "postgresql-17"}
-_BROWSER = (
+_TESTS = (
     Package("chromium", "looking at the report in tests", "chromium"),
     Package("fonts-dejavu-core", "readable pages in tests", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    Package("prometheus", "a metrics server to read from in tests", "prometheus", unit="prometheus.service"),
 )
 _VENV = Package("python3-venv", "making the virtual environment")
 _LOCK = Path("/run/quartermaster-packages.lock")
@@ -50,11 +51,11 @@ _LOCK_WAIT_SECONDS = 300
 
 
 def wanted(*, browser: bool = False) -> tuple[Package, ...]:
-    """Every package this machine should have; ``browser`` adds what tests of pages need."""
+    """Every package this machine should have; ``browser`` adds what only tests need: a browser, and a metrics server."""
     server = _POSTGRES.get(machine.codename(), "postgresql")
     postgres = Package(server, "databases of the local cloud", "/usr/lib/postgresql/*/bin/initdb")
     venv = () if importlib.util.find_spec("ensurepip") else (_VENV,)
-    return (*_ALWAYS, postgres, *venv, *(_BROWSER if browser else ()))
+    return (*_ALWAYS, postgres, *venv, *(_TESTS if browser else ()))
 
 
 def missing(*, browser: bool = False) -> tuple[Package, ...]:

@@ -41,9 +41,9 @@ def test_nothing_missing_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     packages.ensure()
 
 
-def test_a_browser_is_wanted_by_tests_only() -> None:
+def test_a_browser_and_a_metrics_server_are_wanted_by_tests_only() -> None:
     plain, tests = ({package.name for package in packages.wanted(browser=asked)} for asked in (False, True))
-    assert tests - plain == {"chromium", "fonts-dejavu-core"}
+    assert tests - plain == {"chromium", "fonts-dejavu-core", "prometheus"}
 
 
 def test_where_dpkg_is_unknown_programs_decide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
