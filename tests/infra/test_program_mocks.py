@@ -12,7 +12,11 @@ from quartermaster.fleet.names import TAG_URN
 from quartermaster.fleet.schema import load_fleet
 
 _ROOT = Path(__file__).parents[2]
-FILES = [*sorted((_ROOT / "examples").rglob("fleet.yaml")), _ROOT / "fleet/schema/example.yaml"]
+FILES = [
+    *sorted((_ROOT / "examples").rglob("fleet.yaml")),
+    _ROOT / "fleet/schema/example.yaml",
+    _ROOT / "tests/acceptance/fleet.yaml",
+]
 STACKS = [(path, stack) for path in FILES for stack in load_fleet(path).stacks]
 
 
@@ -20,7 +24,7 @@ STACKS = [(path, stack) for path in FILES for stack in load_fleet(path).stacks]
 def test_the_program_declares_what_aws_takes(path: Path, stack: str) -> None:
     fleet = load_fleet(path)
     found = declared(fleet, stack)
-    assert len(found) > 50
+    assert len(found) > 40
     assert faults(fleet, stack, found) == []
 
 
