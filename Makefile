@@ -9,10 +9,10 @@ TYPES := .venv/types/quartermaster
 SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermaster.infra.setup
 FAST := not engine and not hosts and not browser and not prometheus and not soak
 
-.PHONY: help setup demo test check fmt soak bench lock clean folders
+.PHONY: help setup demo test check fmt soak acceptance-aws bench lock clean folders
 
 help: ## This list
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
 
 # The links by which the folders import as quartermaster.NAME before anything is installed.
 folders:
@@ -48,6 +48,9 @@ fmt: folders ## Format, and mend what ruff can
 
 soak: setup ## The tests with full counts (PART=hosts: those under tests/hosts)
 	@.venv/bin/python -m pytest -q -m soak tests/$(PART)
+
+acceptance-aws: setup ## Unproven: a small stack in an AWS account of yours, destroyed at its end
+	@.venv/bin/python -m pytest -q -m aws tests/acceptance
 
 bench: setup ## Measurements, printed
 	@for file in bench/*.py; do echo "== $$file"; .venv/bin/python "$$file"; done

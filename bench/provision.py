@@ -119,7 +119,7 @@ def clocks_around(calls: Clock, ours: Mapping[str, Clock], patch: pytest.MonkeyP
 
 
 def fleet(clusters: int) -> str:
-    """A fleet of that many clusters, each with its balancer and a schedule; more than 40 do not fit into one network."""
+    """A fleet of that many clusters, each with balancer and schedule; one network holds no more than 40."""
     schedule = [{"at": f"2099-01-0{day}T08:00:00Z", "min": 3} for day in range(1, 9)]
     cluster = {"size": {"min": 2, "max": 4}, "schedule": schedule, "balancer": {}}
     named = {f"c{number}": cluster for number in range(clusters)}
