@@ -85,12 +85,7 @@ class Database(Component):
 class RecoveryDatabase(Component):
     """The same database as the pilot light's hosts see it: a read replica to promote, or the table's replica.
 
-    To be made inside ``recovery.around()``, with the place and key of that region:
-
-        RecoveryDatabase(shape, "orders", declared, databases["orders"], place=Place(vpc, subnet_group, key, logs_key),
-                         windows=windows(...))
-
-    and handed to ClusterAccess there in place of the Database.
+    To be made inside ``recovery.around()``, with the place of that region, and given to ClusterAccess there.
     """
 
     def __init__(
