@@ -10,7 +10,7 @@ from quartermaster.fleet.schema.base import Day, Model, Name, ShareText, WindowT
 from quartermaster.fleet.schema.base import Share as _Share
 from quartermaster.fleet.windows import Window
 
-__all__ = ["Capacity", "DemandMetric", "Freeze", "Gate", "MetricSource", "Metrics", "Patching", "Survive"]
+__all__ = ["Capacity", "Committed", "DemandMetric", "Freeze", "Gate", "MetricSource", "Metrics", "Patching", "Survive"]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -75,6 +75,14 @@ _Unit = Annotated[float | Literal["learn"], _or_word("learn", 0.001, whole=False
 _Lead = Annotated[int | Literal["auto"], _or_word("auto", 1, whole=True), _word_schema("auto", "integer")]
 
 
+class Committed(Model):
+    """Instances paid for in advance (a Savings Plan or reservation), in units of the cluster's type."""
+
+    instances: Annotated[int, Field(ge=1, le=100_000)]
+    until: Day | None = None
+    """Last day; default: for as long as plans look ahead."""
+
+
 class Capacity(Model):
     """How much a cluster must carry, with what in hand."""
 
@@ -89,6 +97,12 @@ class Capacity(Model):
     """From the decision to a serving host."""
     changes_per_day: Annotated[int, Field(ge=1, le=24)] = 6
     """How often the floor may change in a day."""
+    budget_per_month: Annotated[float, Field(gt=0)] | None = None
+    """For the cluster's instances: plans say when it is exceeded."""
+    vcpu_quota: Annotated[int, Field(ge=1)] | None = None
+    """vCPUs of the account's quota that the cluster may take."""
+    commitments: tuple[Committed, ...] = ()
+    """What is paid for already: purchase advice leaves it out."""
 
 
 class Gate(Model):
