@@ -60,10 +60,11 @@ def usable(subnet: IPv4Network) -> int:
     return subnet.num_addresses - _RESERVED
 
 
-def needs(fleet: Fleet, zones: int, *, existing: bool = False) -> Mapping[Tier, Need]:
-    """What one subnet of each tier may come to need, everything grown to its max and a zone lost.
+def needs(fleet: Fleet, zones: int, *, existing: bool = False, grown: bool = False) -> Mapping[Tier, Need]:
+    """What one subnet of each tier may come to need, every group grown to its max and a zone lost.
 
-    In an existing network gateways and endpoints are not ours.
+    In an existing network gateways and endpoints are not ours. ``grown``: balancers too are as large as AWS makes them
+    under much traffic, rather than as it asks for when it makes them.
     """
     parts: dict[Tier, list[tuple[int, str]]] = {tier: [] for tier in TIERS}
     if fleet.network.nat != "none" and not existing:
@@ -76,8 +77,8 @@ def needs(fleet: Fleet, zones: int, *, existing: bool = False) -> Mapping[Tier, 
         if cluster.balancer is not None:
             tier: Tier = "private" if cluster.balancer.internal else "public"
             # A network balancer has one address in each zone, and asks for as many free ones.
-            grown = -(-_BALANCER_MOST // zones) if cluster.balancer.kind == "application" else 0
-            parts[tier].append((max(_BALANCER_FREE, grown), f"balancer {name}"))
+            most = -(-_BALANCER_MOST // zones) if grown and cluster.balancer.kind == "application" else 0
+            parts[tier].append((max(_BALANCER_FREE, most), f"balancer {name}"))
     for name, database in fleet.databases.items():
         if database.engine == "postgres":
             # RDS chooses the zone of each, all of them may come to stand in one, and a new host needs one more.

@@ -53,6 +53,7 @@ RULES: tuple[Rule, ...] = (
     waivers.waivers_name_rules,
 )
 WARNINGS: tuple[Rule, ...] = (
+    network.balancers_can_grow,
     servers.fewer_hosts_than_zones,
     servers.instance_types_without_price,
     network.pilot_light_has_a_range,

@@ -61,10 +61,20 @@ def existing_network_is_complete(fleet: Fleet) -> Iterator[Fault]:
 
 
 def addresses_suffice(fleet: Fleet) -> Iterator[Fault]:
-    """Every subnet holds what may come to stand in it: everything at its max, a zone lost, hosts being replaced.
+    """Every subnet holds what may come to stand in it: every group at its max, a zone lost, hosts being replaced.
 
     A subnet cannot grow, and what runs out of addresses does so on the day of most demand.
     """
+    yield from _short(fleet, grown=False)
+
+
+def balancers_can_grow(fleet: Fleet) -> Iterator[Fault]:
+    """AWS makes an application balancer larger under traffic as long as it finds addresses."""
+    if not any(True for _ in _short(fleet, grown=False)):
+        yield from _short(fleet, grown=True)
+
+
+def _short(fleet: Fleet, *, grown: bool) -> Iterator[Fault]:
     ranges = dict(_ranges(fleet))
     for name, cidr in ranges.items():
         recovery = name == "recovery_cidr"
@@ -74,7 +84,7 @@ def addresses_suffice(fleet: Fleet) -> Iterator[Fault]:
             zones = len(fleet.zone_names(recovery=recovery))
         except KeyError:
             continue  # an unknown region is a fault of its own
-        wanted = needs(fleet, zones)
+        wanted = needs(fleet, zones, grown=grown)
         short = [(tier, part) for tier, _, part in cut(cidr, ("",)) if wanted[tier].addresses > usable(part)]
         for tier, subnet in short[:1]:
             need, prefix = wanted[tier], prefix_for(wanted)
