@@ -5,7 +5,6 @@ Set-up copies this file beside the engine (``infra.setup.language``), so it uses
 
 from __future__ import annotations
 
-import functools
 import os
 import runpy
 import sys
@@ -34,10 +33,14 @@ class _Host(LanguageServer):
         entry = folder / (request.info.entry_point or ".")
         os.chdir(folder)
         sys.argv = [str(entry), *request.args]
-        self.program = functools.partial(runpy.run_path, str(entry), run_name="__main__")
+
+        def program() -> None:
+            runpy.run_path(str(entry), run_name="__main__")
+
+        self.program = program
         # Where the SDK's server looks for the engine's address.
         request.args[:] = [self._engine]
-        return super().Run(request, context)
+        return super().Run(request, context)  # type: ignore[no-untyped-call]
 
 
 def main(engine: str) -> None:
