@@ -245,6 +245,11 @@ def _plan_tags(client: Any, id_: str) -> dict[str, str]:
     return dict(client("backup").list_tags(ResourceArn=arn)["Tags"])
 
 
+def _restore_plan_tags(client: Any, id_: str) -> dict[str, str]:
+    plan = client("backup").get_restore_testing_plan(RestoreTestingPlanName=id_)["RestoreTestingPlan"]
+    return dict(client("backup").list_tags(ResourceArn=plan["RestoreTestingPlanArn"])["Tags"])
+
+
 def _role_tags(client: Any, id_: str) -> dict[str, str]:
     return {row["Key"]: row["Value"] for row in client("iam").list_role_tags(RoleName=id_)["Tags"]}
 
@@ -257,6 +262,7 @@ def _profile_tags(client: Any, id_: str) -> dict[str, str]:
 _READ_TAGS: Mapping[str, Callable[[Any, str], dict[str, str]]] = {
     "aws:autoscaling/group:Group": _group_tags,
     "aws:backup/plan:Plan": _plan_tags,
+    "aws:backup/restoreTestingPlan:RestoreTestingPlan": _restore_plan_tags,
     "aws:iam/instanceProfile:InstanceProfile": _profile_tags,
     "aws:iam/role:Role": _role_tags,
 }
