@@ -51,7 +51,7 @@ _LOCK_WAIT_SECONDS = 300
 
 
 def wanted(*, browser: bool = False) -> tuple[Package, ...]:
-    """Every package this machine should have; ``browser`` adds what only tests need: a browser, and a metrics server."""
+    """Every package this machine should have; ``browser`` adds what only tests need: a browser, a metrics server."""
     server = _POSTGRES.get(machine.codename(), "postgresql")
     postgres = Package(server, "databases of the local cloud", "/usr/lib/postgresql/*/bin/initdb")
     venv = () if importlib.util.find_spec("ensurepip") else (_VENV,)
