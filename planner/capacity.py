@@ -6,6 +6,10 @@
 where ``unit`` is the demand one instance carries at target utilisation, and ``left`` what stays of a group that is
 spread over the zones round-robin (the first ``N mod zones`` zones hold one more) when its k fullest zones are lost.
 Four zones, two of them lost, three needed after: seven instances, not six, as six are spread 2-2-1-1 and leave two.
+
+Where the balancer does not spread requests across zones, each zone gets an equal share of the demand and must carry it
+alone: every zone holds as many as its share needs, before and after the loss.
+https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/how-elastic-load-balancing-works.html
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rules", "carried", "instances", "left_after", "over_lead", "requirement", "smallest_leaving"]
 
+_MOST = 2.0**53
 _ROUNDING = 1e-9
 """Demand that exceeds a whole number of instances by less than this share is rounding, not demand."""
 
@@ -42,6 +47,8 @@ class Rules:
     """How busy instances may be after that loss."""
     smallest: int = 0
     largest: int | None = None
+    cross_zone: bool = True
+    """Whether the balancer sends requests of one zone to hosts of another."""
 
     def __post_init__(self) -> None:
         faults = []
@@ -63,6 +70,11 @@ class Rules:
         """Demand that one instance carries at the utilisation allowed after the loss."""
         return self.unit * self.at_utilisation / self.target_utilisation
 
+    @property
+    def tracking_utilisation(self) -> float:
+        """The utilisation that target tracking should hold so that the group survives at any time."""
+        return min(self.target_utilisation, self.at_utilisation * (self.zones - self.lost) / self.zones)
+
 
 def left_after(count: int, zones: int, lost: int) -> int:
     """Instances that stay of ``count`` when the ``lost`` fullest of ``zones`` zones go."""
@@ -83,20 +95,28 @@ def smallest_leaving(wanted: int, zones: int, lost: int) -> int:
 
 def instances(demand: float, rules: Rules) -> int:
     """The smallest group that carries the demand and survives; not clipped to the group's limits."""
-    if not math.isfinite(demand) or demand <= 0:
-        return 0
-    alone = _ceiling(demand / rules.unit)
-    return max(alone, smallest_leaving(_ceiling(demand / rules.surviving_unit), rules.zones, rules.lost))
+    return int(requirement([demand], rules)[0])
 
 
 def carried(count: int, rules: Rules) -> float:
     """The largest demand for which ``count`` instances are enough."""
+    if not rules.cross_zone:
+        least = count // rules.zones
+        return least * min(rules.zones * rules.unit, (rules.zones - rules.lost) * rules.surviving_unit)
     return min(count * rules.unit, left_after(count, rules.zones, rules.lost) * rules.surviving_unit)
 
 
 def requirement(demand: Sequence[float] | NDArray[np.float64], rules: Rules) -> NDArray[np.int64]:
-    """``instances`` for each hour; not clipped."""
-    return np.array([instances(float(d), rules) for d in demand], dtype=np.int64)
+    """``instances`` for each demand, in its shape; not clipped. None for a demand that is not finite."""
+    asked = np.asarray(demand, dtype=np.float64)
+    asked = np.where(np.isfinite(asked) & (asked > 0), asked, 0.0)
+    left = rules.zones - rules.lost
+    if not rules.cross_zone:
+        share = np.maximum(_ceiling(asked / rules.zones / rules.unit), _ceiling(asked / left / rules.surviving_unit))
+        return np.asarray(rules.zones * share)
+    rounds, rest = np.divmod(_ceiling(asked / rules.surviving_unit), left)
+    surviving = rounds * rules.zones + np.where(rest > 0, rules.lost + rest, 0)
+    return np.asarray(np.maximum(_ceiling(asked / rules.unit), surviving))
 
 
 def over_lead(quantile: NDArray[np.float64], interval_minutes: float, lead_minutes: float) -> NDArray[np.float64]:
@@ -112,5 +132,6 @@ def over_lead(quantile: NDArray[np.float64], interval_minutes: float, lead_minut
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, reach + 1).max(axis=1))
 
 
-def _ceiling(ratio: float) -> int:
-    return math.ceil(ratio * (1 - _ROUNDING))
+def _ceiling(ratio: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Whole instances for that many, at most what an integer holds."""
+    return np.minimum(np.ceil(ratio * (1 - _ROUNDING)), _MOST).astype(np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 
 from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.seasons import HOUR_US
+from quartermaster.planner.within_hour import WithinHour
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +32,14 @@ class Hourly:
     def at(self, level: float) -> NDArray[np.float64]:
         """The quantile of one of ``levels``."""
         return self.quantiles[:, self.levels.index(level)]
+
+    def times_by(self, within: WithinHour) -> Hourly:
+        """Its peaks rather than its hours' means."""
+        stamps = np.array([(t - instant(0)) // timedelta(microseconds=1) for t in self.times], dtype=np.int64)
+        factor = within.over(stamps)
+        return Hourly(
+            self.times, self.interval_minutes, self.mean * factor, self.quantiles * factor[:, None], self.levels
+        )
 
     def part(self, start: int, count: int) -> Hourly:
         """``count`` of its hours, from ``start`` on."""

@@ -1,4 +1,4 @@
-"""The capacity plan: forecast quantiles, instances an hour, the cheapest floors, price, runway, replay."""
+"""The capacity plan: forecast quantiles, instances an hour, the cheapest floors, price, runways, replay, advice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.fleet.prices import load_prices
 from quartermaster.planner import unit as unit_capacity
+from quartermaster.planner.advice import Advice, advise
 from quartermaster.planner.capacity import Rules, over_lead, requirement
 from quartermaster.planner.clean import clean
 from quartermaster.planner.findings import Finding, Refusal
@@ -21,17 +23,20 @@ from quartermaster.planner.hourly import Hourly, hourly, instant
 from quartermaster.planner.one import Choice, forecast_series
 from quartermaster.planner.prices import Cost, monthly
 from quartermaster.planner.replay import Replay, replay
-from quartermaster.planner.runway import Runway, runway
+from quartermaster.planner.runway import Runway, runways
 from quartermaster.planner.schedule import Floor, floors
-from quartermaster.planner.seasons import DAY_US
+from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.settings import Settings
+from quartermaster.planner.statements import iso, over_budget, told
 from quartermaster.planner.unit import UnitCapacity
+from quartermaster.planner.within_hour import WithinHour, by_hour, finer_of, learn
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-__all__ = ["CapacityPlan", "ClusterPlan", "Requirement", "plan"]
+__all__ = ["CapacityPlan", "ClusterPlan", "Requirement", "plan", "provided_for"]
 
 
 _LONGEST_STALE_DAYS = 92
@@ -51,7 +56,7 @@ class Requirement:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "timestamp": _iso(self.at), "demand_q": self.demand_q, "instances": self.instances, "needed": self.needed,
+            "timestamp": iso(self.at), "demand_q": self.demand_q, "instances": self.instances, "needed": self.needed,
         }  # fmt: skip
 
 
@@ -70,11 +75,22 @@ class ClusterPlan:
     schedule: tuple[Floor, ...]
     cost: Cost
     runway: Runway
+    """To ``size.max``."""
+    runways: tuple[Runway, ...]
+    """To every limit that is known, that one first."""
+    within_hour: WithinHour | None
+    """The headroom for the busiest minutes of an hour; ``forecast`` holds it already. None where none was learned."""
+    advice: Advice
     replay: Replay | None
     replay_reason: str
     """Why there is no replay."""
     statements: tuple[str, ...]
     """What a reader must know: limits hit, changes lowered, models that stood in."""
+
+    @property
+    def peak_factor(self) -> float:
+        """What peaks within hours exceed the demand of hours by, at most."""
+        return 1.0 if self.within_hour is None else float(self.within_hour.factor.max())
 
     @property
     def headroom(self) -> float:
@@ -98,6 +114,11 @@ class ClusterPlan:
             "cost_per_month": self.cost.per_month,
             "cost": self.cost.to_json(),
             "runway": self.runway.to_json(),
+            "runways": [r.to_json() for r in self.runways],
+            "within_hour": None if self.within_hour is None else self.within_hour.to_json(),
+            "lead_minutes": {"value": self.settings.lead_minutes, "source": self.settings.lead_source},
+            "tracking": {"target_utilisation": self.rules.tracking_utilisation},
+            **self.advice.to_json(),
             "replay": None if self.replay is None else self.replay.to_json(),
             "replay_reason": self.replay_reason,
             "headroom": None if not np.isfinite(self.headroom) else self.headroom,
@@ -131,14 +152,16 @@ def plan(
     only: Sequence[str] = (),
     models: Sequence[str] = (),
     now: datetime | None = None,
+    levels: Sequence[float] = (),
 ) -> CapacityPlan:
     """Plan every demand series of a valid long frame; pure.
 
     ``settings`` gives, by series, the cluster it is the demand of and that cluster's settings
     (:func:`quartermaster.planner.settings.of_fleet`); another series is planned under its own name by ``default``.
     ``unit`` is a unit capacity given by hand, in the unit of the series; ``only`` limits to clusters of those
-    names. The plan starts right after the history, or at the hour of ``now`` where that is later. Raises
-    InputError where a unit capacity can neither be had nor learned, for all series at once.
+    names; ``levels`` are quantiles to hold beside the usual ones. The plan starts right after the history, or at the
+    hour of ``now`` where that is later. Raises InputError where a unit capacity can neither be had nor learned, for all
+    series at once.
     """
     cleaned = clean(frame)
     by_name = {s.id: s for s in cleaned.series}
@@ -160,7 +183,7 @@ def plan(
         except InputError as exc:
             faults.append(Fault(name, exc.message, exc.remedy))
             continue
-        clusters[name] = _one(name, series, own, learned, forecasters, now)
+        clusters[name] = _one(name, series, own, learned, forecasters, now, by_name, levels)
     missing = [n for n in only if n not in clusters and n not in {r.name for r in refused}]
     if missing and not faults:
         there = ", ".join(by_name) or "none"
@@ -177,19 +200,29 @@ def _one(
     learned: UnitCapacity,
     forecasters: Sequence[Forecaster],
     now: datetime | None,
+    by_name: Mapping[str, Series],
+    more_levels: Sequence[float],
 ) -> ClusterPlan:
     rules = own.rules(learned.value)
-    levels = sorted({0.1, *DEFAULT_LEVELS, own.quantile})
-    stale = _stale_steps(series, now)
-    steps = max(1, own.horizon_days * DAY_US // series.interval_us) + stale
-    reach = int(np.ceil(own.lead_minutes * 60e6 / series.interval_us))
-    result = forecast_series(series, steps + reach, levels, forecasters)
+    # Plans go by the hour: a finer history shows, beside its hours, how far the minutes in them exceed their mean.
+    fine = finer_of(series, by_name)
+    by_the_hour = by_hour(series, series.id)[0] if series.interval_us < HOUR_US and fine is not None else series
+    within = None if fine is None else learn(fine)
+    factors = within if isinstance(within, WithinHour) else None
+    if not by_the_hour.known or (factors is None and by_the_hour is not series):
+        by_the_hour, fine, factors = series, None, None
+    levels = sorted({0.1, *DEFAULT_LEVELS, own.quantile, *more_levels})
+    stale = _stale_steps(by_the_hour, now)
+    steps = max(1, own.horizon_days * DAY_US // by_the_hour.interval_us) + stale
+    reach = int(np.ceil(own.lead_minutes * 60e6 / by_the_hour.interval_us))
+    result = forecast_series(by_the_hour, steps + reach, levels, forecasters)
     assert result.choice is not None
     hours = hourly(result)
-    demand = over_lead(hours.at(own.quantile), hours.interval_minutes, own.lead_minutes)
+    hours = hours if factors is None else hours.times_by(factors)
     count = max(1, round(own.horizon_days * DAY_US / 60e6 / hours.interval_minutes))
     skipped = 0 if now is None else sum(t <= now - timedelta(minutes=hours.interval_minutes) for t in hours.times)
-    hours, demand = hours.part(skipped, count), demand[skipped : skipped + count]
+    demand = provided_for(hours, own)[skipped : skipped + count]
+    hours = hours.part(skipped, count)
     needed = requirement(demand, rules)
     clipped = np.clip(needed, max(rules.smallest, 1), rules.largest)
     rows = tuple(
@@ -197,7 +230,10 @@ def _one(
         for t, d, n, c in zip(hours.times, demand, needed, clipped, strict=True)
     )
     schedule, lowered = floors(hours.times, [r.instances for r in rows], own.changes_per_day, own.zone)
-    replayed = replay(series, rules, own.quantile, own.lead_minutes, own.changes_per_day, forecasters)
+    cost = monthly(schedule, hours.times, hours.interval_minutes, clipped, own.instance, own.region)
+    peak = 1.0 if factors is None else float(factors.factor.max())
+    limits = runways(by_the_hour, rules, own, cost.mean_instances, by_name, peak)
+    replayed = replay(by_the_hour, rules, own.quantile, own.lead_minutes, own.changes_per_day, forecasters, fine)
     return ClusterPlan(
         name=name,
         series=series,
@@ -208,17 +244,30 @@ def _one(
         choice=result.choice,
         requirement=rows,
         schedule=schedule,
-        cost=monthly(schedule, hours.times, hours.interval_minutes, clipped, own.instance, own.region),
-        runway=runway(series, rules),
+        cost=cost,
+        runway=limits[0],
+        runways=limits,
+        within_hour=factors,
+        advice=advise(by_the_hour, demand, rules, own, learned, peak),
         replay=None if isinstance(replayed, str) else replayed,
         replay_reason=replayed if isinstance(replayed, str) else "",
-        statements=_statements(result.choice, rows, rules, lowered, stale * series.interval_us / DAY_US),
+        statements=(
+            *told(result.choice, rows, rules, lowered, stale * by_the_hour.interval_us / DAY_US),
+            *over_budget(own, cost),
+            *([factors.told()] if factors is not None else []),
+        ),
     )
+
+
+def provided_for(hours: Hourly, own: Settings) -> NDArray[np.float64]:
+    """What each hour's floor must carry: the demand quantile over the lead time."""
+    return over_lead(hours.at(own.quantile), hours.interval_minutes, own.lead_minutes)
 
 
 def _unit_of(series: Series, own: Settings, by_name: Mapping[str, Series]) -> UnitCapacity:
     if own.unit is None:
-        return unit_capacity.learn(series, by_name, own.target_utilisation)
+        shape = load_prices().shape(own.instance)
+        return unit_capacity.learn(series, by_name, own.target_utilisation, 2 if shape is None else shape.vcpu)
     scale = unit_capacity.period_seconds(series.unit) if own.unit_is_per_second else 1.0
     return unit_capacity.given(own.unit * scale)
 
@@ -240,29 +289,7 @@ def _stale_steps(series: Series, now: datetime | None) -> int:
     behind = int((now - instant(series.last_us)) / timedelta(microseconds=1))
     if behind > _LONGEST_STALE_DAYS * DAY_US:
         raise InputError(
-            f"the history of {series.id} ends at {_iso(instant(series.last_us))}, {behind // DAY_US} days ago",
+            f"the history of {series.id} ends at {iso(instant(series.last_us))}, {behind // DAY_US} days ago",
             remedy="bring it up to date: ops metrics import FILE; or plan from a file with --metrics",
         )
     return max(0, behind // series.interval_us)
-
-
-def _statements(
-    choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str, stale_days: float
-) -> tuple[str, ...]:
-    out = []
-    if stale_days > 1:
-        out.append(f"the history ends {stale_days:.1f} days before the plan starts: import what came since")
-    if choice.fallback:
-        out.append(f"low confidence: {choice.reason}")
-    over = [r for r in rows if r.needed > r.instances]
-    if over:
-        worst = max(over, key=lambda r: r.needed)
-        out.append(
-            f"size.max {rules.largest} is hit in {len(over)} hours from {_iso(over[0].at)}; at worst {worst.needed} "
-            f"instances are needed at {_iso(worst.at)}: raise size.max, or accept less in hand then"
-        )
-    return (*out, lowered) if lowered else tuple(out)
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

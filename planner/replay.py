@@ -1,6 +1,8 @@
-"""The planner on the last weeks of history, day by day as it would have run, beside a static peak.
+"""The planner on the last weeks of history, day by day as it would have run, beside what else could have been done.
 
-The forecaster is chosen on what lies before the replay; each day's quantiles come from errors that were known that day.
+Each day is planned from a forecast of nothing but what lies before it: the one that a plan made then would have had.
+Demand is followed in steps of five minutes (constant within an hour where nothing finer is known), and what is ordered
+serves a lead time later.
 """
 
 from __future__ import annotations
@@ -11,37 +13,55 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quartermaster.planner.backtest import roll
 from quartermaster.planner.capacity import Rules, over_lead, requirement
-from quartermaster.planner.cycles import shape_of
 from quartermaster.planner.forecasters.base import Forecaster
-from quartermaster.planner.hourly import peaks
-from quartermaster.planner.quantiles import around
+from quartermaster.planner.one import SeriesForecast, forecast_all
+from quartermaster.planner.scalers import STEP_MINUTES
 from quartermaster.planner.schedule import cheapest
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
+from quartermaster.planner.trial import Outcome, Trial
+from quartermaster.planner.within_hour import learn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Outcome", "Replay", "replay"]
+__all__ = ["FACTORS", "Mix", "Outcome", "Point", "Replay", "replay"]
 
 _DAYS = 28
-_FEWEST_DAYS = 7
-_CALIBRATION = 21
-"""Earlier daily origins whose errors make a day's quantiles."""
+_FEWEST_DAYS = 3
+_BEFORE = 21
+"""Days that a replayed day has before it; of a shorter history two thirds."""
+FACTORS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+"""On the demand provisioned for: the trade-off curves."""
+_LEVELS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+_HEADROOM = (1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.35, 1.5)
+_MOST_UNDER = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one way to provision did over the replayed hours."""
+class Point:
+    """One point of a trade-off curve."""
 
-    under_hours: int
-    """Hours in which demand needed more instances, under the rules of the plan, than there were."""
+    factor: float
+    """On the demand provisioned for."""
     under_share: float
+    under_time: float
     over_provisioning: float
-    """Mean of instances over instances needed, less one."""
-    instance_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Floors at one quantile, and target tracking above them with some headroom."""
+
+    quantile: float
+    factor: float
+    """On that quantile, for the floors."""
+    changes_per_day: int
+    """As often as the floors may change."""
+    headroom: float
+    """Factor by which tracking provisions above the demand it sees."""
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +71,28 @@ class Replay:
     days: int
     hours: int
     model: str
+    """The forecaster that led on most days."""
     planner: Outcome
+    """The planned floors, with target tracking above them for what was not planned."""
+    floors_only: Outcome
+    """The planned floors, and nothing that reacts."""
     static_peak: Outcome
     """A fixed number of instances: what the highest hour of the four weeks before needed."""
+    target_tracking: Outcome
+    """AWS's target tracking alone, with its metric and start-up delays."""
+    predictive_scaling: Outcome
+    """A stand-in for AWS's predictive scaling as documented, with target tracking beside it."""
+    curve: dict[str, tuple[Point, ...]]
+    """By way: what becomes of it when it provisions for more or for less."""
+    frontier: tuple[Mix, ...]
+    """Floors at other quantiles with other headroom of tracking, less the worse ones; most over-provisioning first."""
+    thrifty: Mix | None
+    """The one with least over-provisioning that was short in at most 1 % of the hours."""
+    at_one_percent: dict[str, float | None]
+    """Over-provisioning of each way where it provisions just enough to be short in at most 1 % of the hours; None where
+    nothing on its curve is."""
+    better: dict[str, Mix | None]
+    """For each other way, a mix that was better in every direction; None where there is none."""
     recent_error: float
     """How far demand exceeded the median forecast in the worst twentieth of the last week's hours, as a share of it."""
 
@@ -68,102 +107,141 @@ def replay(
     lead_minutes: float,
     changes_per_day: int,
     forecasters: Sequence[Forecaster],
+    fine: Series | None = None,
 ) -> Replay | str:
-    """Replay up to four weeks, or say why there is no replay."""
+    """Replay up to four weeks, or say why there is no replay.
+
+    ``series`` is by the hour or coarser; ``fine`` the same demand in finer steps, by which it is then judged.
+    """
     day = series.seasons.day
     if day <= 1 or DAY_US % series.interval_us:
         return "the interval does not divide a day"
     known = np.flatnonzero(np.isfinite(series.values))
-    values = series.values[known[0] : known[-1] + 1]
-    days = min(_DAYS, len(values) // day - 2 * _CALIBRATION)
+    series = series.before(len(series.values) - 1 - int(known[-1]))
+    total = (len(series.values) - int(known[0])) // day
+    days = min(_DAYS, max(total - _BEFORE, total // 3))
     if days < _FEWEST_DAYS:
-        return f"needs {2 * _CALIBRATION + _FEWEST_DAYS} days of history, has {len(values) // day}"
-    start = len(values) - days * day
-    steps = day + int(np.ceil(lead_minutes * 60e6 / series.interval_us))
-    shape = shape_of(len(values), series.seasons)
-    if not shape.seasonal or shape.count < days + _CALIBRATION + 7:
-        return "the interval leaves too few days of history"
-    rolled = roll([values], shape, steps, forecasters, origins=days + _CALIBRATION + 1)
-    if rolled is None:
-        return "no forecaster can run that far back"
-    # The last path is of the day to come, which nothing is known of.
-    paths, actual = rolled.mixture.paths[0, :-1, :steps], rolled.came[0, :, :steps]
-    model = rolled.mixture.names[int(rolled.mixture.weights[0].mean(axis=1).argmax())]
-    if series.lower == 0:
-        paths = np.maximum(paths, 0)
-    demand, middle = _day_by_day(paths, actual, series, days, quantile, steps - day)
-    return _judged(series, values, start, demand, middle, rules, changes_per_day, model, days)
-
-
-def _day_by_day(
-    paths: NDArray[np.float64], actual: NDArray[np.float64], series: Series, days: int, quantile: float, reach: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What each replayed day planned for: the quantile over the lead time, and the median, in one row each."""
-    day = series.seasons.day
-    levels = np.array(sorted({0.5, quantile}))
-    planned, middle = [], []
-    blocks = -(-paths.shape[1] // day)
-    wide = [(0, 0), (0, blocks * day - paths.shape[1])]
-    known = np.pad(actual, wide, constant_values=np.nan)
-    whole = np.pad(paths, wide, mode="edge")
-    positive = np.array([series.lower == 0])
-    for i in range(len(paths) - days, len(paths)):
-        # An origin's errors are all known once its steps have passed: the lead time costs it one day or more.
-        last = i - 1 - (reach - 1) // day if reach else i
-        past = slice(max(0, i - _CALIBRATION - 1), last)
-        own = np.concatenate([whole[past], whole[i : i + 1]])[None]
-        quantiles = around(own, known[past][None], day, levels, relative=positive)[0, : paths.shape[1]]
-        minutes = series.interval_us / 60e6
-        planned.append(over_lead(quantiles[:, -1], minutes, reach * minutes)[:day])
-        middle.append(quantiles[:day, 0])
-    return np.concatenate(planned), np.concatenate(middle)
+        return f"needs {3 * _FEWEST_DAYS} days of history, has {total}"
+    reach = int(np.ceil(lead_minutes * 60e6 / series.interval_us - 1e-9))
+    mornings = [series.before(k * day) for k in range(days, 0, -1)]
+    made = list(forecast_all(mornings, day + reach, sorted({*_LEVELS, quantile}), forecasters))
+    if any(m.choice is None for m in made):
+        return "a day of it has nothing before it"
+    hours = series.last_us - series.interval_us * np.arange(days * day - 1, -1, -1)
+    within = _within(fine, int(hours[0]))
+    steps = _steps(series, fine, days * day)
+    return _judged(series, made, rules, quantile, lead_minutes, changes_per_day, within, steps)
 
 
 def _judged(
     series: Series,
-    values: NDArray[np.float64],
-    start: int,
-    demand: NDArray[np.float64],
-    middle: NDArray[np.float64],
+    made: Sequence[SeriesForecast],
     rules: Rules,
+    quantile: float,
+    lead_minutes: float,
     changes_per_day: int,
-    model: str,
-    days: int,
+    within: NDArray[np.float64],
+    steps: NDArray[np.float64],
 ) -> Replay:
-    stamps = series.last_us - series.interval_us * np.arange(len(values) - start - 1, -1, -1)
-    came = values[start:]
-    known = np.isfinite(came)
-    hours = stamps
-    before = values[max(0, start - 28 * series.seasons.day) : start]
-    recent = known & (np.arange(len(came)) >= len(came) - 7 * series.seasons.day) & (middle > 0)
-    error = float(np.quantile(came[recent] / middle[recent] - 1, 0.95)) if recent.any() else 0.0
-    if series.interval_us < HOUR_US:
-        hours, demand = peaks(stamps, demand)
-        _, came = peaks(stamps, came)
-    wanted = np.clip(requirement(demand, rules), max(rules.smallest, 1), rules.largest)
-    planned = np.array(cheapest([int(n) for n in wanted], [int(h // DAY_US) for h in hours], changes_per_day))
-    peak = requirement([float(np.nanmax(before)) if np.isfinite(before).any() else 0.0], rules)
-    static = np.full(len(planned), int(np.clip(peak[0], max(rules.smallest, 1), rules.largest)))
-    told = np.isfinite(came)
-    needed = np.maximum(requirement(came[told], rules), max(rules.smallest, 1))
-    width = max(series.interval_us, HOUR_US) / HOUR_US
+    day, minutes = series.seasons.day, series.interval_us / 60e6
+    count = len(made) * day
+    trial = Trial(rules, lead_minutes, series.values, count, minutes, steps)
+
+    def planned(level: float) -> NDArray[np.float64]:
+        return np.concatenate([_demand(m, level, within, minutes, lead_minutes)[:day] for m in made])
+
+    def floors(demand: NDArray[np.float64], changes: int = changes_per_day) -> NDArray[np.int64]:
+        wanted = trial.clip(requirement(demand, rules))
+        parts = [wanted[i : i + day].tolist() for i in range(0, count, day)]
+        return np.concatenate([cheapest(part, [0] * day, changes) for part in parts])
+
+    own = planned(quantile)
+    scaled = np.stack([floors(own * f) for f in FACTORS], axis=1)
+    standing = series.last_us - series.interval_us * np.arange(count - 1, -1, -1)
+    at = FACTORS.index(1.0)
+    ways = {
+        "planner": trial.floors(scaled, [1.0] * len(FACTORS)),
+        "floors_only": trial.floors(scaled, [0.0] * len(FACTORS)),
+        "static_peak": trial.static_peak(FACTORS, float(within.max())),
+        "target_tracking": trial.target_tracking(FACTORS),
+        "predictive_scaling": trial.predictive_scaling(FACTORS, within[standing // HOUR_US % 24]),
+    }
+    levels = sorted({*_LEVELS, quantile})
+    kinds = [(level, 1.0, changes) for changes in sorted({changes_per_day, day}) for level in levels]
+    kinds += [(quantile, f, changes_per_day) for f in FACTORS if 1 < f <= 1.5]
+    each = np.stack([floors(planned(level) * f, changes) for level, f, changes in kinds], axis=1)
+    grid = [(*kind, headroom) for kind in kinds for headroom in _HEADROOM]
+    outcomes = trial.floors(np.repeat(each, len(_HEADROOM), axis=1), [headroom for *_, headroom in grid])
+    mixes = [Mix(*kind, o) for kind, o in zip(grid, outcomes, strict=True)]
+    enough = [m for m in mixes if m.outcome.under_share <= _MOST_UNDER]
+    came = series.values[-count:]
+    leading = [m.choice.model for m in made if m.choice is not None]
     return Replay(
-        days,
-        int(told.sum() * width),
-        model,
-        _outcome(planned[told], needed, width),
-        _outcome(static[told], needed, width),
-        error,
+        days=len(made),
+        hours=int(np.isfinite(came).sum() * minutes / 60),
+        model=max(sorted(set(leading)), key=leading.count),
+        **{way: found[at] for way, found in ways.items()},
+        curve={way: tuple(map(_point, FACTORS, found)) for way, found in ways.items()},
+        frontier=_frontier(mixes),
+        thrifty=min(enough, key=_over, default=None),
+        at_one_percent={way: _cheapest(found) for way, found in {**ways, "planner": outcomes}.items()},
+        better={
+            way: min((m for m in mixes if m.outcome.better_than(ways[way][at])), key=_over, default=None)
+            for way in ("static_peak", "target_tracking", "predictive_scaling")
+        },
+        recent_error=_recent_error(came, np.concatenate([m.at(0.5)[:day] for m in made]), 7 * day),
     )
 
 
-def _outcome(provided: NDArray[np.int64], needed: NDArray[np.int64], width: float) -> Outcome:
-    if not len(needed):
-        return Outcome(0, 0.0, 0.0, 0.0)
-    under = provided < needed
-    return Outcome(
-        int(under.sum() * width),
-        float(under.mean()),
-        float((provided / needed).mean() - 1),
-        float(provided.sum() * width),
-    )
+def _demand(
+    made: SeriesForecast, level: float, within: NDArray[np.float64], minutes: float, lead_minutes: float
+) -> NDArray[np.float64]:
+    """What a day's plan provides for: the quantile over the lead time, at the peaks within the hours."""
+    stamps = made.series.last_us + made.series.interval_us * np.arange(1, len(made.mean) + 1)
+    return over_lead(made.at(level) * within[stamps // HOUR_US % 24], minutes, lead_minutes)
+
+
+def _point(factor: float, outcome: Outcome) -> Point:
+    return Point(factor, outcome.under_share, outcome.under_time, outcome.over_provisioning)
+
+
+def _over(mix: Mix) -> float:
+    return mix.outcome.over_provisioning
+
+
+def _cheapest(outcomes: Sequence[Outcome]) -> float | None:
+    return min((o.over_provisioning for o in outcomes if o.under_share <= _MOST_UNDER), default=None)
+
+
+def _frontier(mixes: Sequence[Mix]) -> tuple[Mix, ...]:
+    """Those that no other is better than."""
+    kept = [m for m in mixes if not any(other.outcome.better_than(m.outcome) for other in mixes)]
+    return tuple(sorted(kept, key=_over, reverse=True))
+
+
+def _recent_error(came: NDArray[np.float64], middle: NDArray[np.float64], recent: int) -> float:
+    some = np.isfinite(came) & (np.arange(len(came)) >= len(came) - recent) & (middle > 0)
+    return float(np.quantile(came[some] / middle[some] - 1, 0.95)) if some.any() else 0.0
+
+
+def _within(fine: Series | None, start_us: int) -> NDArray[np.float64]:
+    """Factor of each hour of the day, learned from what lies before the replay; 1 where nothing finer is known."""
+    if fine is None:
+        return np.ones(24)
+    later = int((fine.last_us - start_us) // fine.interval_us) + 1
+    learned = learn(fine.before(later)) if 0 < later < len(fine.values) else "nothing before it"
+    return np.ones(24) if isinstance(learned, str) else learned.factor
+
+
+def _steps(series: Series, fine: Series | None, count: int) -> NDArray[np.float64]:
+    """Demand of the last ``count`` intervals in steps of ``STEP_MINUTES``: the highest reading within, where finer."""
+    width = STEP_MINUTES * 60_000_000
+    steps = np.repeat(series.values[-count:], series.interval_us // width)
+    if fine is None or fine.interval_us > width:
+        return steps
+    start = series.last_us - (count - 1) * series.interval_us
+    at = (fine.last_us - fine.interval_us * np.arange(len(fine.values) - 1, -1, -1) - start) // width
+    inside = (at >= 0) & (at < len(steps)) & np.isfinite(fine.values)
+    highest = np.full(len(steps), -np.inf)
+    np.maximum.at(highest, at[inside], fine.values[inside])
+    return np.where(np.isfinite(highest), highest, steps)

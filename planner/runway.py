@@ -1,28 +1,33 @@
-"""Runway: when demand's yearly way meets the most that the group may hold. Thin: a robust line through weekly peaks."""
+"""Runway: by when weekly peaks meet each limit there is, over the paths of the weeks ahead."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quartermaster.planner.capacity import Rules, carried
+from quartermaster.fleet.prices import HOURS_A_MONTH, load_prices
+from quartermaster.planner.capacity import Rules, carried, instances
 from quartermaster.planner.hourly import instant
-from quartermaster.planner.seasons import DAY_US
+from quartermaster.planner.paths import Ahead, ahead
 from quartermaster.planner.series import Series
 
-__all__ = ["Runway", "runway"]
+if TYPE_CHECKING:
+    from quartermaster.planner.settings import Settings
 
-_FEWEST_WEEKS = 6
-_MOST_WEEKS = 52
-_FURTHEST_DAYS = 3 * 365
+__all__ = ["Runway", "runways"]
+
+_WEEKS = 156
+_FULL = 0.9
+"""Share of a disk at which it counts as full: what writes to it slows down, and alarms stand, before the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runway:
-    """Dates (ISO) by which a week's peak exceeds what the largest group carries; None with the reason."""
+    """Dates (ISO) by which a week's peak exceeds a limit; None with the reason."""
 
     limit: str
     p10: str | None
@@ -35,40 +40,74 @@ class Runway:
         return asdict(self)
 
 
-def runway(series: Series, rules: Rules) -> Runway:
-    """Dates for the limit ``size.max``, by the trend of weekly peaks (Theil-Sen, its 80 % interval)."""
-    if rules.largest is None:
-        return Runway("size.max", None, None, None, "no size.max is known")
-    week = round(7 * DAY_US / series.interval_us)
-    weeks = min(_MOST_WEEKS, len(series.values) // week) if week else 0
-    if weeks < _FEWEST_WEEKS:
-        return Runway("size.max", None, None, None, f"needs {_FEWEST_WEEKS} weeks of history, has {weeks}")
-    blocks = series.values[len(series.values) - weeks * week :].reshape(weeks, week)
-    enough = np.isfinite(blocks).sum(axis=1) > week / 2
-    if enough.sum() < _FEWEST_WEEKS:
-        return Runway("size.max", None, None, None, f"only {int(enough.sum())} weeks have readings")
-    peaks = np.nanmax(blocks[enough], axis=1)
-    at = np.flatnonzero(enough) - (weeks - 1)
-    from scipy.stats import theilslopes
+def runways(
+    series: Series,
+    rules: Rules,
+    settings: Settings,
+    mean_instances: float,
+    by_name: Mapping[str, Series],
+    factor: float,
+) -> tuple[Runway, ...]:
+    """Of ``size.max`` first, then of every other limit that is known.
 
-    slope, base, low, high = map(float, theilslopes(peaks, at, alpha=0.8))
-    # How far single weeks stand above the line: the limit is met by a high week, not by the mean one.
-    above = float(np.quantile(peaks - (base + slope * at), 0.9))
-    limit = carried(rules.largest, rules)
-    if base + above >= limit:
-        today = _date(series, 0.0)
-        reason = f"weekly peaks already reach {base + above:.4g}, size.max {rules.largest} carries {limit:.4g}"
-        return Runway("size.max", today, today, today, reason)
-    early, middle, late = (_date(series, (limit - above - base) / s if s > 0 else np.inf) for s in (high, slope, low))
+    ``mean_instances`` is what the plan holds on average, ``factor`` what its peaks exceed those of ``series`` by.
+    """
+    found = ahead(series, _WEEKS)
+    counts: dict[str, tuple[int, str]] = {}
+    if rules.largest is not None:
+        counts["size.max"] = rules.largest, f"size.max {rules.largest}"
+    prices = load_prices()
+    shape, hour = prices.shape(settings.instance), prices.instance_hour(settings.instance, settings.region)
+    if settings.vcpu_quota is not None and shape is not None:
+        most = settings.vcpu_quota // shape.vcpu
+        counts["vcpu_quota"] = most, f"{settings.vcpu_quota} vCPU, {most} of {settings.instance},"
+    if settings.address_room is not None:
+        counts["addresses"] = settings.address_room, f"the private subnets with room for {settings.address_room} hosts"
+    out = [_of(name, found, series, carried(n, rules) / factor, told) for name, (n, told) in counts.items()]
+    if "size.max" not in counts:
+        out.insert(0, Runway("size.max", None, None, None, "no size.max is known"))
+    if settings.budget_per_month is not None and hour is not None:
+        out.append(_budget(found, series, rules, settings.budget_per_month, float(hour), mean_instances, factor))
+    disk = by_name.get(series.id + ":disk")
+    if disk is not None and disk.known:
+        share = 100.0 if disk.unit.lower() in ("percent", "%") else 1.0
+        full = _FULL * (settings.disk_gib if disk.unit.lower() == "gib" and settings.disk_gib else share)
+        out.append(_of("disk", ahead(disk, _WEEKS), disk, full, f"a disk {_FULL:.0%} full"))
+    return tuple(out)
+
+
+def _of(limit: str, found: Ahead | str, series: Series, most: float, told: str) -> Runway:
+    if isinstance(found, str):
+        return Runway(limit, None, None, None, found)
+    over = found.paths > most
+    first = np.where(over.any(axis=1), over.argmax(axis=1), np.inf)
+    if (first == 0).mean() >= 0.5 or found.level > most:
+        today = _date(series, 0)
+        return Runway(
+            limit, today, today, today, f"weekly peaks already reach {found.level:.4g}, {told} carries {most:.4g}"
+        )
+    # The date of a share is the earliest by which that share of the paths is there; never, where fewer get there.
+    early, middle, late = (_date(series, x) for x in np.quantile(first, [0.1, 0.5, 0.9], method="higher"))
+    moves = f"weekly peaks of {found.level:.4g} move by {found.slope:+.3g} a week"
+    moves += f" ({found.slope_low:+.3g} to {found.slope_high:+.3g}{'' if found.proven else ', not proven: damped'})"
+    reason = f"{moves}; {told} carries {most:.4g}"
     if early is None:
-        reason = f"weekly peaks of {base + above:.4g} with {slope:+.3g} a week stay under {limit:.4g} for three years"
-    else:
-        reason = f"weekly peaks of {base + above:.4g} move by {slope:+.3g} a week ({low:+.3g} to {high:+.3g})"
-    return Runway("size.max", early, middle, late, reason)
+        reason = f"{moves} and stay under {most:.4g}, what {told} carries, for three years"
+    return Runway(limit, early, middle, late, reason)
 
 
-def _date(series: Series, weeks: float) -> str | None:
-    days = max(0.0, weeks * 7)
-    if not np.isfinite(days) or days > _FURTHEST_DAYS:
+def _budget(
+    found: Ahead | str, series: Series, rules: Rules, budget: float, hour: float, mean: float, factor: float
+) -> Runway:
+    """The bill grows with the peaks: what the plan holds on average stays the same share of what a peak needs."""
+    if isinstance(found, str):
+        return Runway("budget", None, None, None, found)
+    now = max(1, instances(found.level * factor, rules))
+    most = int(budget / (hour * HOURS_A_MONTH) * now / max(mean, 1e-9))
+    return _of("budget", found, series, carried(most, rules) / factor, f"a budget of {budget:,.0f} a month")
+
+
+def _date(series: Series, week: float) -> str | None:
+    if not np.isfinite(week):
         return None
-    return (instant(series.last_us) + timedelta(days=days)).date().isoformat()
+    return (instant(series.last_us) + timedelta(weeks=float(week))).date().isoformat()

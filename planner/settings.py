@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from quartermaster.planner.capacity import Rules
+from quartermaster.planner.purchase import Commitment
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
@@ -31,15 +33,27 @@ class Settings:
     quantile: float = 0.99
     horizon_days: int = 14
     lead_minutes: float = LEAD_MINUTES
+    lead_source: str = "assumed: nothing was measured"
     changes_per_day: int = 6
     zones: int = 3
     smallest: int = 0
     largest: int | None = None
     """None: no limit is known."""
+    cross_zone: bool = True
+    """Whether the balancer sends requests of one zone to hosts of another."""
     instance: str = "m6i.large"
     region: str = "eu-west-1"
     zone: tzinfo = UTC
     """Of people: the day that ``changes_per_day`` counts in."""
+    budget_per_month: float | None = None
+    """For the cluster's instances, in the currency of the price table."""
+    vcpu_quota: int | None = None
+    """vCPUs of the account's quota that this cluster may take."""
+    address_room: int | None = None
+    """Hosts that the private subnets have addresses for, a zone lost; None where the network is not ours."""
+    disk_gib: float | None = None
+    commitments: tuple[Commitment, ...] = ()
+    """What is paid for already."""
 
     def rules(self, unit: float) -> Rules:
         """The pure part, for a unit capacity in the series' own unit. Raises InputError for impossible settings."""
@@ -51,16 +65,25 @@ class Settings:
             self.at_utilisation,
             self.smallest,
             self.largest,
+            self.cross_zone,
         )
 
 
-def of_fleet(fleet: Fleet) -> dict[str, tuple[str, Settings]]:
-    """For each demand series: the cluster whose demand it is, and that cluster's settings."""
+def of_fleet(fleet: Fleet, lead_measured: Mapping[str, float] | None = None) -> dict[str, tuple[str, Settings]]:
+    """For each demand series: the cluster whose demand it is, and that cluster's settings.
+
+    ``lead_measured`` gives minutes from launch to serving by cluster, where they were measured.
+    """
     out = {}
     for name, cluster in fleet.clusters.items():
         metric = fleet.metrics.demand.get(name)
         series = metric.series if metric is not None and metric.series else name
         capacity = fleet.capacity_of(name)
+        lead, source = LEAD_MINUTES, Settings.lead_source
+        if capacity.lead_minutes != "auto":
+            lead, source = float(capacity.lead_minutes), "given"
+        elif name in (lead_measured or {}):
+            lead, source = (lead_measured or {})[name], "measured from launch to serving"
         out[series] = (
             name,
             Settings(
@@ -71,14 +94,35 @@ def of_fleet(fleet: Fleet) -> dict[str, tuple[str, Settings]]:
                 at_utilisation=capacity.survive.at_utilisation,
                 quantile=capacity.quantile,
                 horizon_days=capacity.horizon_days,
-                lead_minutes=LEAD_MINUTES if capacity.lead_minutes == "auto" else float(capacity.lead_minutes),
+                lead_minutes=lead,
+                lead_source=source,
                 changes_per_day=capacity.changes_per_day,
                 zones=fleet.zones,
                 smallest=cluster.size.min,
                 largest=cluster.size.max,
+                cross_zone=cluster.balancer is None or cluster.balancer.cross_zone,
                 instance=cluster.instance,
                 region=fleet.region,
                 zone=fleet.tz,
+                budget_per_month=capacity.budget_per_month,
+                vcpu_quota=capacity.vcpu_quota,
+                address_room=_room(fleet, name),
+                disk_gib=float(cluster.disk_gib),
+                commitments=tuple(Commitment(c.instances, c.until) for c in capacity.commitments),
             ),
         )
     return out
+
+
+def _room(fleet: Fleet, name: str) -> int | None:
+    """Hosts of the cluster that its private subnets have addresses for, all else grown to its max and a zone lost."""
+    from quartermaster.fleet.addresses import cut, needs, usable
+
+    if fleet.network.vpc:
+        return None
+    private = next(subnet for tier, _, subnet in cut(fleet.network.cidr, fleet.zone_names()) if tier == "private")
+    others = fleet.model_copy(update={"clusters": {n: c for n, c in fleet.clusters.items() if n != name}})
+    left = max(1, fleet.zones - max(1, fleet.capacity_of(name).survive.zones))
+    free = usable(private) - needs(others, fleet.zones)["private"].addresses
+    # While a group evens out its zones it holds a tenth more than it should (fleet/addresses.py).
+    return max(0, int(free / (1 / left + 0.1)))

@@ -1,7 +1,7 @@
 """Unit capacity: the demand that one instance carries at target utilisation, learned from utilisation against load.
 
 The history is told by companion series beside the demand ``web``: ``web:utilisation`` (a share, or percent by its unit)
-and ``web:instances``.
+and ``web:instances``; ``web:latency`` shows how near an instance is to its end.
 """
 
 from __future__ import annotations
@@ -9,18 +9,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.planner.series import Series
+from quartermaster.planner.within_hour import FINER
 
-__all__ = ["COMPANIONS", "UnitCapacity", "given", "is_companion", "learn", "period_seconds"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["COMPANIONS", "UnitCapacity", "erlang_c", "given", "is_companion", "knee", "learn", "period_seconds"]
 
 COMPANIONS = (":utilisation", ":instances")
+LATENCY = ":latency"
+_OTHERS = (LATENCY, ":errors", ":rejected", ":surge", ":disk", *FINER)
 _FEWEST = 48
 _LEAST_CORRELATION = 0.5
+_RESAMPLES = 200
+_BLOCK = 24
+_PAIRS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class UnitCapacity:
 
 def is_companion(series: str) -> bool:
     """Whether the series tells of another one rather than of demand."""
-    return series.endswith(COMPANIONS)
+    return series.endswith((*COMPANIONS, *_OTHERS))
 
 
 def period_seconds(unit: str) -> float:
@@ -63,8 +73,8 @@ def given(value: float) -> UnitCapacity:
     return UnitCapacity(value, value, value, "given", "given by hand")
 
 
-def learn(demand: Series, by_name: Mapping[str, Series], target_utilisation: float) -> UnitCapacity:
-    """Learn it by a robust line (Theil-Sen) of utilisation over demand per instance.
+def learn(demand: Series, by_name: Mapping[str, Series], target_utilisation: float, vcpu: int = 2) -> UnitCapacity:
+    """Learn it by a robust line of utilisation over demand per instance, held below the knee where latency is known.
 
     Raises InputError that says what is missing: then ``--unit-capacity`` has to give it.
     """
@@ -86,20 +96,78 @@ def learn(demand: Series, by_name: Mapping[str, Series], target_utilisation: flo
     correlation = float(np.corrcoef(each, busy)[0, 1]) if busy.std() > 0 else 0.0
     if correlation < _LEAST_CORRELATION:
         raise _cannot(demand.id, f"utilisation does not follow demand (correlation {correlation:.2f})")
-    from scipy.stats import theilslopes
-
-    # Pairs grow with the square of the hours: 1,000 spread over the history are enough for the slope.
-    some = np.linspace(0, len(each) - 1, min(len(each), 1000)).astype(int)
-    slope, idle, slope_low, slope_high = map(float, theilslopes(busy[some], each[some]))
-    if slope_low <= 0 or target_utilisation <= idle:
+    value, low, high, idle = _line(each, busy, target_utilisation)
+    if not math.isfinite(value) or target_utilisation <= idle:
         raise _cannot(demand.id, "the line of utilisation over demand does not reach the target utilisation")
-    centre_load, centre_busy = float(np.median(each)), float(np.median(busy))
-    ends = sorted(centre_load + (target_utilisation - centre_busy) / s for s in (slope_low, slope_high))
-    value = (target_utilisation - idle) / slope
     why = f"{len(each)} hours, correlation {correlation:.2f}, idle utilisation {max(idle, 0):.2f}"
     if value > 1.5 * float(each.max()):
         why += f"; beyond the {each.max():.3g} an instance was ever seen to carry: an extrapolation"
-    return UnitCapacity(value, min(ends[0], value), max(ends[1], value), "learned", why)
+    found = UnitCapacity(value, min(low, value), max(high, value), "learned", why)
+    slow = by_name.get(demand.id + LATENCY)
+    return found if slow is None else _before_the_knee(found, demand, count, slow, vcpu)
+
+
+def erlang_c(servers: int, utilisation: float) -> float:
+    """The chance that a request waits at so many servers (Erlang 1917; by the recursion of his B formula)."""
+    offered, blocked = servers * utilisation, 1.0
+    for n in range(1, servers + 1):
+        blocked = offered * blocked / (n + offered * blocked)
+    return blocked / (1 - utilisation * (1 - blocked))
+
+
+def knee(servers: int, slowdown: float = 2.0) -> float:
+    """The utilisation at which waiting makes the mean response that many times the service time, in M/M/c."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        slower = 1 + erlang_c(servers, middle) / (servers * (1 - middle))
+        low, high = (middle, high) if slower <= slowdown else (low, middle)
+    return low
+
+
+def _before_the_knee(found: UnitCapacity, demand: Series, count: Series, slow: Series, vcpu: int) -> UnitCapacity:
+    """Not more than an instance carries until its latency doubles, where latency shows how near its end it is.
+
+    With many requests at a time latency is about S / (1 - load / most): its inverse falls on a line, to 0 at the most
+    that an instance can carry at all.
+    """
+    load, many, latency = _aligned(demand, count, slow)
+    usable = np.isfinite(load) & np.isfinite(many) & np.isfinite(latency) & (many >= 1) & (latency > 0)
+    each = load[usable] / np.where(usable, many, 1.0)[usable]
+    if usable.sum() < _FEWEST or np.ptp(each) == 0:
+        return found
+    speed = 1 / latency[usable]
+    if speed.std() == 0 or float(np.corrcoef(each, speed)[0, 1]) > -_LEAST_CORRELATION:
+        return replace(found, why=found.why + "; latency does not rise with demand yet")
+    most, low, high, _ = _line(each, -speed, 0.0)
+    share = knee(vcpu)
+    if not math.isfinite(most) or share * most >= found.value:
+        return found
+    limit = share * most
+    why = f"{found.why}; held to {limit:.4g}, where latency doubles at {vcpu} vCPU (Erlang C; {most:.4g} is the end)"
+    return UnitCapacity(limit, min(found.low, share * low, limit), max(limit, share * high), "learned", why)
+
+
+def _line(each: NDArray[np.float64], busy: NDArray[np.float64], target: float) -> tuple[float, float, float, float]:
+    """Demand at which a robust line (Theil-Sen) reaches the target, its 95 % interval, and the idle utilisation.
+
+    The interval resamples whole days (24 readings in a row), as errors of neighbouring hours are alike (Künsch 1989).
+    """
+    # Pairs grow with the square of the hours: some hundred hours spread over the history are enough for the slope.
+    some = np.linspace(0, len(each) - 1, min(len(each), 960)).astype(int)
+    x, y = each[some], busy[some]
+    random = np.random.default_rng(len(each))
+    starts = random.integers(0, len(x), (_RESAMPLES, -(-len(x) // _BLOCK)))
+    rows = ((starts[:, :, None] + np.arange(_BLOCK)) % len(x)).reshape(_RESAMPLES, -1)[:, : len(x)]
+    rows = np.concatenate([np.arange(len(x))[None], rows])
+    first, second = random.integers(0, len(x), (2, _PAIRS))
+    run, rise = x[rows[:, second]] - x[rows[:, first]], y[rows[:, second]] - y[rows[:, first]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.nanmedian(np.where(run != 0, rise / run, np.nan), axis=1)
+        idle = np.median(y[rows] - slope[:, None] * x[rows], axis=1)
+        at = np.where(slope > 0, (target - idle) / slope, np.inf)
+    low, high = np.quantile(at[1:], [0.025, 0.975], method="nearest")
+    return float(at[0]), float(low), float(high), float(idle[0])
 
 
 def _aligned(*series: Series) -> tuple[np.ndarray, ...]:

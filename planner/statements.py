@@ -1,0 +1,47 @@
+"""What a reader of a plan must know, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from quartermaster.planner.capacity import Rules
+from quartermaster.planner.one import Choice
+from quartermaster.planner.prices import Cost
+
+if TYPE_CHECKING:
+    from quartermaster.planner.plan import Requirement
+    from quartermaster.planner.settings import Settings
+
+__all__ = ["iso", "over_budget", "told"]
+
+
+def told(choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str, stale_days: float) -> tuple[str, ...]:
+    """Limits hit, changes lowered, rules that stood in."""
+    out = []
+    if stale_days > 1:
+        out.append(f"the history ends {stale_days:.1f} days before the plan starts: import what came since")
+    if choice.fallback:
+        out.append(f"low confidence: {choice.reason}")
+    over = [r for r in rows if r.needed > r.instances]
+    if over:
+        worst = max(over, key=lambda r: r.needed)
+        out.append(
+            f"size.max {rules.largest} is hit in {len(over)} hours from {iso(over[0].at)}; at worst {worst.needed} "
+            f"instances are needed at {iso(worst.at)}: raise size.max, or accept less in hand then"
+        )
+    return (*out, lowered) if lowered else tuple(out)
+
+
+def over_budget(own: Settings, cost: Cost) -> list[str]:
+    """Where the floors cost more than they may."""
+    budget = own.budget_per_month
+    if budget is None or cost.per_month is None or cost.per_month <= budget:
+        return []
+    return [f"the floors cost {cost.per_month:,.0f} {cost.currency} a month, the budget is {budget:,.0f}"]
+
+
+def iso(at: datetime) -> str:
+    """As JSON has it."""
+    return at.isoformat().replace("+00:00", "Z")

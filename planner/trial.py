@@ -1,0 +1,117 @@
+"""Ways to provision, tried on a demand that came: what served at each step, what was short, what stood idle.
+
+All are judged alike: instances are short where the demand of a step needs more, by the plan's own rules (a zone lost
+included), than serve then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quartermaster.planner.capacity import Rules, requirement
+from quartermaster.planner.scalers import IN_SHARE, STEP_MINUTES, predicted, tracked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Outcome", "Trial"]
+
+_STATIC_DAYS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one way to provision did over the replayed hours."""
+
+    under_hours: int
+    """Hours in any part of which instances were short."""
+    under_share: float
+    under_time: float
+    """Share of time, rather than of hours, in which they were short."""
+    over_provisioning: float
+    """Mean of instances serving over instances needed, less one."""
+    instance_hours: float
+    changes_per_day: float
+    """How often the number of serving instances changed."""
+
+    def better_than(self, other: Outcome) -> bool:
+        """In no way worse (time and hours short, over-provisioning), and in some way better."""
+        mine = (self.under_time, self.under_share, self.over_provisioning)
+        its = (other.under_time, other.under_share, other.over_provisioning)
+        return all(a <= b for a, b in zip(mine, its, strict=True)) and mine != its
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """The demand that came, and what each way would have had to serve it."""
+
+    rules: Rules
+    lead_minutes: float
+    history: NDArray[np.float64]
+    """Demand by the interval, what came before the trial included."""
+    count: int
+    """Intervals of the trial, at the end of ``history``."""
+    minutes: float
+    """Length of an interval."""
+    steps: NDArray[np.float64]
+    """Demand of the trial in steps of ``STEP_MINUTES``."""
+
+    def floors(self, floors: NDArray[np.int64], headroom: Sequence[float]) -> list[Outcome]:
+        """By column: those floors, and above them target tracking that has so much headroom over the demand."""
+        wanted = np.stack([self._asked(g) for g in headroom], axis=1)
+        kept = np.stack([self._asked(g / IN_SHARE) for g in headroom], axis=1)
+        return self._run(wanted, kept, self._spread(floors))
+
+    def static_peak(self, factors: Sequence[float], within: float) -> list[Outcome]:
+        """A fixed number: what the highest interval of the four weeks before needed."""
+        start = len(self.history) - self.count
+        before = self.history[max(0, start - round(_STATIC_DAYS * 1440 / self.minutes)) : start]
+        peak = float(np.nanmax(before)) * within if np.isfinite(before).any() else 0.0
+        floors = np.tile(self.clip(requirement([peak * f for f in factors], self.rules)), (self.count, 1))
+        none = np.ones((len(self.steps), len(factors)), dtype=np.int64)
+        return self._run(none, none, self._spread(floors))
+
+    def target_tracking(self, factors: Sequence[float]) -> list[Outcome]:
+        """Target tracking alone, on a target that leaves room for the loss of the zones."""
+        return self.floors(np.full((self.count, len(factors)), max(self.rules.smallest, 1)), factors)
+
+    def predictive_scaling(self, factors: Sequence[float], within: NDArray[np.float64]) -> list[Outcome]:
+        """The hourly forecast as a floor, launched ahead by the lead time, and target tracking beside it."""
+        ahead = predicted(self.history, len(self.history) - self.count) * within
+        floors = self._spread(np.stack([self.clip(requirement(ahead * f, self.rules)) for f in factors], axis=1))
+        lead = round(self.lead_minutes / STEP_MINUTES)
+        early = np.concatenate([floors[lead:], np.repeat(floors[-1:], lead, axis=0)])
+        wanted = np.stack([self._asked(f) for f in factors], axis=1)
+        return self._run(wanted, np.stack([self._asked(f / IN_SHARE) for f in factors], axis=1), early)
+
+    def clip(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Within the group's limits."""
+        return np.clip(counts, max(self.rules.smallest, 1), self.rules.largest)
+
+    def _asked(self, factor: float) -> NDArray[np.int64]:
+        """What tracking asks for at each step; where nothing was read the metric stands as it was."""
+        last = np.maximum.accumulate(np.where(np.isfinite(self.steps), np.arange(len(self.steps)), 0))
+        return self.clip(requirement(np.nan_to_num(self.steps[last]) * factor, self.rules))
+
+    def _spread(self, floors: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.repeat(floors, len(self.steps) // len(floors), axis=0)
+
+    def _run(self, wanted: NDArray[np.int64], kept: NDArray[np.int64], floors: NDArray[np.int64]) -> list[Outcome]:
+        serving = tracked(wanted, kept, floors, self.lead_minutes)
+        told = np.isfinite(self.steps)
+        needed = np.maximum(requirement(self.steps, self.rules), max(self.rules.smallest, 1))
+        each = 60 // STEP_MINUTES
+        known = max(int(told.reshape(-1, each).any(axis=1).sum()), 1)
+        out = []
+        for column in serving.T:
+            short = told & (column < needed)
+            hours = int(short.reshape(-1, each).any(axis=1).sum())
+            over = float((column[told] / needed[told]).mean() - 1) if told.any() else 0.0
+            changes = float((np.diff(column) != 0).sum() / (len(column) * STEP_MINUTES / 1440))
+            spent = float(column[told].sum() * STEP_MINUTES / 60)
+            out.append(Outcome(hours, hours / known, float(short.sum() / max(told.sum(), 1)), over, spent, changes))
+        return out

@@ -1,0 +1,156 @@
+"""What if: the plan beside itself under other assumptions, each a column with its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+
+from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.prices import load_prices
+from quartermaster.planner.capacity import requirement
+from quartermaster.planner.plan import ClusterPlan, provided_for
+from quartermaster.planner.prices import monthly
+from quartermaster.planner.runway import Runway, runways
+from quartermaster.planner.schedule import floors
+from quartermaster.planner.series import Series
+from quartermaster.planner.sizing import scaled_unit
+
+__all__ = ["Column", "Scenario", "compare", "together"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Other assumptions; what is None stays as planned."""
+
+    name: str
+    growth: float = 1.0
+    """Factor on all demand."""
+    launches: tuple[tuple[date, float], ...] = ()
+    """Factors on the demand from a day on."""
+    zones: int | None = None
+    lost_zones: int | None = None
+    at_utilisation: float | None = None
+    instance: str | None = None
+    quantile: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One scenario, worked out."""
+
+    scenario: str
+    instance: str
+    zones: int
+    lost_zones: int
+    quantile: float
+    peak_demand: float
+    """Highest demand provided for."""
+    instances_least: int
+    instances_most: int
+    over_max: int
+    """Hours that need more than size.max."""
+    floors: int
+    cost_per_month: float | None
+    cost_delta: float | None
+    """Against the plan as it stands."""
+    currency: str
+    runway: Runway
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **{name: getattr(self, name) for name in self.__slots__ if name not in ("runway", "notes")},
+            "runway": self.runway.to_json(),
+            "notes": list(self.notes),
+        }
+
+
+def together(scenarios: Sequence[Scenario]) -> Scenario:
+    """All of them at once; of what only one can say, the last."""
+    out = replace(scenarios[0], name="all together")
+    for other in scenarios[1:]:
+        said = {
+            n: v
+            for n in ("zones", "lost_zones", "at_utilisation", "instance", "quantile")
+            if (v := getattr(other, n)) is not None
+        }
+        out = replace(out, growth=out.growth * other.growth, launches=(*out.launches, *other.launches), **said)
+    return out
+
+
+def compare(
+    plan: ClusterPlan, scenarios: Sequence[Scenario], by_name: Mapping[str, Series] | None = None
+) -> tuple[Column, ...]:
+    """The plan as it stands, then a column for each scenario. Pure; the plan must hold the quantiles asked for."""
+    base = _column(plan, Scenario("as planned"), None, by_name or {})
+    return (base, *(_column(plan, s, base, by_name or {}) for s in scenarios))
+
+
+def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mapping[str, Series]) -> Column:
+    own, notes = plan.settings, []
+    prices = load_prices()
+    instance = s.instance or own.instance
+    unit = scaled_unit(prices, plan.unit.value, own.instance, instance)
+    if unit is None:
+        there = ", ".join(sorted(prices.instance_types())[:8])
+        raise InputError(f"the price table knows no {instance}", remedy=f"for example {there}")
+    if instance != own.instance:
+        notes.append(f"a vCPU of {instance} is taken to carry what one of {own.instance} does")
+        if prices.shape(instance).architecture != prices.shape(own.instance).architecture:  # type: ignore[union-attr]
+            notes.append(f"{instance} needs the software built for {prices.shape(instance).architecture}")  # type: ignore[union-attr]
+    changed = replace(
+        own,
+        instance=instance,
+        zones=s.zones or own.zones,
+        lost_zones=own.lost_zones if s.lost_zones is None else s.lost_zones,
+        at_utilisation=s.at_utilisation or own.at_utilisation,
+        quantile=s.quantile or own.quantile,
+    )
+    rules = changed.rules(unit)
+    demand = provided_for(plan.forecast, changed)[: len(plan.requirement)] * s.growth
+    demand = demand * _launched(plan, s, notes)
+    needed = requirement(demand, rules)
+    clipped = np.clip(needed, max(rules.smallest, 1), rules.largest)
+    schedule, lowered = floors(plan.forecast.times, clipped.tolist(), own.changes_per_day, own.zone)
+    cost = monthly(schedule, plan.forecast.times, plan.forecast.interval_minutes, clipped, instance, own.region)
+    factor = s.growth * float(np.prod([f for _, f in s.launches]))
+    limits = runways(plan.series, rules, changed, cost.mean_instances, by_name, plan.peak_factor * factor)
+    before = base.cost_per_month if base is not None else cost.per_month
+    return Column(
+        scenario=s.name,
+        instance=instance,
+        zones=rules.zones,
+        lost_zones=rules.lost,
+        quantile=changed.quantile,
+        peak_demand=float(demand.max()),
+        instances_least=int(clipped.min()),
+        instances_most=int(clipped.max()),
+        over_max=int((needed > clipped).sum()),
+        floors=len(schedule),
+        cost_per_month=cost.per_month,
+        cost_delta=None if cost.per_month is None or before is None else round(cost.per_month - before, 2),
+        currency=cost.currency,
+        runway=limits[0],
+        notes=(*notes, lowered) if lowered else tuple(notes),
+    )
+
+
+def _launched(plan: ClusterPlan, s: Scenario, notes: list[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Factor of each hour by what has been launched by then."""
+    out = np.ones(len(plan.requirement))
+    times = plan.forecast.times[: len(out)]
+    for day, factor in s.launches:
+        start = datetime.combine(day, time(), plan.settings.zone)
+        if start > times[-1] + timedelta(minutes=plan.forecast.interval_minutes):
+            raise InputError(
+                f"the launch on {day} lies after the plan, which ends on {times[-1]:%Y-%m-%d}",
+                remedy=f"look further ahead: --days {(start - times[0]).days + 7}",
+            )
+        if start <= times[0]:
+            notes.append(f"{day} is before the plan starts: all of it has the launch")
+        out[[t >= start for t in times]] *= factor
+    return out
