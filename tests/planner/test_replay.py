@@ -1,0 +1,100 @@
+"""The replay is honest: a day sees nothing of itself, all ways are judged alike."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from quartermaster.planner.capacity import Rules
+from quartermaster.planner.clean import clean
+from quartermaster.planner.forecasters.registry import candidates
+from quartermaster.planner.replay import FACTORS, Replay, replay
+from quartermaster.planner.samples import demand
+from quartermaster.planner.seasons import HOUR_US
+from quartermaster.planner.series import Series
+from quartermaster.planner.trial import Trial
+
+RULES = Rules(10.0)
+PLAIN = candidates(("seasonal_naive_day", "day_median", "week_median"))
+
+
+def run(series: Series, fine: Series | None = None) -> Replay:
+    found = replay(series, RULES, 0.95, 10, 6, PLAIN, fine)
+    assert isinstance(found, Replay), found
+    return found
+
+
+@pytest.fixture(scope="module")
+def web() -> Replay:
+    return run(clean(demand(days=60)).series[0])
+
+
+def test_it_has_every_way_and_is_json(web: Replay) -> None:
+    told = json.loads(json.dumps(web.to_json(), allow_nan=False))
+    ways = {"planner", "floors_only", "static_peak", "target_tracking", "predictive_scaling"}
+    assert ways <= told.keys()
+    assert told["curve"].keys() == told["at_one_percent"].keys() == ways
+    assert (web.days, web.hours) == (28, 28 * 24)
+
+
+def test_on_a_regular_series_it_does_far_better_than_a_static_peak(web: Replay) -> None:
+    assert web.planner.under_share <= 0.01
+    assert web.planner.over_provisioning < web.static_peak.over_provisioning / 2
+    assert web.target_tracking.under_time > web.planner.under_time
+    mix = web.better["static_peak"]
+    assert mix is not None and mix.outcome.better_than(web.static_peak)
+
+
+def test_more_in_hand_is_never_shorter(web: Replay) -> None:
+    for points in web.curve.values():
+        assert [p.factor for p in points] == list(FACTORS)
+        assert (np.diff([p.under_time for p in points]) <= 0).all()
+        assert (np.diff([p.over_provisioning for p in points]) >= 0).all()
+
+
+def test_what_the_frontier_holds_is_beaten_by_none(web: Replay) -> None:
+    for mix in web.frontier:
+        assert not any(other.outcome.better_than(mix.outcome) for other in web.frontier)
+    assert web.thrifty is not None and web.thrifty.outcome.under_share <= 0.01
+
+
+def test_a_day_sees_nothing_of_itself() -> None:
+    series = clean(demand(days=60)).series[0]
+    values = series.values.copy()
+    values[-24:] *= 5
+    surprised = run(Series(series.id, series.unit, series.last_us, HOUR_US, values, 0.0))
+    usual = run(series)
+    assert surprised.floors_only.instance_hours == usual.floors_only.instance_hours
+    assert 20 <= surprised.floors_only.under_hours - usual.floors_only.under_hours <= 24
+
+
+def test_finer_history_is_what_it_is_judged_by() -> None:
+    five = clean(demand("web:5min", days=40, interval_us=HOUR_US // 12, noise=0.3)).series[0]
+    hourly = Series("web", "x/s", five.last_us - 11 * HOUR_US // 12, HOUR_US, five.values.reshape(-1, 12).mean(1), 0.0)
+    plain, finer = run(hourly), run(hourly, five)
+    # Peaks within the hours need more, and the plan has learned of them.
+    assert finer.planner.instance_hours > plain.planner.instance_hours
+    assert finer.floors_only.under_share < 0.2
+
+
+def test_a_trial_against_counting_by_hand() -> None:
+    came = np.array([5.0, 15.0, 15.0, 5.0])
+    history = np.concatenate([np.full(28 * 24, 5.0), came])
+    rules = Rules(10.0, zones=1, lost=0, target_utilisation=0.6, at_utilisation=0.6)
+    trial = Trial(rules, 10, history, 4, 60, np.repeat(came, 12))
+    (static,) = trial.static_peak([1.0], 1.0)
+    assert (static.under_hours, static.under_share, static.under_time) == (2, 0.5, 0.5)
+    assert static.over_provisioning == pytest.approx((1 + 0.5 + 0.5 + 1) / 4 - 1)
+    (floors,) = trial.floors(np.array([[1], [2], [2], [1]]), [0.0])
+    # Ordered on the hour, they serve ten minutes later.
+    assert floors.under_time == pytest.approx(2 / 48)
+    assert (floors.instance_hours, floors.changes_per_day) == (pytest.approx(6 - 2 / 12), 12)
+
+
+@pytest.mark.parametrize(("days", "why"), [(8, "days of history, has 8"), (60, "divide a day")])
+def test_where_there_is_none_it_says_why(days: int, why: str) -> None:
+    interval = HOUR_US if days < 10 else 7 * HOUR_US
+    found = replay(clean(demand(days=days, interval_us=interval)).series[0], RULES, 0.95, 10, 6, PLAIN)
+    assert isinstance(found, str) and why in found
