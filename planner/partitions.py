@@ -216,6 +216,8 @@ def _take_over(store: Path) -> None:
     for path in sorted(store.glob("*.parquet")):
         frame = read(path)
         series, unit = str(frame["series_id"].iloc[0]), str(frame["unit"].iloc[0])
+        if path.stem != _name(series):
+            continue  # somebody's own file
         times = frame["timestamp"].to_numpy(dtype="datetime64[us]").view("int64")
         place = shelf(store, series)
         old = Readings.of(times, frame["value"].to_numpy(dtype="float64"))

@@ -194,11 +194,9 @@ def _rows(place: Shelf, tier: str) -> tuple[np.ndarray, np.ndarray]:
 def _uniform(place: Shelf, readings: Readings) -> int:
     """Seconds of the roll-up in which a series is one; 0: its readings are."""
     about = place.about()
-    said, least = np.unique(readings.seconds[readings.seconds > 0]), 0
-    if about and about.rolled:
-        least = max(TIERS["5min"], *said.tolist(), 0)
-    elif len(said) > 1:
-        least = int(said.max())
+    least = TIERS["5min"] if about and about.rolled else 0
+    if len(readings) and (least or len(np.unique(readings.seconds)) > 1):
+        least = max(least, int(periods(readings).max()))
     if not least and len(readings) <= MAX_STEPS:
         return 0
     fits = [s for s in TIERS.values() if s >= least and len(place.rollup(s).times) <= MAX_STEPS]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from quartermaster.fleet.schema.base import Day, Model, Name, ShareText, WindowText, fault
+from quartermaster.fleet.schema.base import Day, Model, Name, SecretText, ShareText, WindowText, fault
 from quartermaster.fleet.schema.base import Share as _Share
 from quartermaster.fleet.windows import Window
 
@@ -15,12 +15,18 @@ __all__ = ["Capacity", "Committed", "DemandMetric", "Freeze", "Gate", "MetricSou
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
+Companion = Literal["utilisation", "instances", "errors", "rejected", "surge", "latency"]
+"""What tells how well a cluster met its demand."""
+
+
 class MetricSource(Model):
     """Where the metric history comes from."""
 
     kind: Literal["cloudwatch", "prometheus", "csv", "parquet"] = "cloudwatch"
     url: str = ""
     """Of a prometheus server."""
+    authorization: SecretText | None = None
+    """Authorization header for a prometheus server, such as secret:PROMETHEUS_AUTH for "Bearer …"."""
     path: str = ""
     """Of a csv or parquet file, beside fleet.yaml unless absolute."""
 
@@ -31,8 +37,12 @@ class DemandMetric(Model):
     namespace: str = "AWS/ApplicationELB"
     name: str = "RequestCount"
     stat: Literal["Sum", "Average", "Maximum", "Minimum", "SampleCount"] = "Sum"
+    dimensions: dict[str, str] = Field(default_factory=dict)
+    """Of a cloudwatch metric; default: those of the cluster's balancer or group."""
     query: str = ""
-    """PromQL, for a prometheus source."""
+    """PromQL, for a prometheus source. A counter by its bare name (…_total) becomes a rate here, resets included."""
+    companions: dict[Companion, str] = Field(default_factory=dict)
+    """PromQL of what goes with the demand; a cloudwatch source knows its own."""
     series: str = ""
     """series_id in a csv or parquet file; default: the cluster's name."""
 
@@ -42,6 +52,8 @@ class Metrics(Model):
 
     source: MetricSource = MetricSource()
     demand: dict[Name, DemandMetric] = Field(default_factory=dict)
+    minutes_days: Annotated[int, Field(ge=31, le=3650)] | None = None
+    """Days after which a month's readings finer than five minutes go and its roll-ups stay; default: never."""
 
 
 class Survive(Model):

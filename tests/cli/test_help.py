@@ -64,6 +64,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "metrics import",
         "metrics list",
         "metrics show",
+        "metrics sync",
         "forecast run",
         "forecast backtest",
         "capacity plan",

@@ -137,9 +137,10 @@ def test_when_only_roll_ups_are_left_late_rows_are_refused_and_all_else_stays(tm
 def test_a_store_of_the_old_form_is_taken_over(file: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.mkdir()
-    write(demand(days=3), store / "web-0123456789ab.parquet")
-    assert load(store, "web").equals(demand(days=3))
-    assert not list(store.glob("*.parquet"))
+    write(demand(days=3), store / "web-4b5e57f6eb2f.parquet")
+    write(demand("own", days=3), store / "own.parquet")
+    assert load(store).equals(demand(days=3))
+    assert [p.name for p in store.glob("*.parquet")] == ["own.parquet"], "a file that is somebody's own stays"
     assert import_file(file, store).added == 0
 
 

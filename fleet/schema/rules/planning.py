@@ -63,10 +63,15 @@ def metric_sources_are_complete(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(where, f"{source.kind} needs a {field}", f"add {field}: …")
         if field != needs and value:
             yield Fault(where, f"{source.kind} has no {field}", "leave it out, or another kind")
-    if source.kind == "prometheus":
-        for name, demand in fleet.metrics.demand.items():
-            if not demand.query:
-                yield Fault(f"metrics.demand.{name}.query", "prometheus needs a query", "query: a PromQL expression")
+    if source.kind != "prometheus" and source.authorization is not None:
+        yield Fault("metrics.source.authorization", f"{source.kind} has no authorization", "leave it out")
+    for name, demand in fleet.metrics.demand.items():
+        where = f"metrics.demand.{name}"
+        if source.kind == "prometheus" and not demand.query:
+            yield Fault(f"{where}.query", "prometheus needs a query", "query: a PromQL expression")
+        unfit = ("namespace", "name", "stat", "dimensions") if source.kind == "prometheus" else ("query", "companions")
+        for field in demand.says(*unfit):
+            yield Fault(f"{where}.{field}", f"{source.kind} has no {field}", "leave it out")
 
 
 def patching_fits_its_subject(fleet: Fleet) -> Iterator[Fault]:
