@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from quartermaster.infra.setup import basetree, engine
 sys.path.insert(0, str(Path(__file__).parent))
 
 # No test is priced by the figures of whoever runs it.
-os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).with_name("no-config"))
+_CONFIG = tempfile.TemporaryDirectory(prefix="ops-config-")
+os.environ["XDG_CONFIG_HOME"] = _CONFIG.name
 _LEFT_OUT: Counter[str] = Counter()
 
 
