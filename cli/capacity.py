@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,14 +11,18 @@ import typer
 from quartermaster.cli.forecast import Metrics, history
 from quartermaster.cli.forecasts import plan_of_store
 from quartermaster.cli.group import Group
+from quartermaster.cli.lead import lead_measured
 from quartermaster.cli.output import confirm, emit, say, table, working
 from quartermaster.cli.session import session
+from quartermaster.cli.whatif import whatif
 from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
+    from quartermaster.cli.session import Session
     from quartermaster.planner.plan import CapacityPlan
+    from quartermaster.planner.settings import Settings
 
-group = Group("capacity", "Capacity plans: plan, apply.")
+group = Group("capacity", "Capacity plans: plan, apply, whatif.")
 
 Unit = Annotated[
     float | None, typer.Option("--unit-capacity", help="Demand one instance carries at target utilisation.")
@@ -37,10 +42,38 @@ def plan(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
     text = table(["cluster", "#unit capacity", "#least", "#most", "#floors", "#cost/month"], rows)
     for name, item in document["clusters"].items():
         text += f"\n{name}: {item['model']['model']}: {item['model']['reason']}"
-        text += "".join(f"\n  {statement}" for statement in item["statements"])
+        text += "".join(f"\n  {statement}" for statement in [*item["statements"], *_advice(item)])
     for refusal in document["refused"]:
         text += f"\nrefused: {refusal['name']}: {refusal['reason']}"
     emit(document, text)
+
+
+def _advice(item: Mapping[str, Any]) -> Iterator[str]:
+    """Runways, what the replay came to, and advice, one line each."""
+    for limit in item["runways"]:
+        dates = f"{limit['p50']} (80 %: {limit['p10']} to {limit['p90'] or 'never'})" if limit["p10"] else "no date"
+        yield f"runway to {limit['limit']}: {dates}: {limit['reason']}"
+    replay = item["replay"]
+    if replay is None:
+        yield f"no replay: {item['replay_reason']}"
+    else:
+        for way in ("planner", "static_peak", "target_tracking", "predictive_scaling"):
+            done = replay[way]
+            yield (
+                f"replay of {replay['days']} days, {way.replace('_', ' ')}: short in {done['under_share']:.1%} of "
+                f"hours ({done['under_time']:.1%} of time), {done['over_provisioning']:.0%} more than needed"
+            )
+        if replay["thrifty"] is not None:
+            mix = replay["thrifty"]
+            yield (
+                f"least that was short in at most 1% of hours: floors at q{mix['quantile']:g}, tracking with "
+                f"{mix['headroom'] - 1:.0%} headroom: {mix['outcome']['over_provisioning']:.0%} more than needed"
+            )
+    for term in item["purchase"]:
+        yield f"commit for {term['years']} years to {term['instances']} more: {term['reason']}; nothing is bought"
+    if not item["purchase"]:
+        yield f"no purchase advice: {item['purchase_reason']}"
+    yield f"instance type: {item['instance_choice']['reason']}"
 
 
 @group.command("apply", example="ops capacity apply --yes")
@@ -78,7 +111,6 @@ def apply(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
 def _plan(metrics: Path | None, unit: float | None) -> CapacityPlan:
     """The plan of ``--metrics`` or the store, by the fleet's settings where there is a fleet."""
     from quartermaster.planner.plan import plan as decide
-    from quartermaster.planner.settings import of_fleet
 
     ops = session()
     if metrics is None and unit is None:
@@ -86,17 +118,28 @@ def _plan(metrics: Path | None, unit: float | None) -> CapacityPlan:
         if found is None:
             raise InputError("the store knows no cluster's demand", remedy="ops metrics import FILE --as CLUSTER")
         return found
-    try:
-        settings = of_fleet(ops.fleet)
-    except InputError as error:
-        # Without a fleet.yaml the plan of a file goes by defaults; a broken one is refused as everywhere.
-        if metrics is None or error.faults or ops.options.fleet is not None:
-            raise
-        settings = {}
+    settings = settings_for(ops, metrics)
     # A file is planned from its own end; the store is this fleet's life, so its plan starts now.
     now = None if metrics is not None else ops.clock.now()
     with working("forecasting, planning, and replaying the plan on the past"):
         return decide(history(metrics), settings, unit=unit, now=now)
 
 
-__all__ = ["group"]
+def settings_for(ops: Session, metrics: Path | None) -> dict[str, tuple[str, Settings]]:
+    """The clusters' settings by demand series; none where there is no fleet and a file's series are planned alone."""
+    from quartermaster.planner.settings import of_fleet
+
+    try:
+        # The books belong to a stack; a plan from a file asks for none.
+        lead = {} if metrics is not None else lead_measured(ops.journal.runs("drill", stack=ops.stack))
+        return of_fleet(ops.fleet, lead)
+    except InputError as error:
+        # Without a fleet.yaml the plan of a file goes by defaults; a broken one is refused as everywhere.
+        if metrics is None or error.faults or ops.options.fleet is not None:
+            raise
+        return {}
+
+
+group.command("whatif", example="ops capacity whatif --growth 20% --launch 2026-12-01:+30% --zones 4")(whatif)
+
+__all__ = ["group", "settings_for"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from quartermaster.cli.lead import lead_measured
 from quartermaster.cli.output import say, working
 from quartermaster.cli.plan_cache import cached
 from quartermaster.fleet.errors import InputError
@@ -28,7 +29,8 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
     from quartermaster.planner.store import list_series, load
 
     store = ops.workspace.folder("metrics")
-    wanted = {series: own for series, own in of_fleet(ops.fleet).items() if not only or own[0] in only}
+    lead = lead_measured(ops.journal.runs("drill", stack=ops.stack))
+    wanted = {series: own for series, own in of_fleet(ops.fleet, lead).items() if not only or own[0] in only}
     known = [item.series for item in list_series(store) if item.series in wanted]
     if not known:
         return None
