@@ -21,7 +21,7 @@ from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.forecasters.registry import candidates
 from quartermaster.planner.hourly import Hourly, hourly, instant
 from quartermaster.planner.one import Choice, forecast_series
-from quartermaster.planner.prices import Cost, monthly
+from quartermaster.planner.prices import Cost, hour_price, monthly
 from quartermaster.planner.replay import Replay, replay
 from quartermaster.planner.runway import Runway, runways
 from quartermaster.planner.schedule import Floor, floors
@@ -233,7 +233,8 @@ def _one(
     cost = monthly(schedule, hours.times, hours.interval_minutes, clipped, own.instance, own.region)
     peak = 1.0 if factors is None else float(factors.factor.max())
     limits = runways(by_the_hour, rules, own, cost.mean_instances, by_name, peak)
-    replayed = replay(by_the_hour, rules, own.quantile, own.lead_minutes, own.changes_per_day, forecasters, fine)
+    price = hour_price(own.instance, own.region)
+    replayed = replay(by_the_hour, rules, own.quantile, own.lead_minutes, own.changes_per_day, forecasters, fine, price)
     return ClusterPlan(
         name=name,
         series=series,

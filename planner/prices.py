@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Cost", "monthly"]
+__all__ = ["Cost", "hour_price", "monthly"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,12 @@ class Cost:
         return asdict(self)
 
 
+def hour_price(instance: str, region: str) -> float | None:
+    """Of an instance on demand; None where the table has none."""
+    found = load_prices().instance_hour(instance, region)
+    return None if found is None else float(found)
+
+
 def monthly(
     schedule: Sequence[Floor],
     times: Sequence[datetime],
@@ -48,8 +54,8 @@ def monthly(
     spans = [(b - a).total_seconds() for a, b in zip(starts, [*starts[1:], end], strict=True)]
     mean = sum(f.instances * s for f, s in zip(schedule, spans, strict=True)) / sum(spans)
     prices = load_prices()
-    hour = prices.instance_hour(instance, region)
-    month = None if hour is None else float(hour) * HOURS_A_MONTH
+    hour = hour_price(instance, region)
+    month = None if hour is None else hour * HOURS_A_MONTH
     return Cost(
         per_month=None if month is None else round(mean * month, 2),
         static_peak_per_month=None if month is None else round(int(required.max()) * month, 2),

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quartermaster.fleet.prices import HOURS_A_MONTH, load_prices
+from quartermaster.fleet.prices import HOURS_A_MONTH
 from quartermaster.planner.capacity import Rules, requirement
 from quartermaster.planner.hourly import instant
 from quartermaster.planner.paths import ahead, seed_of
+from quartermaster.planner.prices import hour_price
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
 
@@ -87,13 +88,13 @@ def advise(
     draw = seed_of(series.id, "purchase").integers(0, len(shapes), found.paths.shape)
     start = instant(series.last_us).date()
     held = np.array([_held(commitments, start + timedelta(weeks=w)) for w in range(weeks)])
-    hour = load_prices().instance_hour(instance, region)
+    hour = hour_price(instance, region)
     out = []
     for years, share in sorted(TERMS.items()):
         span = slice(0, years * 52)
         demand = found.paths[:, span, None] * shapes[draw[:, span]] * factor
         open_ = np.maximum(requirement(demand, rules) - held[span][None, :, None], 0).reshape(_PATHS, -1)
-        out.append(_term(years, share, open_, int(held[0]), None if hour is None else float(hour)))
+        out.append(_term(years, share, open_, int(held[0]), hour))
     return tuple(out)
 
 

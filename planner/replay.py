@@ -108,10 +108,12 @@ def replay(
     changes_per_day: int,
     forecasters: Sequence[Forecaster],
     fine: Series | None = None,
+    price: float | None = None,
 ) -> Replay | str:
     """Replay up to four weeks, or say why there is no replay.
 
-    ``series`` is by the hour or coarser; ``fine`` the same demand in finer steps, by which it is then judged.
+    ``series`` is by the hour or coarser; ``fine`` the same demand in finer steps, by which it is then judged;
+    ``price`` is that of an instance and hour.
     """
     day = series.seasons.day
     if day <= 1 or DAY_US % series.interval_us:
@@ -130,28 +132,25 @@ def replay(
     hours = series.last_us - series.interval_us * np.arange(days * day - 1, -1, -1)
     within = _within(fine, int(hours[0]))
     steps = _steps(series, fine, days * day)
-    return _judged(series, made, rules, quantile, lead_minutes, changes_per_day, within, steps)
+    trial = Trial(rules, lead_minutes, series.values, days * day, series.interval_us / 60e6, steps, price)
+    return _judged(series, made, trial, quantile, changes_per_day, within)
 
 
 def _judged(
     series: Series,
     made: Sequence[SeriesForecast],
-    rules: Rules,
+    trial: Trial,
     quantile: float,
-    lead_minutes: float,
     changes_per_day: int,
     within: NDArray[np.float64],
-    steps: NDArray[np.float64],
 ) -> Replay:
-    day, minutes = series.seasons.day, series.interval_us / 60e6
-    count = len(made) * day
-    trial = Trial(rules, lead_minutes, series.values, count, minutes, steps)
+    day, minutes, count = series.seasons.day, trial.minutes, trial.count
 
     def planned(level: float) -> NDArray[np.float64]:
-        return np.concatenate([_demand(m, level, within, minutes, lead_minutes)[:day] for m in made])
+        return np.concatenate([_demand(m, level, within, minutes, trial.lead_minutes)[:day] for m in made])
 
     def floors(demand: NDArray[np.float64], changes: int = changes_per_day) -> NDArray[np.int64]:
-        wanted = trial.clip(requirement(demand, rules))
+        wanted = trial.clip(requirement(demand, trial.rules))
         parts = [wanted[i : i + day].tolist() for i in range(0, count, day)]
         return np.concatenate([cheapest(part, [0] * day, changes) for part in parts])
 
@@ -169,6 +168,7 @@ def _judged(
     levels = sorted({*_LEVELS, quantile})
     kinds = [(level, 1.0, changes) for changes in sorted({changes_per_day, day}) for level in levels]
     kinds += [(quantile, f, changes_per_day) for f in FACTORS if 1 < f <= 1.5]
+    kinds += [(0.5, f, day) for f in FACTORS if 1 < f <= 1.5]
     each = np.stack([floors(planned(level) * f, changes) for level, f, changes in kinds], axis=1)
     grid = [(*kind, headroom) for kind in kinds for headroom in _HEADROOM]
     outcomes = trial.floors(np.repeat(each, len(_HEADROOM), axis=1), [headroom for *_, headroom in grid])

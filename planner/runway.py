@@ -13,6 +13,7 @@ from quartermaster.fleet.prices import HOURS_A_MONTH, load_prices
 from quartermaster.planner.capacity import Rules, carried, instances
 from quartermaster.planner.hourly import instant
 from quartermaster.planner.paths import Ahead, ahead
+from quartermaster.planner.prices import hour_price
 from quartermaster.planner.series import Series
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def runways(
     counts: dict[str, tuple[int, str]] = {}
     if rules.largest is not None:
         counts["size.max"] = rules.largest, f"size.max {rules.largest}"
-    prices = load_prices()
-    shape, hour = prices.shape(settings.instance), prices.instance_hour(settings.instance, settings.region)
+    shape, hour = load_prices().shape(settings.instance), hour_price(settings.instance, settings.region)
     if settings.vcpu_quota is not None and shape is not None:
         most = settings.vcpu_quota // shape.vcpu
         counts["vcpu_quota"] = most, f"{settings.vcpu_quota} vCPU, {most} of {settings.instance},"
@@ -67,7 +67,7 @@ def runways(
     if "size.max" not in counts:
         out.insert(0, Runway("size.max", None, None, None, "no size.max is known"))
     if settings.budget_per_month is not None and hour is not None:
-        out.append(_budget(found, series, rules, settings.budget_per_month, float(hour), mean_instances, factor))
+        out.append(_budget(found, series, rules, settings.budget_per_month, hour, mean_instances, factor))
     disk = by_name.get(series.id + ":disk")
     if disk is not None and disk.known:
         share = 100.0 if disk.unit.lower() in ("percent", "%") else 1.0

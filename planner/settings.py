@@ -17,6 +17,7 @@ __all__ = ["LEAD_MINUTES", "Settings", "of_fleet"]
 
 LEAD_MINUTES = 10.0
 """Launch to serving where nothing was measured: boot, first converge, and two health checks of 30 s, rounded up."""
+_ASSUMED = "assumed: nothing was measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Settings:
     quantile: float = 0.99
     horizon_days: int = 14
     lead_minutes: float = LEAD_MINUTES
-    lead_source: str = "assumed: nothing was measured"
+    lead_source: str = _ASSUMED
     changes_per_day: int = 6
     zones: int = 3
     smallest: int = 0
@@ -79,7 +80,7 @@ def of_fleet(fleet: Fleet, lead_measured: Mapping[str, float] | None = None) -> 
         metric = fleet.metrics.demand.get(name)
         series = metric.series if metric is not None and metric.series else name
         capacity = fleet.capacity_of(name)
-        lead, source = LEAD_MINUTES, Settings.lead_source
+        lead, source = LEAD_MINUTES, _ASSUMED
         if capacity.lead_minutes != "auto":
             lead, source = float(capacity.lead_minutes), "given"
         elif name in (lead_measured or {}):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quartermaster.fleet.prices import HOURS_A_MONTH
 from quartermaster.planner.capacity import Rules, requirement
 from quartermaster.planner.scalers import IN_SHARE, STEP_MINUTES, predicted, tracked
 
@@ -35,6 +36,8 @@ class Outcome:
     over_provisioning: float
     """Mean of instances serving over instances needed, less one."""
     instance_hours: float
+    cost_per_month: float | None
+    """At list price; None where that is not known."""
     changes_per_day: float
     """How often the number of serving instances changed."""
 
@@ -59,6 +62,8 @@ class Trial:
     """Length of an interval."""
     steps: NDArray[np.float64]
     """Demand of the trial in steps of ``STEP_MINUTES``."""
+    price: float | None = None
+    """Of an instance and hour."""
 
     def floors(self, floors: NDArray[np.int64], headroom: Sequence[float]) -> list[Outcome]:
         """By column: those floors, and above them target tracking that has so much headroom over the demand."""
@@ -113,5 +118,8 @@ class Trial:
             over = float((column[told] / needed[told]).mean() - 1) if told.any() else 0.0
             changes = float((np.diff(column) != 0).sum() / (len(column) * STEP_MINUTES / 1440))
             spent = float(column[told].sum() * STEP_MINUTES / 60)
-            out.append(Outcome(hours, hours / known, float(short.sum() / max(told.sum(), 1)), over, spent, changes))
+            mean = float(column[told].mean()) if told.any() else 0.0
+            cost = None if self.price is None else round(mean * self.price * HOURS_A_MONTH, 2)
+            time = float(short.sum() / max(told.sum(), 1))
+            out.append(Outcome(hours, hours / known, time, over, spent, cost, changes))
         return out
