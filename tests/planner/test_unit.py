@@ -9,12 +9,12 @@ import pytest
 from quartermaster.fleet.errors import InputError
 from quartermaster.planner.clean import clean
 from quartermaster.planner.samples import demand
-from quartermaster.planner.unit import given, learn, period_seconds
+from quartermaster.planner.unit import erlang_c, given, is_companion, knee, learn, period_seconds
 
 
-def history(per_unit: float = 25.0, idle: float = 0.1, noise: float = 0.01) -> pd.DataFrame:
+def history(per_unit: float = 25.0, idle: float = 0.1, noise: float = 0.01, seed: int = 4) -> pd.DataFrame:
     load = demand(days=14)
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(seed)
     count = 4 + (np.arange(len(load)) // 50) % 3
     busy = idle + load["value"] / count / per_unit * (0.6 - idle) + noise * rng.standard_normal(len(load))
     return pd.concat(
@@ -55,6 +55,46 @@ def test_what_cannot_be_learned_asks_for_the_number(frame: pd.DataFrame, why: st
     with pytest.raises(InputError, match=why) as caught:
         learn(by_name["web"], by_name, 0.6)
     assert "--unit-capacity" in caught.value.remedy
+
+
+def test_the_interval_of_many_histories_holds_the_truth() -> None:
+    held = 0
+    for seed in range(20):
+        by_name = {s.id: s for s in clean(history(noise=0.03, seed=seed)).series}
+        found = learn(by_name["web"], by_name, 0.6)
+        held += found.low <= 25 <= found.high
+    assert held >= 16
+
+
+def with_latency(most: float) -> pd.DataFrame:
+    frame = history()
+    load = frame[frame["series_id"] == "web"]
+    each = load["value"].to_numpy() / frame.loc[frame["series_id"] == "web:instances", "value"].to_numpy()
+    slow = load.assign(series_id="web:latency", value=20 / np.maximum(1 - each / most, 0.02), unit="milliseconds")
+    return pd.concat([frame, slow])
+
+
+def test_latency_that_rises_holds_it_before_the_knee() -> None:
+    by_name = {s.id: s for s in clean(with_latency(33.0)).series}
+    found = learn(by_name["web"], by_name, 0.6, vcpu=2)
+    # Two servers double their latency at sqrt(1/2) of what they can do at all.
+    assert found.value == pytest.approx(33 * 0.5**0.5, rel=0.02)
+    assert "latency doubles" in found.why and found.low <= found.value <= found.high
+    far = {s.id: s for s in clean(with_latency(400.0)).series}
+    assert learn(far["web"], far, 0.6, vcpu=2).value == pytest.approx(25, rel=0.05)
+
+
+def test_erlang_c_is_that_of_the_tables() -> None:
+    assert erlang_c(1, 0.7) == pytest.approx(0.7)
+    assert erlang_c(2, 0.75) == pytest.approx(2 * 0.75**2 / 1.75)
+    assert erlang_c(10, 0.8) == pytest.approx(0.409, abs=0.001)
+    assert knee(1) == pytest.approx(0.5) and knee(2) == pytest.approx(0.5**0.5)
+    assert knee(1) < knee(4) < knee(16) < 1
+
+
+def test_what_tells_of_a_demand_is_none_itself() -> None:
+    assert all(is_companion(f"web:{what}") for what in ("instances", "latency", "disk", "1min", "5min"))
+    assert not is_companion("web")
 
 
 @pytest.mark.parametrize("bad", [0, -3, float("nan"), float("inf")])
