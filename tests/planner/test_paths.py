@@ -32,7 +32,8 @@ def test_a_slope_that_noise_explains_fades() -> None:
     noise = np.random.default_rng(2).standard_normal(30)
     out = found(100 + 10 * noise)
     assert not out.proven
-    assert abs(np.median(out.paths[:, -1]) - 100) < 25
+    gone = abs(np.median(out.paths[:, -1]) - out.level)
+    assert gone < 0.8 * 52 * abs(out.slope)
 
 
 def test_two_years_show_the_season_of_the_year() -> None:

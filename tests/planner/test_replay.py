@@ -15,6 +15,7 @@ from quartermaster.planner.samples import demand
 from quartermaster.planner.seasons import HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.trial import Trial
+from quartermaster.planner.within_hour import by_hour
 
 RULES = Rules(10.0)
 PLAIN = candidates(("seasonal_naive_day", "day_median", "week_median"))
@@ -77,6 +78,18 @@ def test_finer_history_is_what_it_is_judged_by() -> None:
     # Peaks within the hours need more, and the plan has learned of them.
     assert finer.planner.instance_hours > plain.planner.instance_hours
     assert finer.floors_only.under_share < 0.2
+
+
+def test_the_peaks_of_the_replayed_days_are_not_known_before() -> None:
+    five = clean(demand("web:5min", days=40, interval_us=HOUR_US // 12)).series[0]
+    late = five.values.copy()
+    late[-17 * 288 :: 12] *= 3
+    series = by_hour(five, "web")[0]
+    usual, peaky = (
+        run(series, Series(five.id, "x/s", five.last_us, five.interval_us, values, 0.0))
+        for values in (five.values, late)
+    )
+    assert peaky.floors_only.instance_hours == usual.floors_only.instance_hours
 
 
 def test_a_trial_against_counting_by_hand() -> None:

@@ -28,6 +28,15 @@ def test_a_small_fleet_gains_nothing_from_large_instances() -> None:
     }
 
 
+def test_a_large_fleet_pays_by_the_vcpu_whatever_the_size() -> None:
+    found = chosen(types=("m6i.large", "m6i.4xlarge"), demand=1000 * DEMAND)
+    costs = [c.cost_per_month for c in found.candidates]
+    assert max(costs) < 1.01 * min(costs)
+    assert found.candidates[0].instances_most == pytest.approx(8 * found.candidates[1].instances_most, rel=0.02) or (
+        found.candidates[1].instances_most == pytest.approx(8 * found.candidates[0].instances_most, rel=0.02)
+    )
+
+
 def test_every_type_of_the_table_is_judged_or_refused_with_a_reason() -> None:
     found = chosen()
     names = [c.instance for c in found.candidates] + [r.instance for r in found.refused]
