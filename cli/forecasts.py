@@ -38,7 +38,7 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
 
     def decide() -> CapacityPlan:
         with working("forecasting demand from the metric store, and replaying the plan on the past"):
-            return plan(load(store), wanted, only=[wanted[series][0] for series in known], now=now)
+            return plan(load(store, finer=True), wanted, only=[wanted[series][0] for series in known], now=now)
 
     return cached(ops.workspace.folder("cache"), store, wanted, now, decide)
 

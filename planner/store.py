@@ -20,14 +20,19 @@ from quartermaster.planner.grid import MAX_STEPS, iso
 from quartermaster.planner.partitions import About, Shelf, locked, shelf, shelves
 from quartermaster.planner.readings import TIERS, Readings, Rollup, periods
 from quartermaster.planner.stored import StoredSeries, describe, gaps
+from quartermaster.planner.unit import is_companion
+from quartermaster.planner.within_hour import FINER
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = ["ImportReport", "SeriesImport", "StoredSeries", "import_file", "list_series", "load", "show", "tier"]
 
 _US = 1_000_000
 _GAPS_SHOWN = 20
+_FINER_DAYS = 28
+"""Each hour of the week four times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +118,23 @@ def list_series(store: Path) -> tuple[StoredSeries, ...]:
     return tuple(found for found in described if found is not None)
 
 
-def load(store: Path, series: str | None = None, *, tier: str = "") -> pd.DataFrame:
+def load(store: Path, series: str | None = None, *, tier: str = "", finer: bool = False) -> pd.DataFrame:
     """The long frame of all series, or of one. Raises InputError where there is none.
 
     ``tier`` names a roll-up: its means, without the bucket that is still running. By default readings as they came; of
     a series that came at several intervals, or in more rows than forecasters take, the finest roll-up that has all.
+    ``finer``: beside demand that is then by the hour or slower, its last weeks by the minute (``NAME:1min``) or five.
     """
     import pandas as pd
 
     frames = []
     for name, place in _wanted(store, series).items():
-        times, values = _rows(place, tier)
         about = place.about()
-        frames.append(
-            pd.DataFrame(
-                {
-                    "series_id": pd.Series([name] * len(times), dtype="str"),
-                    "timestamp": pd.DatetimeIndex(times.astype("datetime64[us]")).tz_localize("UTC"),
-                    "value": values,
-                    "unit": pd.Series([about.unit if about else UNKNOWN_UNIT] * len(times), dtype="str"),
-                }
-            )
-        )
+        unit = about.unit if about else UNKNOWN_UNIT
+        seconds = _seconds(tier) if tier else _uniform(place)
+        frames.append(_frame(name, unit, *_rows(place, seconds)))
+        if finer and seconds >= TIERS["1h"] and not is_companion(name):
+            frames += [_frame(f"{name}{ending}", unit, *rows) for ending, rows in _finest(place)]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -181,19 +181,41 @@ def _wanted(store: Path, series: str | None) -> dict[str, Shelf]:
     return wanted
 
 
-def _rows(place: Shelf, tier: str) -> tuple[np.ndarray, np.ndarray]:
-    """Instants and values."""
-    readings = place.readings()
-    seconds = _seconds(tier) if tier else _uniform(place, readings)
+def _frame(name: str, unit: str, times: NDArray[np.int64], values: NDArray[np.float64]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "series_id": pd.Series([name] * len(times), dtype="str"),
+            "timestamp": pd.DatetimeIndex(times.astype("datetime64[us]")).tz_localize("UTC"),
+            "value": values,
+            "unit": pd.Series([unit] * len(times), dtype="str"),
+        }
+    )
+
+
+def _rows(place: Shelf, seconds: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Instants and values of a roll-up; 0 seconds: as they came."""
     if not seconds:
+        readings = place.readings()
         return readings.times, readings.values
     found, whole = _whole(place, seconds)
     return found.times[whole], found.mean[whole]
 
 
-def _uniform(place: Shelf, readings: Readings) -> int:
+def _finest(place: Shelf) -> list[tuple[str, tuple[NDArray[np.int64], NDArray[np.float64]]]]:
+    """The last weeks at the finest resolution there is, if one is finer than an hour."""
+    for ending in FINER:
+        times, values = _rows(place, TIERS[ending[1:]])
+        if len(times):
+            late = times >= times[-1] - _FINER_DAYS * TIERS["1day"] * _US
+            return [(ending, (times[late], values[late]))]
+    return []
+
+
+def _uniform(place: Shelf) -> int:
     """Seconds of the roll-up in which a series is one; 0: its readings are."""
-    about = place.about()
+    about, readings = place.about(), place.readings()
     least = TIERS["5min"] if about and about.rolled else 0
     if len(readings) and (least or len(np.unique(readings.seconds)) > 1):
         least = max(least, int(periods(readings).max()))
@@ -203,7 +225,7 @@ def _uniform(place: Shelf, readings: Readings) -> int:
     return fits[0] if fits else TIERS["1day"]
 
 
-def _whole(place: Shelf, seconds: int) -> tuple[Rollup, np.ndarray]:
+def _whole(place: Shelf, seconds: int) -> tuple[Rollup, NDArray[np.bool_]]:
     """A roll-up and which of its buckets have ended by the last reading's end."""
     found, last = place.rollup(seconds), place.readings()
     if not len(last):

@@ -99,6 +99,8 @@ def test_history_outlives_the_source(tmp_path: Path) -> None:
     assert set(hours["timestamp"].diff().dropna().dt.total_seconds()) == {3600.0}, "one interval, and no gap"
     assert len(hours) == 2400
     assert hours["value"].iloc[:3].tolist() == [29.5, 89.5, 149.5]
+    beside = load(tmp_path, finer=True).groupby("series_id")["timestamp"]
+    assert beside.first().to_dict() == {"web": START, "web:1min": START + timedelta(days=85)}
 
 
 def test_a_gap_is_filled_when_asked_for(tmp_path: Path) -> None:

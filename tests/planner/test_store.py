@@ -165,6 +165,7 @@ def test_a_killed_import_leaves_what_can_be_read_and_done_again(tmp_path: Path) 
     code = "import sys, pathlib, quartermaster.planner.store as s; s.import_file(*map(pathlib.Path, sys.argv[1:]))"
     child = subprocess.Popen([sys.executable, "-c", code, file, store])
     while len(list(store.rglob("*.parquet"))) < 3:
+        assert child.poll() is None
         time.sleep(0.01)
     child.kill()
     child.wait()
