@@ -157,7 +157,7 @@ def _refusal(prices: Prices, instance: str, declared: str, region: str) -> str:
     if instance == declared:
         return ""
     if shape.architecture != own.architecture:
-        return f"{shape.architecture}, and the hosts' software is built for {own.architecture}"
+        return f"{shape.architecture}, and nothing says that the hosts' software is built for it"
     if instance.startswith(_BURSTABLE) and not declared.startswith(_BURSTABLE):
         return "burstable: above its baseline it is throttled or costs more"
     memory, needed = (s.memory_gib / Decimal(s.vcpu) for s in (shape, own))

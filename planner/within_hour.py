@@ -1,8 +1,9 @@
 """The headroom ``within_hour``: how far demand's finest peak stands above the mean of its hour.
 
 Plans go by the hour, and the mean of an hour hides its busiest minutes. Where history is finer (one or five minutes),
-the ratio of each hour's highest reading to its mean is known, and an upper quantile of it, by hour of the day, is the
-factor on the hourly demand. Its interval: order statistics (Conover, Practical Nonparametric Statistics, 3.2).
+the ratio of each hour's highest reading to its mean is known, and an upper quantile of it, by hour of the day, in the
+busier half of those hours, is the factor on the hourly demand. Its interval: order statistics (Conover, Practical
+Nonparametric Statistics, 3.2).
 """
 
 from __future__ import annotations
@@ -109,8 +110,13 @@ def learn(fine: Series) -> WithinHour | str:
     usable = known & (mean > _IDLE * np.median(mean[known])) & _complete(fine, blocks, count)
     if usable.sum() < _FEWEST_HOURS:
         return f"only {int(usable.sum())} hours of {fine.id} are complete and busy (needs {_FEWEST_HOURS})"
-    ratio = peak[usable] / mean[usable]
-    of_day = (hourly.last_us // HOUR_US - np.arange(len(mean) - 1, -1, -1))[usable] % 24
+    of_day = (hourly.last_us // HOUR_US - np.arange(len(mean) - 1, -1, -1)) % 24
+    own = [mean[usable & (of_day == hour)] for hour in range(24)]
+    usual = np.array([np.median(means) if len(means) else 0.0 for means in own])
+    # Plans provide for busy hours: the busier half tells what those are like. A quiet hour with one burst has a ratio
+    # that no busy one has.
+    usable &= mean >= usual[of_day] * (1 - 1e-9)
+    ratio, of_day = peak[usable] / mean[usable], of_day[usable]
     whole = _bounds(ratio)
     bounds = np.empty((24, 3))
     for hour in range(24):

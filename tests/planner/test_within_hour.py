@@ -56,6 +56,15 @@ def test_idle_and_broken_hours_say_nothing() -> None:
     assert isinstance(learn(series.before(4 * 288 + 1)), str)
 
 
+def test_a_burst_in_a_quiet_hour_is_none_of_a_busy_one() -> None:
+    series = fine(40, peak=1.2, noon=1.2)
+    values = series.values.reshape(-1, 12).copy()
+    values[::5] = [60.0] + [5.0] * 11
+    found = learn(Series(series.id, series.unit, series.last_us, FIVE, values.ravel(), 0.0))
+    assert isinstance(found, WithinHour)
+    assert found.factor.max() == pytest.approx(1.2, abs=0.01)
+
+
 def test_a_plan_names_it_and_carries_it() -> None:
     coarse = demand(days=40)
     shown = {s.id: s for s in clean(coarse).series}
