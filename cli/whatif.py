@@ -144,7 +144,7 @@ def _table(name: str, columns: Sequence[Column]) -> str:
         ["" if c.cost_per_month is None else f"{c.cost_per_month:,.0f}" for c in columns],
     )
     row("against the plan", ["" if not c.cost_delta else f"{c.cost_delta:+,.0f}" for c in columns])
-    row("size.max met by", [c.runway.p50 or "no date" for c in columns])
+    row("size.max met by", [c.runways[0].p50 or "no date" for c in columns])
     notes = {note for c in columns for note in c.notes}
     shown = table(["", *(f"#{c.scenario}" for c in columns)], rows, title=name)
     return shown + "".join(f"  {note}\n" for note in sorted(notes))

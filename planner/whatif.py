@@ -33,7 +33,6 @@ class Scenario:
     """Factors on the demand from a day on."""
     zones: int | None = None
     lost_zones: int | None = None
-    at_utilisation: float | None = None
     instance: str | None = None
     quantile: float | None = None
 
@@ -58,13 +57,15 @@ class Column:
     cost_delta: float | None
     """Against the plan as it stands."""
     currency: str
-    runway: Runway
+    runways: tuple[Runway, ...]
+    """To every limit, ``size.max`` first."""
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         return {
-            **{name: getattr(self, name) for name in self.__slots__ if name not in ("runway", "notes")},
-            "runway": self.runway.to_json(),
+            **{name: getattr(self, name) for name in self.__slots__ if name not in ("runways", "notes")},
+            "runway": self.runways[0].to_json(),
+            "runways": [r.to_json() for r in self.runways],
             "notes": list(self.notes),
         }
 
@@ -73,11 +74,7 @@ def together(scenarios: Sequence[Scenario]) -> Scenario:
     """All of them at once; of what only one can say, the last."""
     out = replace(scenarios[0], name="all together")
     for other in scenarios[1:]:
-        said = {
-            n: v
-            for n in ("zones", "lost_zones", "at_utilisation", "instance", "quantile")
-            if (v := getattr(other, n)) is not None
-        }
+        said = {n: v for n in ("zones", "lost_zones", "instance", "quantile") if (v := getattr(other, n)) is not None}
         out = replace(out, growth=out.growth * other.growth, launches=(*out.launches, *other.launches), **said)
     return out
 
@@ -107,7 +104,6 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
         instance=instance,
         zones=s.zones or own.zones,
         lost_zones=own.lost_zones if s.lost_zones is None else s.lost_zones,
-        at_utilisation=s.at_utilisation or own.at_utilisation,
         quantile=s.quantile or own.quantile,
     )
     rules = changed.rules(unit)
@@ -134,7 +130,7 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
         cost_per_month=cost.per_month,
         cost_delta=None if cost.per_month is None or before is None else round(cost.per_month - before, 2),
         currency=cost.currency,
-        runway=limits[0],
+        runways=limits,
         notes=(*notes, lowered) if lowered else tuple(notes),
     )
 

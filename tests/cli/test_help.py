@@ -69,6 +69,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "forecast backtest",
         "capacity plan",
         "capacity apply",
+        "capacity whatif",
         "drill schedule",
         "drill run",
         "drill recover",

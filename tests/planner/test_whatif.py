@@ -27,7 +27,7 @@ def test_the_first_column_is_the_plan(web: ClusterPlan) -> None:
     (base,) = columns(web)
     assert base.cost_per_month == web.cost.per_month and base.cost_delta == 0
     assert base.instances_most == max(r.instances for r in web.requirement)
-    assert base.runway == web.runway
+    assert base.runways == web.runways
 
 
 def test_each_assumption_moves_its_way(web: ClusterPlan) -> None:
