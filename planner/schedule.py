@@ -70,6 +70,9 @@ def cheapest(required: Sequence[int], days: Sequence[int], changes: int) -> list
         raise ValueError("a schedule needs one change to begin with")
     need = np.asarray(required, dtype=np.int64)
     count = len(need)
+    if changes >= count:
+        # Nothing is below the requirement itself, and there are changes enough to follow it.
+        return [int(n) for n in need]
     levels = np.unique(need)
     price = count + 1  # one instance interval outweighs any number of changes
     used = min(changes, count)

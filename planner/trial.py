@@ -67,9 +67,7 @@ class Trial:
 
     def floors(self, floors: NDArray[np.int64], headroom: Sequence[float]) -> list[Outcome]:
         """By column: those floors, and above them target tracking that has so much headroom over the demand."""
-        wanted = np.stack([self._asked(g) for g in headroom], axis=1)
-        kept = np.stack([self._asked(g / IN_SHARE) for g in headroom], axis=1)
-        return self._run(wanted, kept, self._spread(floors))
+        return self._run(*self._tracking(headroom), self._spread(floors))
 
     def static_peak(self, factors: Sequence[float], within: float) -> list[Outcome]:
         """A fixed number: what the highest interval of the four weeks before needed."""
@@ -90,12 +88,17 @@ class Trial:
         floors = self._spread(np.stack([self.clip(requirement(ahead * f, self.rules)) for f in factors], axis=1))
         lead = round(self.lead_minutes / STEP_MINUTES)
         early = np.concatenate([floors[lead:], np.repeat(floors[-1:], lead, axis=0)])
-        wanted = np.stack([self._asked(f) for f in factors], axis=1)
-        return self._run(wanted, np.stack([self._asked(f / IN_SHARE) for f in factors], axis=1), early)
+        return self._run(*self._tracking(factors), early)
 
     def clip(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Within the group's limits."""
         return np.clip(counts, max(self.rules.smallest, 1), self.rules.largest)
+
+    def _tracking(self, headroom: Sequence[float]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What tracking asks for and what it keeps, by column."""
+        each, column = np.unique(headroom, return_inverse=True)
+        wanted, kept = (np.stack([self._asked(g / share) for g in each], axis=1) for share in (1.0, IN_SHARE))
+        return wanted[:, column], kept[:, column]
 
     def _asked(self, factor: float) -> NDArray[np.int64]:
         """What tracking asks for at each step; where nothing was read the metric stands as it was."""
