@@ -26,12 +26,12 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
     """The capacity plan of clusters whose demand the store knows; None where it knows of none."""
     from quartermaster.planner.plan import plan
     from quartermaster.planner.settings import of_fleet
-    from quartermaster.planner.store import list_series, load
+    from quartermaster.planner.store import load, names
 
     store = ops.workspace.folder("metrics")
     lead = lead_measured(ops.journal.runs("drill", stack=ops.stack))
     wanted = {series: own for series, own in of_fleet(ops.fleet, lead).items() if not only or own[0] in only}
-    known = [item.series for item in list_series(store) if item.series in wanted]
+    known = [series for series in names(store) if series in wanted]
     if not known:
         return None
     now = ops.clock.now()

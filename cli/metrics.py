@@ -87,8 +87,8 @@ def show(series: Annotated[str, typer.Argument(help="As `ops metrics list` names
     shown = {name: value for name, value in found.items() if name not in apart and value != ""}
     shown.update({name: f"{value:.6g}" for name, value in found["value"].items() if value is not None})
     text = fields(shown)
-    tiers = [(t["name"], t["rows"], t["first"], t["last"], t["gaps"]) for t in found["tiers"]]
-    text += "\n" + table(["resolution", "#rows", "first", "last", "#gaps"], tiers)
+    tiers = [(t["name"], t["rows"], t["first"], t["last"], t["missing"]) for t in found["tiers"]]
+    text += "\n" + table(["resolution", "#rows", "first", "last", "#missing"], tiers)
     text += "".join(f"\nno reading from {gap['from']} to {gap['to']}" for gap in found["gaps"])
     text += "".join(f"\n{month}: only roll-ups are left: {why}" for month, why in found["rolled"].items())
     for finding in found["findings"]:

@@ -52,10 +52,11 @@ class Written:
 
 
 class Shelf:
-    """The files of one series."""
+    """The files of one series. What was read is kept: take a new one to see what others wrote since."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: dict[tuple[str, int], dict[str, np.ndarray]] = {}
 
     def about(self) -> About | None:
         """None: there is no such series."""
@@ -98,6 +99,17 @@ class Shelf:
                 parts.append(roll_up(self.readings(month), tier))
         return Rollup.joined([roll_up(Readings.none(), tier), *parts])
 
+    def extent(self, month: str, tier: int) -> tuple[int, int, int] | None:
+        """Number, first and last instant of a month's stored buckets, from the file's footer; None: none are stored."""
+        import pyarrow.parquet as pq
+
+        found = pq.read_metadata(self._path(month))
+        groups = [found.row_group(g) for g in range(found.num_row_groups)]
+        times = [(g.num_rows, g.column(1).statistics) for g in groups if g.column(0).statistics.min == tier]
+        if not times:
+            return None
+        return sum(n for n, _ in times), min(t.min_raw for _, t in times), max(t.max_raw for _, t in times)
+
     def add(self, readings: Readings) -> Written:
         """Merge readings in, month by month; a month in which nothing changes is not written."""
         about = self.about()
@@ -126,6 +138,8 @@ class Shelf:
     def _table(self, month: str, tier: int) -> dict[str, np.ndarray]:
         import pyarrow.parquet as pq
 
+        if (month, tier) in self._read:
+            return self._read[month, tier]
         if not self._path(month).exists():
             return {}
         with pq.ParquetFile(self._path(month)) as file:
@@ -136,7 +150,9 @@ class Shelf:
                 return {}
             table = file.read_row_groups(mine)
         columns = {name: table.column(name).to_numpy() for name in table.column_names if name != "timestamp"}
-        return {"timestamp": table.column("timestamp").cast("int64").to_numpy(), **columns}
+        found = {"timestamp": table.column("timestamp").cast("int64").to_numpy(), **columns}
+        self._read[month, tier] = found
+        return found
 
     def _write(self, month: str, readings: Readings, *, least: int = 0) -> None:
         """The month's file, with roll-ups that are coarser than its finest readings. ``least``: only such tiers."""
@@ -169,6 +185,7 @@ class Shelf:
                 arrays += [pa.array(c).cast(f.type) for c, f in zip(columns, list(schema)[1:], strict=True)]
                 out.write_table(pa.table(arrays, schema=schema))
         part.replace(path)
+        self._read.clear()
 
     def _path(self, month: str) -> Path:
         return self._folder / f"{month}.parquet"

@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ImportReport", "SeriesImport", "StoredSeries", "import_file", "list_series", "load", "show", "tier"]
+__all__ = [
+    "ImportReport",
+    "SeriesImport",
+    "StoredSeries",
+    "import_file",
+    "list_series",
+    "load",
+    "names",
+    "show",
+    "tier",
+]
 
 _US = 1_000_000
 _GAPS_SHOWN = 20
@@ -110,6 +120,11 @@ def import_file(path: Path, store: Path, *, rename: str = "", until: datetime | 
     with locked(store):
         done = tuple(_import(shelf(store, name), abouts[name], group) for name, group in groups.items())
     return ImportReport(path.name, done, note)
+
+
+def names(store: Path) -> tuple[str, ...]:
+    """The names of all series in the store, in order. Reads no readings."""
+    return tuple(name for name, place in shelves(store).items() if place.months())
 
 
 def list_series(store: Path) -> tuple[StoredSeries, ...]:

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quartermaster.planner.grid import iso
 from quartermaster.planner.partitions import Shelf
-from quartermaster.planner.readings import TIERS, Readings, periods
+from quartermaster.planner.readings import TIERS, Readings, periods, roll_up
 
 __all__ = ["StoredSeries", "Tier", "describe", "gaps"]
 
@@ -26,8 +25,8 @@ class Tier:
     rows: int
     first: str
     last: str
-    gaps: int
-    """Stretches within it without a reading."""
+    missing: int
+    """Buckets within it that have no reading; of readings as they came, the number of gaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,21 @@ class StoredSeries:
 
 
 def describe(place: Shelf) -> StoredSeries | None:
-    about, readings = place.about(), place.readings()
-    if about is None or not place.months():
+    about, months = place.about(), place.months()
+    if about is None or not months:
         return None
-    tiers = [Tier("as read", len(readings), *_span(readings.times), len(gaps(readings)))] if len(readings) else []
+    by_month = {month: place.readings(month) for month in months}
+    readings = Readings.joined(list(by_month.values()))
+    tiers = []
+    if len(readings):
+        first, last = iso(int(readings.times[0])), iso(int(readings.times[-1]))
+        tiers.append(Tier("as read", len(readings), first, last, len(gaps(readings))))
     for name, seconds in TIERS.items():
-        times = place.rollup(seconds).times
-        if len(times):
-            tiers.append(Tier(name, len(times), *_span(times), int((np.diff(times) > seconds * _US).sum())))
+        parts = [place.extent(month, seconds) or _extent(by_month[month], seconds) for month in months]
+        if known := [part for part in parts if part is not None]:
+            rows, start, end = sum(p[0] for p in known), known[0][1], known[-1][2]
+            missing = (end - start) // (seconds * _US) + 1 - rows
+            tiers.append(Tier(name, rows, iso(start), iso(end), missing))
     steps = np.diff(readings.times)
     return StoredSeries(
         about.series,
@@ -72,8 +78,10 @@ def describe(place: Shelf) -> StoredSeries | None:
     )
 
 
-def _span(times: NDArray[np.int64]) -> tuple[str, str]:
-    return iso(int(times[0])), iso(int(times[-1]))
+def _extent(readings: Readings, seconds: int) -> tuple[int, int, int] | None:
+    """Of buckets that are not stored, as the readings are no finer."""
+    times = roll_up(readings, seconds).times
+    return (len(times), int(times[0]), int(times[-1])) if len(times) else None
 
 
 def gaps(readings: Readings) -> list[tuple[int, int]]:

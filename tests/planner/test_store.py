@@ -115,7 +115,11 @@ def test_roll_ups_say_mean_highest_percentile_and_number(tmp_path: Path) -> None
 def test_a_roll_up_is_never_finer_than_what_was_read(file: Path, tmp_path: Path) -> None:
     import_file(file, tmp_path / "store")
     (found,) = list_series(tmp_path / "store")
-    assert [(t.name, t.rows) for t in found.tiers] == [("as read", 72), ("1h", 72), ("1day", 4)]
+    assert [(t.name, t.rows, t.first[:13], t.last[:13], t.missing) for t in found.tiers] == [
+        ("as read", 72, "2026-02-27T01", "2026-03-02T00", 0),
+        ("1h", 72, "2026-02-27T01", "2026-03-02T00", 0),
+        ("1day", 4, "2026-02-27T00", "2026-03-02T00", 0),
+    ]
 
 
 def test_when_only_roll_ups_are_left_late_rows_are_refused_and_all_else_stays(tmp_path: Path) -> None:
