@@ -186,9 +186,8 @@ def show(store: Path, series: str) -> dict[str, Any]:
 
 
 def _wanted(store: Path, series: str | None) -> dict[str, Shelf]:
-    known = shelves(store)
+    known = {name: place for name, place in shelves(store).items() if place.months()}
     wanted = {name: place for name, place in known.items() if series is None or name == series}
-    wanted = {name: place for name, place in wanted.items() if place.months()}
     if not wanted:
         there = ", ".join(list(known)[:20]) or "nothing yet"
         what = "the store holds no metrics" if series is None else f"the store holds no series {series!r}"
