@@ -84,7 +84,9 @@ class Trial:
 
     def predictive_scaling(self, factors: Sequence[float], within: NDArray[np.float64]) -> list[Outcome]:
         """The hourly forecast as a floor, launched ahead by the lead time, and target tracking beside it."""
-        ahead = predicted(self.history, len(self.history) - self.count) * within
+        hours = max(1, round(self.minutes / 60))
+        forecast = predicted(np.repeat(self.history, hours), (len(self.history) - self.count) * hours)
+        ahead = forecast.reshape(-1, hours).max(axis=1) * within
         floors = self._spread(np.stack([self.clip(requirement(ahead * f, self.rules)) for f in factors], axis=1))
         lead = round(self.lead_minutes / STEP_MINUTES)
         early = np.concatenate([floors[lead:], np.repeat(floors[-1:], lead, axis=0)])

@@ -80,6 +80,14 @@ def test_finer_history_is_what_it_is_judged_by() -> None:
     assert finer.floors_only.under_share < 0.2
 
 
+@pytest.mark.parametrize("hours", [2, 6])
+def test_coarse_demand_is_replayed_in_its_own_intervals(hours: int) -> None:
+    found = run(clean(demand(days=60, interval_us=hours * HOUR_US, noise=0.0)).series[0])
+    assert found.hours == 28 * 24
+    # Nothing surprises on a clean series: what AWS forecasts from two weeks of it holds as well.
+    assert found.predictive_scaling.under_share < 0.05 > found.planner.under_share
+
+
 def test_the_peaks_of_the_replayed_days_are_not_known_before() -> None:
     five = clean(demand("web:5min", days=40, interval_us=HOUR_US // 12)).series[0]
     late = five.values.copy()
