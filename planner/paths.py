@@ -115,12 +115,14 @@ def _drawn(rest: NDArray[np.float64], shape: tuple[int, int], random: np.random.
 
 def _walk(rest: NDArray[np.float64]) -> float:
     """How far the level moves in a block, beyond what medians of that noise would do anyhow."""
+    size = float(np.abs(rest).max())
+    rest = rest / size if size > 0 else rest
     blocks = [np.median(rest[i : i + _BLOCK]) for i in range(len(rest) % _BLOCK, len(rest), _BLOCK)]
     if len(blocks) < 4:
         return 0.0
     noise = 1.4826 * float(np.median(np.abs(np.diff(rest)))) / np.sqrt(2)
     # A median of n draws has pi/2 times the variance of their mean; the difference of two, twice that.
-    return float(np.sqrt(max(0.0, np.var(np.diff(blocks)) - np.pi * noise**2 / _BLOCK)))
+    return size * float(np.sqrt(max(0.0, np.var(np.diff(blocks)) - np.pi * noise**2 / _BLOCK)))
 
 
 def _season(peaks: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ hours that need it: it pays where the chance of being needed, over all hours of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -99,23 +100,21 @@ def advise(
 
 
 def _term(years: int, share: float, needed: NDArray[np.int64], held: int, hour: float | None) -> Purchase:
-    """By the share of hours that need each further instance."""
-    counts = np.bincount(needed.ravel())
-    used = counts[::-1].cumsum()[::-1] / needed.size
-    best = int(np.flatnonzero(used >= share).max(initial=0))
+    """The best number to commit to."""
+    # The most that at least so many of the hours need: with most first, the one at that place.
+    place = needed.size - math.ceil(share * needed.size)
+    best = int(np.partition(needed.ravel(), place)[place])
+    used = float((needed >= max(best, 1)).mean())
     if not best:
-        first = float(used[1]) if len(used) > 1 else 0.0
-        reason = f"the first further instance is needed in {first:.0%} of hours; it pays from {share:.0%} on"
+        reason = f"the first further instance is needed in {used:.0%} of hours; it pays from {share:.0%} on"
         return Purchase(years, 0, held, share, None, 0.0 if hour is not None else None, None, None, reason)
-    reason = f"the last of them is needed in {used[best]:.0%} of hours, it pays from {share:.0%} on"
+    reason = f"the last of them is needed in {used:.0%} of hours, it pays from {share:.0%} on"
     if hour is None:
-        return Purchase(years, best, held, share, float(used[best]), None, None, None, reason)
+        return Purchase(years, best, held, share, used, None, None, None, reason)
     saved = (np.minimum(needed, best).mean(axis=1) - best * share) * hour * HOURS_A_MONTH * 12
     low, high = np.quantile(saved, [0.1, 0.9])
     mean = round(float(saved.mean()), 2)
-    return Purchase(
-        years, best, held, share, float(used[best]), mean, round(float(low), 2), round(float(high), 2), reason
-    )
+    return Purchase(years, best, held, share, used, mean, round(float(low), 2), round(float(high), 2), reason)
 
 
 def _shapes(series: Series) -> NDArray[np.float64]:

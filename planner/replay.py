@@ -118,6 +118,8 @@ def replay(
     day = series.seasons.day
     if day <= 1 or DAY_US % series.interval_us:
         return "the interval does not divide a day"
+    if series.interval_us < STEP_MINUTES * 60_000_000:
+        return "too few of its minutes have readings to go by the hour"
     known = np.flatnonzero(np.isfinite(series.values))
     series = series.before(len(series.values) - 1 - int(known[-1]))
     total = (len(series.values) - int(known[0])) // day

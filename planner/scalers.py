@@ -32,6 +32,7 @@ _METRIC_MINUTES = 4
 _IN_MINUTES = 15
 _HISTORY_DAYS = 14
 _REFRESH_HOURS = 6
+_MOST_GROWN = 100.0
 
 
 def tracked(
@@ -72,7 +73,7 @@ def _ahead(past: NDArray[np.float64]) -> NDArray[np.float64]:
         for shift in range(period, len(past) - 23, period):
             then = past[len(past) - shift : len(past) - shift + _REFRESH_HOURS]
             before = _mean(past[len(past) - shift - 24 : len(past) - shift])
-            views.append(then * level / before if before > 0 and level > 0 else then)
+            views.append(then * min(level / before, _MOST_GROWN) if before > 0 and level > 0 else then)
         if views and np.isfinite(views).any(axis=0).all():
             return np.asarray(np.nanmean(np.stack(views), axis=0))
     return np.full(_REFRESH_HOURS, level if np.isfinite(level) else 0.0)
