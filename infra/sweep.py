@@ -199,8 +199,13 @@ def _of_any_region(arn: str) -> str:
 
 
 def _lives(cloud: Cloud, arn: str) -> bool:
-    """What is deleted keeps its tags for a while: a key and a secret for weeks, a NAT gateway for an hour."""
+    """What is deleted keeps its tags for a while: a key and a secret for weeks, a NAT gateway for an hour.
+
+    RDS's own snapshots bear the tags of their database, and nobody declares them.
+    """
     _, _, service, region, _, name = arn.split(":", 5)
+    if service == "rds" and name.startswith("snapshot:"):
+        return False
     kind, _, id_ = name.partition("/")
     if service == "kms":
         return bool(cloud.client("kms", region=region).describe_key(KeyId=id_)["KeyMetadata"]["Enabled"])

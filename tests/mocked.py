@@ -67,7 +67,7 @@ class _Monitor(mocks.MockMonitor):
                 answer.object[name] = f"{made[name]}-{request.name}"
             if request.type == "aws:lb/loadBalancer:LoadBalancer":  # whose kind its ARN tells
                 kind = "net" if request.object["loadBalancerType"] == "network" else "app"
-                answer.object["arn"] = answer.object["arn"].replace(":arn", f":loadbalancer/{kind}")
+                answer.object["arn"] = answer.object["arn"].replace(":arn", f":loadbalancer/{kind}/")
         inputs = rpc.deserialize_properties(request.object)
         self.seen.append(
             Declared(urn, request.type, request.name, request.parent, request.custom, inputs, bool(request.protect))

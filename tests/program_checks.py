@@ -20,6 +20,7 @@ __all__ = ["faults"]
 _GLOBAL = ("iam", "s3", "route53", "cloudfront")
 """Services whose names all regions share."""
 _WITHIN = {
+    "aws:autoscaling/schedule:Schedule": ("autoscalingGroupName",),
     "aws:iam/rolePolicy:RolePolicy": ("role",),
     "aws:route53/record:Record": ("zoneId", "type", "setIdentifier"),
 }

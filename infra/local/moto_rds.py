@@ -179,7 +179,7 @@ def _place(world: World, database: Any) -> Any:
 
 
 def _parameters(backend: Any, database: Any) -> dict[str, str]:
-    group = backend.db_parameter_groups.get(database.db_parameter_group_name)
+    group = backend.db_parameter_groups.get(database.db_parameter_group_name or "")
     if group is None:
         return {}
     return {name: str(row["ParameterValue"]) for name, row in group.parameters.items() if "ParameterValue" in row}

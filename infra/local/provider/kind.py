@@ -16,7 +16,7 @@ State = dict[str, Any]
 """Outputs under their Pulumi names, as read from the API."""
 
 _GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|^404$|^ParameterNotFound$|DBInstanceNotFoundFault")
-_GONE_TEXT = re.compile(r"not found|does not exist|cannot be found", re.IGNORECASE)
+_GONE_TEXT = re.compile(r"not found|does not exist|cannot be found|no policy found", re.IGNORECASE)
 
 
 def is_gone(exc: Exception) -> bool:
