@@ -63,7 +63,8 @@ def _named_twice(made: Sequence[Declared]) -> list[str]:
     named = Counter(
         (one.type, _region(one), name, *(one.inputs.get(key) for key in _WITHIN.get(one.type, ())))
         for one in made
-        if one.type in TABLE and (name := one.inputs.get(TABLE[one.type].name))
+        # A name that another resource gives is the mock's, and the same for all.
+        if one.type in TABLE and (name := one.inputs.get(TABLE[one.type].name)) and not str(name).startswith("arn:")
     )
     return [f"{count} of {key}" for key, count in named.items() if count > 1]
 

@@ -50,9 +50,10 @@ _OTHERS = {
     "parameter group": ("rds", "describe_db_parameter_groups", "DBParameterGroups"),
     "template stack": ("cloudformation", "describe_stacks", "Stacks"),
 }
-GLOBAL = frozenset({"role", "instance profile", "bucket", "hosted zone", "health check"})
+GLOBAL = frozenset({"role", "instance profile", "bucket", "hosted zone", "health check", "trail"})
 """Kinds that every region lists alike."""
 CENSUS = {
+    "aws:cloudtrail/trail:Trail": "trail",
     "aws:acm/certificate:Certificate": "certificate",
     "aws:autoscaling/group:Group": "group",
     "aws:backup/plan:Plan": "backup plan",

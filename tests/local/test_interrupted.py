@@ -92,9 +92,7 @@ def test_what_was_made_without_the_state_knowing_is_taken_over(tmp_path: Path) -
         assert len(told) >= 3, told
         assert census(made.cloud) == before
         assert _unchanged(made)
-        _strike(
-            made, ("Plan::plan", "Selection::tagged", "FlowLog::flow-log", "instanceProfile:InstanceProfile::web")
-        )
+        _strike(made, ("Plan::plan", "Selection::tagged", "FlowLog::flow-log", "instanceProfile:InstanceProfile::web"))
         events = run(made.deployment(), "up")  # type: ignore[assignment]
         assert sum("is there already" in line for line in notes(events)) == 4
         assert census(made.cloud) == before

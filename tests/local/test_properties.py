@@ -1,19 +1,18 @@
 """What holds for every valid fleet: of its program under mocks, and of its stack through engine and local cloud.
 
-A failure names its seed; OPS_SEED=NUMBER runs it again.
+The same fleets each time, so that a change is to blame for a failure; OPS_SEED=NUMBER tries others.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from census import CENSUS, census
+from census import CENSUS, GLOBAL, census
 from fleets import fleets, small_fleets, text_of
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -29,7 +28,7 @@ from quartermaster.infra.state import custom
 # The program needs no engine, but 50 fleets of it take as long as one.
 pytestmark = pytest.mark.engine
 
-SEED = int(os.environ.get("OPS_SEED") or random.SystemRandom().randrange(2**32))
+SEED = int(os.environ.get("OPS_SEED") or 20261121)
 
 
 def tried(check: Callable[..., None], count: int, *strategies: SearchStrategy[Any]) -> None:
@@ -88,9 +87,13 @@ def _comes_stays_and_goes(made: Stand) -> None:
     first = made.deployment()
     run(first, "destroy")
     assert sorted(first.result.kept) == sorted(one["urn"] for one in _state(made))
-    assert _account(made) - before == Counter(
-        (_region(made, one), CENSUS[one["type"]]) for one in _state(made) if one["type"] in CENSUS
-    )
+    left = _account(made) - before
+    named = Counter(_place(_region(made, one), CENSUS[one["type"]]) for one in _state(made) if one["type"] in CENSUS)
+    if any(one["type"] == "aws:ec2/vpc:Vpc" for one in _state(made)):
+        # A network that stays keeps what AWS made with it: its main route table and its own group.
+        for kind in ("route table", "security group", "security group rule"):
+            del left[made.fleet.region, kind], named[made.fleet.region, kind]
+    assert left == named
     last = made.deployment()
     list(last.destroy(include_protected=True))
     assert last.result.kept == ()
@@ -100,7 +103,14 @@ def _comes_stays_and_goes(made: Stand) -> None:
 def _account(made: Stand) -> Counter[tuple[str, str]]:
     """How many there are of each kind in each region that the fleet uses."""
     regions = {made.fleet.region, made.fleet.recovery_region or made.fleet.region}
-    return Counter({(region, kind): count for region in regions for kind, count in census(made.cloud, region).items()})
+    return Counter(
+        {_place(region, kind): count for region in regions for kind, count in census(made.cloud, region).items()}
+    )
+
+
+def _place(region: str, kind: str) -> tuple[str, str]:
+    """Where it counts: what every region lists alike counts once."""
+    return ("" if kind in GLOBAL else region, kind)
 
 
 def _state(made: Stand) -> tuple[Mapping[str, Any], ...]:
