@@ -119,13 +119,9 @@ def resources(program: Callable[[], None], project: str, stack: str) -> list[Dec
             )
         )
         settings.set_root_resource(None)
-        loop = asyncio.new_event_loop()
-        loop.set_default_executor(ThreadPoolExecutor(4))
-        try:
-            loop.run_until_complete(run_in_stack(program))
-        finally:
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
+        with asyncio.Runner() as runner:  # a program that fails leaves nothing behind in its loop
+            runner.get_loop().set_default_executor(ThreadPoolExecutor(4))
+            runner.run(run_in_stack(program))
 
     contextvars.copy_context().run(run)
     return monitor.seen
