@@ -52,6 +52,10 @@ class Choice:
     origins: int
     """Past origins it was judged at."""
     scores: tuple[Score, ...]
+    confidence: str = "normal"
+    """``normal``, or ``low`` where demand changed so lately that little is known of how it goes on."""
+    confidence_reason: str = ""
+    """Why it is low."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
