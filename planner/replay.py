@@ -35,7 +35,8 @@ _BEFORE = 21
 FACTORS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 """On the demand provisioned for: the trade-off curves."""
 _LEVELS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
-_HEADROOM = (1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.35, 1.5)
+_HEADROOM = (0.0, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.35, 1.5)
+"""0: floors alone."""
 _MOST_UNDER = 0.01
 
 

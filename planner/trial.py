@@ -34,7 +34,7 @@ class Outcome:
     under_time: float
     """Share of time, rather than of hours, in which they were short."""
     over_provisioning: float
-    """Mean of instances serving over instances needed, less one."""
+    """Instance hours above what was needed, over those needed. What was short elsewhere is not set against it."""
     instance_hours: float
     cost_per_month: float | None
     """At list price; None where that is not known."""
@@ -120,7 +120,7 @@ class Trial:
         for column in serving.T:
             short = told & (column < needed)
             hours = int(short.reshape(-1, each).any(axis=1).sum())
-            over = float((column[told] / needed[told]).mean() - 1) if told.any() else 0.0
+            over = float(np.maximum(column - needed, 0)[told].sum() / needed[told].sum()) if told.any() else 0.0
             changes = float((np.diff(column) != 0).sum() / (len(column) * STEP_MINUTES / 1440))
             spent = float(column[told].sum() * STEP_MINUTES / 60)
             mean = float(column[told].mean()) if told.any() else 0.0

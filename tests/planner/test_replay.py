@@ -107,8 +107,10 @@ def test_a_trial_against_counting_by_hand() -> None:
     trial = Trial(rules, 10, history, 4, 60, np.repeat(came, 12))
     (static,) = trial.static_peak([1.0], 1.0)
     assert (static.under_hours, static.under_share, static.under_time) == (2, 0.5, 0.5)
-    assert static.over_provisioning == pytest.approx((1 + 0.5 + 0.5 + 1) / 4 - 1)
-    (floors,) = trial.floors(np.array([[1], [2], [2], [1]]), [0.0])
+    # What lacks in two hours is no discount on the others.
+    assert static.over_provisioning == 0
+    floors, ample = trial.floors(np.array([[1, 2], [2, 2], [2, 2], [1, 2]]), [0.0, 0.0])
+    assert ample.over_provisioning == pytest.approx((1 + 1) / 6)
     # Ordered on the hour, they serve ten minutes later.
     assert floors.under_time == pytest.approx(2 / 48)
     assert (floors.instance_hours, floors.changes_per_day) == (pytest.approx(6 - 2 / 12), 12)
