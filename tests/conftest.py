@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from quartermaster.infra.local import postgres
 from quartermaster.infra.setup import basetree, engine
 
 # Helpers beside the tests are imported by their plain names.
@@ -34,6 +35,10 @@ def _lacks(asked: str) -> dict[str, str]:
         lacks["browser"] = "Chromium"
     if not shutil.which("prometheus"):
         lacks["prometheus"] = "a Prometheus server"
+    if not shutil.which("haproxy"):
+        lacks["haproxy"] = "HAProxy"
+    if postgres.binaries() is None:
+        lacks["postgres"] = "PostgreSQL"
     return lacks
 
 

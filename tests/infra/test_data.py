@@ -61,7 +61,7 @@ def test_tls_is_forced_whatever_the_fleet_says() -> None:
     assert said["work_mem"]["apply_method"] == "immediate"
 
 
-@pytest.mark.skipif(binaries() is None, reason="no PostgreSQL here to ask")
+@pytest.mark.postgres
 def test_what_waits_for_a_restart_is_what_postgresql_says() -> None:
     folder = binaries()
     assert folder is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +101,7 @@ SPECS = {
 }
 
 
-@pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+@pytest.mark.haproxy
 @pytest.mark.parametrize("spec", SPECS.values(), ids=list(SPECS))
 def test_haproxy_takes_it_without_a_warning(spec: BalancerSpec, tmp_path: Path) -> None:
     certificate, key = Authority.new().issue(("www.shop.example",))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import socket
 import ssl
 import threading
@@ -21,10 +20,10 @@ from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.balancer import BalancerSpec, Check, Front, Pool, Server, Tls
 from quartermaster.infra.local.haproxy import Haproxy
 
-pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+pytestmark = pytest.mark.haproxy
 
 NAME = "www.shop.example"
-CHECK = Check("HTTP", "/healthz", 0, 0.2, 0.2, 2, 2, "200")
+CHECK = Check("HTTP", "/healthz", 0, 0.05, 0.2, 2, 2, "200")
 BLUE = Pool("arn:blue", "blue", "http", "round_robin", CHECK)
 GREEN = replace(BLUE, arn="arn:green", name="green")
 
@@ -60,7 +59,7 @@ def hosts() -> Iterator[dict[str, Server]]:
     for name in ("b1", "b2", "g1"):
         server = _Quiet(("127.0.0.1", 0), _Host)
         server.name = name  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         running.append(server)
         found[name] = Server(name, "127.0.0.1", server.server_port)
     yield found
@@ -99,7 +98,7 @@ def settle(running: Haproxy, made: BalancerSpec, wanted: Mapping[str, Mapping[st
         ):
             return
         assert time.monotonic() < until, found
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def ask(connection: http.client.HTTPConnection, cookie: str = "") -> tuple[str, list[str]]:
@@ -174,7 +173,6 @@ def test_a_new_host_starts_slowly_beside_others(hosts: Mapping[str, Server], tmp
     front = Front(free_port(), "http", (("blue", 1),))
     made, both = spec(front, pools=(slow,)), {"blue": split(hosts)["blue"]}
     with serving(tmp_path, made, {"blue": {"b1": both["blue"]["b1"]}}) as running:
-        time.sleep(0.5)
         settle(running, made, both)
         found = drawn(front.port, 60)
         assert found["b1"] > 3 * found["b2"]
