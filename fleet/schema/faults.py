@@ -101,6 +101,8 @@ def _words(error: ErrorDetails, path: Path, about_key: bool, model: type[BaseMod
     if kind in bounds:
         limit = next(iter(context.values()))
         return f"{value} is out of range", f"{bounds[kind]} {limit:g}" + _other_bound(error, model)
+    if kind == "string_too_short":
+        return f"{name} is empty", "a few words"
     if kind == "too_short":
         return f"{name} is empty", "write at least one, or leave the key out"
     return f"{_shown(value)}: {error['msg']}", "see `ops init` for an example"

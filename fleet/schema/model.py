@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.holidays import country_of
 from quartermaster.fleet.regions import zone_names
 from quartermaster.fleet.schema.base import FleetName, Model, Name, Network4, SecretText, StackName, TimeZone
 from quartermaster.fleet.schema.data import Bucket, Database
-from quartermaster.fleet.schema.planning import Capacity, Freeze, Metrics, Patching
+from quartermaster.fleet.schema.planning import Capacity, Event, Freeze, HolidayCode, Metrics, Patching
 from quartermaster.fleet.schema.safety import (
     GENTLE,
     Adopted,
@@ -119,6 +120,10 @@ class Fleet(Model):
     account_baseline: Literal["none", "create"] = "none"
     """create: services that an account has once, such as CloudTrail, are this fleet's to make."""
     freezes: tuple[Freeze, ...] = ()
+    holidays: HolidayCode = "auto"
+    """Days on which demand is another: of a country (IE) or a part of it (US-CA); none; auto: by timezone."""
+    events: tuple[Event, ...] = ()
+    """Planned: sales, launches, matches."""
     ansible: Ansible = Ansible()
     notify: tuple[Notify, ...] = ()
 
@@ -140,6 +145,13 @@ class Fleet(Model):
     def tz(self) -> ZoneInfo:
         """The fleet's time zone."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def holiday_code(self) -> str:
+        """The calendar of holidays that holds, as a code; empty where none does."""
+        if self.holidays == "auto":
+            return country_of(self.timezone)
+        return "" if self.holidays == "none" else self.holidays
 
     def zone_names(self, *, recovery: bool = False) -> tuple[str, ...]:
         """The zones used, e.g. ``("eu-west-1a", …)``; of the recovery region on request (KeyError without one)."""

@@ -6,11 +6,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from quartermaster.fleet import holidays
 from quartermaster.fleet.schema.base import Day, Model, Name, SecretText, ShareText, WindowText, fault
 from quartermaster.fleet.schema.base import Share as _Share
 from quartermaster.fleet.windows import Window
 
-__all__ = ["Capacity", "Committed", "DemandMetric", "Freeze", "Gate", "MetricSource", "Metrics", "Patching", "Survive"]
+__all__ = [
+    "Capacity",
+    "Committed",
+    "DemandMetric",
+    "Event",
+    "Freeze",
+    "Gate",
+    "HolidayCode",
+    "MetricSource",
+    "Metrics",
+    "Patching",
+    "Survive",
+]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -149,3 +162,37 @@ class Freeze(Model):
     from_: Annotated[Day, Field(alias="from")]
     to: Day
     why: str = ""
+
+
+def _holidays(value: Any) -> str:
+    if value in ("auto", "none"):
+        return str(value)
+    remedy = "IE, US-CA, …; none; or auto: those of the country that timezone is named for"
+    if not isinstance(value, str):
+        raise fault(f"{value!r} is no code of a country", remedy)
+    try:
+        return holidays.checked(value)
+    except ValueError as exc:
+        problem, _, known = str(exc).partition("; ")
+        raise fault(problem, known or remedy) from exc
+
+
+HolidayCode = Annotated[
+    str,
+    PlainValidator(_holidays),
+    WithJsonSchema({"type": "string", "pattern": r"^(auto|none|[A-Z]{2}(-[A-Z0-9]+)?)$"}),
+]
+
+
+class Event(Model):
+    """Whole days on which demand is another, both included."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Days of one name teach the effect of those to come."""
+    from_: Annotated[Day, Field(alias="from")]
+    to: Day | None = None
+    """Default: that one day."""
+    of: str = ""
+    """The cluster whose demand it is; default: every cluster's."""
+    factor: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """On demand; default: learned from past days of the same name."""

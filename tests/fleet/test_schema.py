@@ -203,3 +203,29 @@ def test_literal_secret_does_not_show() -> None:
     assert "token" not in f"{secret} {secret!r}"
     assert secret.reveal() == "https://token@host"
     assert "token" not in fleet_of("fleet: shop\nnotify: [{url: 'https://token@host'}]\n").model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("timezone: Europe/Dublin\n", "IE"),
+        ("timezone: America/New_York\n", "US"),
+        ("", ""),
+        ("timezone: Etc/GMT+5\n", ""),
+        ("timezone: Europe/Dublin\nholidays: none\n", ""),
+        ("timezone: Europe/Dublin\nholidays: US-CA\n", "US-CA"),
+        ("holidays: NO\n", "NO"),
+    ],
+)
+def test_holidays_are_those_of_the_time_zones_country_unless_said(text: str, code: str) -> None:
+    assert fleet_of("fleet: shop\n" + text).holiday_code == code
+
+
+def test_events_have_days_and_may_have_a_factor() -> None:
+    (sale, match) = fleet_of(
+        "fleet: shop\nclusters: {web: {}}\nevents:\n"
+        "  - {name: black friday, from: 2026-11-27, to: 2026-11-30, of: web, factor: 2.5}\n"
+        "  - {name: match, from: 2026-12-04}\n"
+    ).events
+    assert (sale.from_, sale.to, sale.of, sale.factor) == (date(2026, 11, 27), date(2026, 11, 30), "web", 2.5)
+    assert (match.to, match.of, match.factor) == (None, "", None)

@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     planning.patching_fits_its_subject,
     planning.patch_windows_are_long_enough,
     planning.freezes_run_forwards,
+    planning.events_run_forwards,
     safety.backups_are_kept_as_locked,
     safety.copies_have_a_region,
     safety.compliance_needs_protection,

@@ -18,13 +18,16 @@ _RDS_WINDOW = timedelta(minutes=30)
 
 
 def names_are_known(fleet: Fleet) -> Iterator[Fault]:
-    """capacity and demand name clusters; patching names clusters or databases."""
+    """capacity, demand and events name clusters; patching names clusters or databases."""
     for name in fleet.capacity:
         if name not in fleet.clusters:
             yield unknown(f"capacity.{name}", "cluster", name, fleet.clusters)
     for name in fleet.metrics.demand:
         if name not in fleet.clusters:
             yield unknown(f"metrics.demand.{name}", "cluster", name, fleet.clusters)
+    for index, event in enumerate(fleet.events):
+        if event.of and event.of not in fleet.clusters:
+            yield unknown(f"events[{index}].of", "cluster", event.of, fleet.clusters)
     for name in fleet.patching:
         if name not in fleet.clusters and name not in fleet.databases:
             yield unknown(f"patching.{name}", "cluster or database", name, (*fleet.clusters, *fleet.databases))
@@ -126,6 +129,20 @@ def freezes_run_forwards(fleet: Fleet) -> Iterator[Fault]:
                 f"the freeze ends on {freeze.to}, before it starts on {freeze.from_}",
                 f"to: {freeze.from_} or later",
             )
+
+
+def events_run_forwards(fleet: Fleet) -> Iterator[Fault]:
+    """An event does not end before it starts, nor does its like start before it has ended."""
+    for index, event in enumerate(fleet.events):
+        last = event.to or event.from_
+        if event.from_ > last:
+            problem = f"{event.name} ends on {last}, before it starts on {event.from_}"
+            yield Fault(f"events[{index}].to", problem, f"to: {event.from_} or later")
+        for other in fleet.events[:index]:
+            alike = event.name == other.name and (event.of == other.of or not (event.of and other.of))
+            if alike and event.from_ <= (other.to or other.from_) and other.from_ <= last:
+                problem = f"{event.name} is on already then, from {other.from_}"
+                yield Fault(f"events[{index}].from", problem, "days that do not overlap, or another name")
 
 
 def _least(fleet: Fleet, name: str, patching: Patching) -> timedelta:
