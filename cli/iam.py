@@ -18,6 +18,7 @@ group = Group("iam", "Rights on AWS for the people and jobs that run ops.")
 class Job(StrEnum):
     """What ops is run for."""
 
+    BOOTSTRAP = "bootstrap"
     PROVISION = "provision"
     PATCH = "patch"
     DRILL = "drill"

@@ -15,11 +15,12 @@ from quartermaster.infra.policies import allow, document
 
 __all__ = ["DOCUMENT_CHARACTERS", "JOBS", "Job", "characters", "documents", "job_actions", "policies"]
 
-Job = Literal["provision", "patch", "drill", "readonly"]
+Job = Literal["bootstrap", "provision", "patch", "drill", "readonly"]
 JOBS: tuple[Job, ...] = get_args(Job)
 
 DOCUMENT_CHARACTERS = 6_144
 """Of a managed policy; white space is not counted: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+_ROLES = "arn:aws:iam::{account}:role/{name}"
 _EC2_ALL = "arn:aws:ec2:{region}:{account}:*/*"
 _LAUNCHED = ("instance", "launch-template", "network-interface", "security-group", "subnet", "volume", "key-pair")
 
@@ -29,9 +30,11 @@ Statement = dict[str, Any]
 def policies(job: Job, scope: Scope, types: Iterable[str], state: str) -> list[str]:
     """The documents for a job, each to be made a managed policy. ``types``: those that the stack is made of.
 
-    ``state`` is the URL of the Pulumi backend. Raises KeyError for a type that the table does not know.
+    ``state`` is the URL of the Pulumi backend; who bootstraps only makes it. Raises KeyError for a type that the table
+    does not know.
     """
-    return documents([*_of_job(job, scope, sorted(types)), *_state(scope, state, job)])
+    kept = [] if job == "bootstrap" else _state(scope, state, job)
+    return documents([*_of_job(job, scope, sorted(types)), *kept])
 
 
 def documents(statements: Iterable[Statement], limit: int = DOCUMENT_CHARACTERS) -> list[str]:
@@ -57,9 +60,9 @@ def job_actions(job: Job) -> frozenset[str]:
 
 def _of_job(job: Job, scope: Scope, types: Sequence[str]) -> list[Statement]:
     rights = {token: load_rights()[token] for token in types}
-    if job == "provision":
-        return [*_on_resources(scope, rights.values(), writes=True), *_handing_over(scope, rights)]
     extra = [statement for entry in _entries(job) for statement in _entry(scope, entry)]
+    if job == "provision":
+        return [*_on_resources(scope, rights.values(), writes=True), *_handing_over(scope, rights), *extra]
     return [*_on_resources(scope, rights.values(), writes=False), *extra] if job == "readonly" else extra
 
 
@@ -123,15 +126,17 @@ def _whole(patterns: Sequence[str]) -> Sequence[str]:
 def _handing_over(scope: Scope, rights: Mapping[str, Rights]) -> list[Statement]:
     """Roles that are handed to services, those that services make for themselves, and hosts that groups start."""
     found = []
-    passes = sorted({one.passes for one in rights.values() if one.passes})
-    if passes:
-        roles = scope.arns(["arn:aws:iam::{account}:role/{name}"])
-        found.append(allow(["iam:PassRole"], roles, Condition={"StringEquals": {"iam:PassedToService": passes}}))
+    passes: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for one in (one for one in rights.values() if one.passes):
+        passes[tuple(name for name in one.names if ":role/" in name) or (_ROLES,)].add(one.passes)
+    for roles, services in sorted(passes.items()):
+        only = {"StringEquals": {"iam:PassedToService": sorted(services)}}
+        found.append(allow(["iam:PassRole"], scope.arns(roles), Condition=only))
     linked = sorted({one.linked for one in rights.values() if one.linked})
     if linked:
-        roles = scope.arns(["arn:aws:iam::{account}:role/aws-service-role/*"])
+        own = scope.arns(["arn:aws:iam::{account}:role/aws-service-role/*"])
         only = {"StringEquals": {"iam:AWSServiceName": linked}}
-        found.append(allow(["iam:CreateServiceLinkedRole"], roles, Condition=only))
+        found.append(allow(["iam:CreateServiceLinkedRole"], own, Condition=only))
     if "aws:ec2/launchTemplate:LaunchTemplate" in rights:
         # Auto Scaling asks whether who gives a group a template could start a host from it, and with its tags.
         # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html
@@ -193,8 +198,8 @@ def _small(statement: Statement, limit: int) -> list[Statement]:
 
 
 def _entries(job: Job) -> list[dict[str, Any]]:
-    shared = _jobs()["hosts"] if job in ("patch", "drill") else []
-    return [*shared, *_jobs().get(job, ())]
+    shared = {"patch": "hosts", "drill": "hosts", "provision": "world", "readonly": "world"}.get(job)
+    return [*(_jobs()[shared] if shared else ()), *_jobs()[job]]
 
 
 @cache

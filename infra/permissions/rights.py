@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -52,6 +52,10 @@ class Scope:
     regions: tuple[str, ...]
     zone: str = ""
     """The DNS zone whose records are its own."""
+    state: str = ""
+    """The bucket of its Pulumi state, to be made; only for the job that makes it."""
+    adopted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By service, names of what was there before the stack and keeps them."""
 
     def arns(self, patterns: Iterable[str]) -> list[str]:
         """The patterns filled in, for each region where they name one."""
@@ -59,13 +63,24 @@ class Scope:
             "account": self.account,
             "name": self.prefix(),
             "name32": self.prefix(limit=32),
+            # CloudFormation: stack name, logical id and a hash, in 64 characters.
+            "name24": self.prefix(limit=24 + _HASH),
+            "state": self.state,
             "name_": f"{self.prefix()[:-2].replace('-', '_')}_*",
             "path": f"{self.fleet}/{self.stack}/*",
             "bundles": f"{physical(self.fleet, self.stack, f'ops-{self.account}')}*",
             "drill": f"{physical(self.fleet, self.stack, 'drill')}-*",
         }
-        filled = (pattern.format(region=region, **names) for pattern in patterns for region in self.regions)
+        filled = [
+            pattern.format(region=region, **{**names, **other})
+            for pattern in patterns
+            for other in ({}, *({"name": one, "name32": one} for one in self._adopted_by(pattern)))
+            for region in self.regions
+        ]
         return list(dict.fromkeys(filled))
+
+    def _adopted_by(self, pattern: str) -> tuple[str, ...]:
+        return self.adopted.get(pattern.split(":")[2], ()) if ":" in pattern else ()
 
     def prefix(self, *, limit: int = 63) -> str:
         """What the names of the stack's resources begin with, also of those that are cut short."""
@@ -81,8 +96,12 @@ class Scope:
         return {"ForAllValues:StringLike": {names: [self.zone, f"*.{self.zone}"]}}
 
     def tags(self, key: str) -> dict[str, str]:
-        """The condition that ``aws:RequestTag`` or ``aws:ResourceTag`` are this stack's."""
-        return {f"{key}/{TAG_FLEET}": self.fleet, f"{key}/{TAG_STACK}": self.stack}
+        """The condition that ``aws:RequestTag`` or ``aws:ResourceTag`` are this stack's.
+
+        What keeps the state is the fleet's, and bears no stack's name.
+        """
+        of_stack = {} if self.state else {f"{key}/{TAG_STACK}": self.stack}
+        return {f"{key}/{TAG_FLEET}": self.fleet, **of_stack}
 
 
 @cache
