@@ -27,6 +27,7 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
     from quartermaster.planner.plan import plan
     from quartermaster.planner.settings import of_fleet
     from quartermaster.planner.store import load, names
+    from quartermaster.planner.verification import keep
 
     store = ops.workspace.folder("metrics")
     lead = lead_measured(ops.journal.runs("drill", stack=ops.stack))
@@ -38,7 +39,10 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
 
     def decide() -> CapacityPlan:
         with working("forecasting demand from the metric store, and replaying the plan on the past"):
-            return plan(load(store, finer=True), wanted, only=[wanted[series][0] for series in known], now=now)
+            found = plan(load(store, finer=True), wanted, only=[wanted[series][0] for series in known], now=now)
+        # Later readings are held against what was expected now.
+        keep(ops.workspace.folder("reports") / "forecasts", found, now)
+        return found
 
     return cached(ops.workspace.folder("cache"), store, wanted, now, decide)
 

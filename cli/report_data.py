@@ -17,7 +17,11 @@ __all__ = ["gather"]
 def gather(ops: Session) -> ReportData:
     """The session's stack as it stands in the books; asks no cloud."""
     from quartermaster.planner.report import ReportData
+    from quartermaster.planner.verification import verify
 
+    plan = known_plan(ops)
+    forecasts = ops.workspace.folder("reports") / "forecasts"
+    verified = {} if plan is None else {name: verify(forecasts, c) for name, c in plan.clusters.items()}
     patches = [row for row in ops.journal.runs("patch", stack=ops.stack) if row.result]
     last = patches[0].id if patches else ""
     drills = [dict(row.result) for row in ops.journal.runs("drill", stack=ops.stack) if row.result]
@@ -26,7 +30,8 @@ def gather(ops: Session) -> ReportData:
         stack=ops.stack,
         target=ops.declared.target,
         generated_at=ops.clock.now(),
-        plan=known_plan(ops),
+        plan=plan,
+        verified={name: found for name, found in verified.items() if found is not None},
         drills=drill_schedule(ops, 14) if ops.fleet.recovery.drills else None,
         patch=outcome([item.event for item in ops.journal.events(last)], run=last).to_json() if last else None,
         drill_results=drills,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-__all__ = ["HEIGHT", "WIDTH", "Chart", "Layer", "Readout", "Tick", "chart", "nice_ticks"]
+__all__ = ["HEIGHT", "WIDTH", "Chart", "Layer", "Line", "Mark", "Readout", "Tick", "chart", "nice_ticks", "plane"]
 
 WIDTH, HEIGHT = 1000, 300
 
@@ -31,6 +31,26 @@ class Layer:
     """A band between ``low`` and these."""
     steps: bool = False
     """Each value holds until the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line through points of a plane."""
+
+    style: str
+    label: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point that stands out."""
+
+    style: str
+    label: str
+    x: float
+    y: float
+    """In the units of the axes; as drawn in percent from the left and from the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,7 @@ class Chart:
     """Where the forecast starts, percent from the left."""
     readouts: str
     """JSON: [[percent, text], ...]."""
+    marks: tuple[Mark, ...] = ()
 
 
 def chart(
@@ -101,6 +122,32 @@ def chart(
         tuple(Tick(round(100 * (1 - t / top), 2), _short(t)) for t in ticks),
         None if marker is None else round(100 * left(marker), 2),
         json.dumps([[round(100 * left(r.at), 2), r.text] for r in readouts], separators=(",", ":")),
+    )
+
+
+def plane(title: str, lines: Sequence[Line], marks: Sequence[Mark], reach: tuple[float, float]) -> Chart:
+    """Lines and marks over shares on both axes, from 0 to ``reach`` or a little more; what lies beyond is cut off."""
+    across, up = (nice_ticks(100 * end) for end in reach)
+    width, height = across[-1] / 100, up[-1] / 100
+    drawn = []
+    for line in lines:
+        inside = [(x, y) for x, y in line.points if x <= width and y <= height]
+        points = [(WIDTH * x / width, HEIGHT * (1 - y / height)) for x, y in inside]
+        if points:
+            drawn.append(_Drawn(line.style, line.label, "M" + "L".join(_points(points, False)), False))
+    placed = tuple(
+        Mark(m.style, m.label, round(100 * m.x / width, 2), round(100 * (1 - m.y / height), 2))
+        for m in marks
+        if m.x <= width and m.y <= height
+    )
+    return Chart(
+        title,
+        tuple(drawn),
+        tuple(Tick(round(100 * t / across[-1], 2), f"{t:g}%") for t in across),
+        tuple(Tick(round(100 * (1 - t / up[-1]), 2), f"{t:g}%") for t in up),
+        None,
+        json.dumps([[m.x, m.label] for m in placed], separators=(",", ":")),
+        placed,
     )
 
 

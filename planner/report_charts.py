@@ -1,4 +1,4 @@
-"""The report's charts of one cluster: demand with its forecast fan, and the plan over it."""
+"""The report's charts of one cluster: demand with its forecast fan, the plan over it, and how both came out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from datetime import datetime, timedelta, tzinfo
 import numpy as np
 
 from quartermaster.planner.capacity import requirement
-from quartermaster.planner.chart import Chart, Layer, Readout, chart
+from quartermaster.planner.chart import Chart, Layer, Line, Mark, Readout, chart, plane
 from quartermaster.planner.hourly import instant, peaks
 from quartermaster.planner.plan import ClusterPlan
+from quartermaster.planner.replay import Outcome, Replay
+from quartermaster.planner.verification import Verification
 
-__all__ = ["demand_chart", "plan_chart"]
+__all__ = ["demand_chart", "plan_chart", "tradeoff_chart", "verification_chart"]
 
 _HISTORY_DAYS = 14
+_FEWEST_SHORT, _MOST_SHORT = 0.05, 0.25
+"""Bounds of the axis of hours short: beyond, nobody runs production."""
+_MOST_SURPLUS = 5.0
 
 
 def demand_chart(plan: ClusterPlan, zone: tzinfo) -> Chart:
@@ -73,6 +78,58 @@ def plan_chart(plan: ClusterPlan, zone: tzinfo) -> Chart:
         for r, f in zip(plan.requirement, floors, strict=True)
     ]
     return chart(f"Instances of {plan.name}", times, layers, zone, marker=plan.forecast.times[0], readouts=readouts)
+
+
+def tradeoff_chart(name: str, replay: Replay) -> Chart:
+    """Surplus over hours short: each way as it provisions for more or less, and the best mixes."""
+    mixed = [(m.outcome.under_share, m.outcome.over_provisioning) for m in replay.frontier]
+    ways = {
+        "mixes": ("floors and tracking, mixed", mixed),
+        "floors": ("this plan", _curve(replay, "planner")),
+        "tracking": ("target tracking", _curve(replay, "target_tracking")),
+        "predictive": ("predictive scaling", _curve(replay, "predictive_scaling")),
+        "peak": ("constant peak", _curve(replay, "static_peak")),
+    }
+    marks = [_mark("floors", "this plan", replay.planner)]
+    if replay.thrifty is not None:
+        mix = replay.thrifty
+        told = f"floors at q{mix.quantile:g}, tracking with {mix.headroom - 1:+.0%}"
+        marks.append(_mark("mixes", told, mix.outcome))
+    marks += [
+        _mark("tracking", "target tracking", replay.target_tracking),
+        _mark("predictive", "predictive scaling", replay.predictive_scaling),
+        _mark("peak", "constant peak", replay.static_peak),
+    ]
+    short, held = replay.planner.under_share, replay.planner.over_provisioning
+    reach = (min(max(1.2 * short, _FEWEST_SHORT), _MOST_SHORT), min(max(1.2 * held, 0.1), _MOST_SURPLUS))
+    lines = [Line(style, told, sorted(points)) for style, (told, points) in ways.items()]
+    title = f"{name} on the last {replay.days} days: surplus instances (up) over hours short (across)"
+    return plane(title, lines, marks, reach)
+
+
+def verification_chart(plan: ClusterPlan, found: Verification, zone: tzinfo) -> Chart | None:
+    """What came, and what had been forecast last before the hour; None where fewer than two hours are shown."""
+    if len(found.times) < 2:
+        return None
+    layers = [
+        Layer("fan-outer", f"median to q{found.quantile:g}", [*map(float, found.median)], [*map(float, found.upper)]),
+        Layer("median", "median, as forecast before", [*map(float, found.median)]),
+        Layer("history", "came", [*map(float, found.came)]),
+    ]
+    readouts = [
+        Readout(t, f"{_when(t, zone)}: {came:.4g} came, median {middle:.4g}, q{found.quantile:g} {high:.4g}")
+        for t, came, middle, high in zip(found.times, found.came, found.median, found.upper, strict=True)
+    ]
+    return chart(f"Demand of {plan.name} and what had been forecast", found.times, layers, zone, readouts=readouts)
+
+
+def _curve(replay: Replay, way: str) -> list[tuple[float, float]]:
+    return [(p.under_share, p.over_provisioning) for p in replay.curve[way]]
+
+
+def _mark(style: str, told: str, outcome: Outcome) -> Mark:
+    text = f"{told}: {outcome.under_share:.1%} of hours short, {outcome.over_provisioning:.0%} surplus"
+    return Mark(style, text, outcome.under_share, outcome.over_provisioning)
 
 
 def _history(plan: ClusterPlan) -> tuple[list[datetime], list[float | None]]:

@@ -6,7 +6,7 @@ import html
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quartermaster.planner.chart import Layer, chart, nice_ticks
-from quartermaster.planner.plan import plan
+from quartermaster.planner.chart import Layer, Line, Mark, chart, nice_ticks, plane
+from quartermaster.planner.plan import CapacityPlan, plan
 from quartermaster.planner.report import ReportData, render
 from quartermaster.planner.samples import demand
 from quartermaster.planner.settings import Settings
+from quartermaster.planner.verification import keep, verify
 
 NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
 DRILLS: dict[str, Any] = {
@@ -53,15 +54,31 @@ RESULT: dict[str, Any] = {
 }
 
 
-def page(frame: pd.DataFrame | None = None) -> str:
+def planned(frame: pd.DataFrame) -> CapacityPlan:
     settings = Settings(unit=20.0, horizon_days=3, largest=14)
-    found = plan(demand() if frame is None else frame, default=settings, models=("day_median", "naive"))
-    return render(ReportData("shop", "dev", "local", NOW, found, DRILLS, PATCH, [RESULT]))
+    return plan(frame, default=settings, models=("day_median", "naive"))
+
+
+def page(frame: pd.DataFrame | None = None, forecasts: Path | None = None) -> str:
+    found = planned(demand() if frame is None else frame)
+    seen = {} if forecasts is None else {name: verify(forecasts, c) for name, c in found.clusters.items()}
+    verified = {name: v for name, v in seen.items() if v is not None}
+    return render(ReportData("shop", "dev", "local", NOW, found, verified, DRILLS, PATCH, [RESULT]))
 
 
 @pytest.fixture(scope="module")
-def whole() -> str:
-    return page()
+def forecasts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was forecast three days ago."""
+    folder = tmp_path_factory.mktemp("forecasts")
+    history = demand()
+    made = history["timestamp"].iloc[-1].to_pydatetime() - timedelta(days=3)
+    keep(folder, planned(history[history["timestamp"] <= made]), made)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(forecasts: Path) -> str:
+    return page(forecasts=forecasts)
 
 
 def test_nothing_is_fetched_from_elsewhere(whole: str) -> None:
@@ -77,8 +94,31 @@ def test_it_says_what_was_given(whole: str) -> None:
     assert "one instance lost &lt;b&gt;" in whole
 
 
-def test_equal_data_gives_an_equal_page(whole: str) -> None:
-    assert page() == whole
+def test_every_way_limit_and_type_is_told_with_its_reason(whole: str) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", whole))
+    for said in ("this plan", "target tracking alone", "predictive scaling", "constant peak", "No purchase advice"):
+        assert said in text
+    assert "size.max" in text and "m6a.large" in text and "refused:" in text
+    assert text.count("as CSV") == 5
+
+
+def test_earlier_forecasts_stand_beside_what_came(whole: str) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", whole))
+    assert re.search(r"first day\s+1\s+23\s+\d+\.\d%", text)
+    assert "what had been forecast" in text
+    assert "No reading has come" in html.unescape(page())
+
+
+def test_a_plane_cuts_off_what_lies_beyond() -> None:
+    lines = [Line("a", "", [(0.0, 0.4), (0.02, 0.2), (0.5, 0.01)])]
+    drawn = plane("x", lines, [Mark("a", "in", 0.02, 0.2), Mark("a", "out", 0.5, 0.01)], (0.04, 0.4))
+    assert drawn.layers[0].path == "M0.0,0.0L500.0,150.0"
+    assert [(m.label, m.x, m.y) for m in drawn.marks] == [("in", 50, 50)]
+    assert [t.label for t in drawn.x_ticks] == ["0%", "1%", "2%", "3%", "4%"]
+
+
+def test_equal_data_gives_an_equal_page(whole: str, forecasts: Path) -> None:
+    assert page(forecasts=forecasts) == whole
 
 
 def test_an_empty_report_names_the_commands_that_fill_it() -> None:
