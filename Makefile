@@ -46,7 +46,7 @@ fmt: folders ## Format, and mend what ruff can
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
 
-soak: setup ## The tests with full counts (PART=hosts: those under tests/hosts)
+soak: setup ## The tests with full counts, nine minutes at a time (PART=hosts: under tests/hosts)
 	@.venv/bin/python -m pytest -q -m soak tests/$(PART)
 
 acceptance-aws: setup ## Unproven: a small stack in an AWS account of yours, destroyed at its end

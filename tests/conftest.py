@@ -16,6 +16,7 @@ from quartermaster.infra.setup import basetree, engine
 
 # Helpers beside the tests are imported by their plain names.
 sys.path.insert(0, str(Path(__file__).parent))
+pytest_plugins = ["soak"]
 
 # No test is priced by the figures of whoever runs it.
 _CONFIG = tempfile.TemporaryDirectory(prefix="ops-config-")
