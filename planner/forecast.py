@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.clean import clean
 from quartermaster.planner.findings import Finding, Refusal
 from quartermaster.planner.forecasters.registry import candidates
-from quartermaster.planner.one import Choice, SeriesForecast, forecast_all
+from quartermaster.planner.one import Choice, SeriesForecast
+from quartermaster.planner.prepared import forecast_prepared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,17 +73,23 @@ def check_request(horizon: int, levels: Sequence[float]) -> tuple[float, ...]:
 
 
 def forecast(
-    frame: pd.DataFrame, horizon: int, levels: Sequence[float] = DEFAULT_LEVELS, *, models: Sequence[str] = ()
+    frame: pd.DataFrame,
+    horizon: int,
+    levels: Sequence[float] = DEFAULT_LEVELS,
+    *,
+    models: Sequence[str] = (),
+    calendar: Calendar | None = None,
 ) -> Forecast:
     """Forecast every series of a valid long frame, ``horizon`` steps in each one's own interval from its last row on.
 
-    ``models`` limits the forecasters to those named. Raises InputError for a bad request; never for a series: too short
-    or constant ones get a fallback that their choice states, empty ones get nulls and are named under ``refused``.
+    ``models`` limits the forecasters to those named, ``calendar`` is what is known of the days. Raises InputError for a
+    bad request; never for a series: too short or constant ones get a fallback that their choice states, empty ones get
+    nulls and are named under ``refused``.
     """
     asked = check_request(horizon, levels)
     forecasters = candidates(models)
     cleaned = clean(frame)
-    results = tuple(forecast_all(cleaned.series, horizon, asked, forecasters))
+    results = tuple(forecast_prepared(cleaned.series, horizon, asked, forecasters, calendar))
     return Forecast(
         frame=_rows(results, horizon, asked),
         series=results,

@@ -20,7 +20,8 @@ from quartermaster.planner.forecast import DEFAULT_LEVELS
 from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.forecasters.registry import candidates
 from quartermaster.planner.hourly import Hourly, hourly, instant
-from quartermaster.planner.one import Choice, forecast_series
+from quartermaster.planner.one import Choice
+from quartermaster.planner.prepared import forecast_prepared
 from quartermaster.planner.prices import Cost, hour_price, monthly
 from quartermaster.planner.replay import Replay, replay
 from quartermaster.planner.runway import Runway, runways
@@ -215,7 +216,7 @@ def _one(
     stale = _stale_steps(by_the_hour, now)
     steps = max(1, own.horizon_days * DAY_US // by_the_hour.interval_us) + stale
     reach = int(np.ceil(own.lead_minutes * 60e6 / by_the_hour.interval_us))
-    result = forecast_series(by_the_hour, steps + reach, levels, forecasters)
+    result = next(forecast_prepared([by_the_hour], steps + reach, levels, forecasters, own.calendar))
     assert result.choice is not None
     hours = hourly(result)
     hours = hours if factors is None else hours.times_by(factors)
@@ -234,7 +235,17 @@ def _one(
     peak = 1.0 if factors is None else float(factors.factor.max())
     limits = runways(by_the_hour, rules, own, cost.mean_instances, by_name, peak)
     price = hour_price(own.instance, own.region)
-    replayed = replay(by_the_hour, rules, own.quantile, own.lead_minutes, own.changes_per_day, forecasters, fine, price)
+    replayed = replay(
+        by_the_hour,
+        rules,
+        own.quantile,
+        own.lead_minutes,
+        own.changes_per_day,
+        forecasters,
+        fine,
+        price,
+        calendar=own.calendar,
+    )
     return ClusterPlan(
         name=name,
         series=series,

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.capacity import Rules, over_lead, requirement
 from quartermaster.planner.forecasters.base import Forecaster
-from quartermaster.planner.one import SeriesForecast, forecast_all
+from quartermaster.planner.one import SeriesForecast
+from quartermaster.planner.prepared import forecast_prepared
 from quartermaster.planner.scalers import STEP_MINUTES
 from quartermaster.planner.schedule import cheapest
 from quartermaster.planner.seasons import DAY_US, HOUR_US
@@ -110,6 +112,8 @@ def replay(
     forecasters: Sequence[Forecaster],
     fine: Series | None = None,
     price: float | None = None,
+    *,
+    calendar: Calendar | None = None,
 ) -> Replay | str:
     """Replay up to four weeks, or say why there is no replay.
 
@@ -129,7 +133,7 @@ def replay(
         return f"needs {3 * _FEWEST_DAYS} days of history, has {total}"
     reach = int(np.ceil(lead_minutes * 60e6 / series.interval_us - 1e-9))
     mornings = [series.before(k * day) for k in range(days, 0, -1)]
-    made = list(forecast_all(mornings, day + reach, sorted({*_LEVELS, quantile}), forecasters))
+    made = list(forecast_prepared(mornings, day + reach, sorted({*_LEVELS, quantile}), forecasters, calendar))
     if any(m.choice is None for m in made):
         return "a day of it has nothing before it"
     hours = series.last_us - series.interval_us * np.arange(days * day - 1, -1, -1)

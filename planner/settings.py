@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
+from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.capacity import Rules
 from quartermaster.planner.purchase import Commitment
 
@@ -46,6 +47,8 @@ class Settings:
     region: str = "eu-west-1"
     zone: tzinfo = UTC
     """Of people: the day that ``changes_per_day`` counts in."""
+    calendar: Calendar = field(default_factory=Calendar)
+    """What its forecasts know of the days."""
     budget_per_month: float | None = None
     """For the cluster's instances, in the currency of the price table."""
     vcpu_quota: int | None = None
@@ -105,6 +108,8 @@ def of_fleet(fleet: Fleet, lead_measured: Mapping[str, float] | None = None) -> 
                 instance=cluster.instance,
                 region=fleet.region,
                 zone=fleet.tz,
+                # Nobody who lives by UTC needs to say so; whoever says nothing may live by any clock.
+                calendar=Calendar(zone=None if fleet.timezone == "UTC" else fleet.tz),
                 budget_per_month=capacity.budget_per_month,
                 vcpu_quota=capacity.vcpu_quota,
                 address_room=_room(fleet, name),
