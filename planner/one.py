@@ -22,8 +22,8 @@ __all__ = ["Choice", "Score", "SeriesForecast", "forecast_all", "forecast_series
 
 _LONGEST_LEAD = 5_000
 """Trailing intervals without a reading that are forecast one by one; beyond, whole weeks of them are left out."""
-_BATCH_NUMBERS = 400_000
-"""Readings and steps ahead in a batch: its features then take some hundred megabytes at most."""
+_BATCH_NUMBERS = 100_000
+"""Readings and steps ahead in a batch: enough that Python costs little, few enough that features stay in caches."""
 _FEWEST_READINGS = 12
 
 

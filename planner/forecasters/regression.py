@@ -31,6 +31,19 @@ _LIFT = 0.05
 """A series that comes nearer to zero than this share of its mean is lifted by that share before logarithms."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What is the same for every cycle ahead, at each origin from ``first`` on."""
+
+    first: int
+    last: NDArray[np.float64]
+    """(series, origins, steps): the cycle before."""
+    near: list[NDArray[np.float64]]
+    """Means of recent cycles less that one, by step and over all steps."""
+    error: NDArray[np.float64]
+    """(series, origins, 1): the last step less its usual level."""
+
+
 @dataclass(frozen=True, slots=True)
 class Regression:
     """One choice of features."""
@@ -54,9 +67,10 @@ class Regression:
 
     def paths(self, past: Cycles, origins: int, blocks: int) -> NDArray[np.float64]:
         forward, back = logarithms(past.values) if self.relative else (past.values, np.asarray)
+        seen = self._seen(forward, past.shape)
         own = reach(blocks, past.shape.count + 1 - self._first(past.shape))
         parts = [
-            solved(self._block(forward, past, ahead), ahead, origins, self.penalty, self.half_life)
+            solved(self._block(seen, forward, past, ahead), ahead, origins, self.penalty, self.half_life)
             for ahead in range(1, own + 1)
         ]
         return back(np.concatenate(repeated(parts, blocks, past.shape.week), axis=2))
@@ -65,24 +79,31 @@ class Regression:
         """The first origin with features: a week of days, or a few cycles, stand before it."""
         return shape.week or 4
 
-    def _block(self, values: NDArray[np.float64], past: Cycles, ahead: int) -> Block:
-        series, count, steps = values.shape
-        week = past.shape.week
-        at = np.arange(self._first(past.shape), count + 1)
-        total = np.concatenate([np.zeros((series, 1, steps)), np.cumsum(values, axis=1)], axis=1)
-        last = values[:, at - 1]
-        recent = [_mean_before(total, at, span) for span in self.days]
-        alike = [_mean_alike(values, at, week - (ahead - 1) % week, week, span) for span in self.weeks if week]
-        level = _mean_before(total, at, week or self.days[0])
-        shapes = [mean - last for mean in (*recent, *alike)]
-        flat = np.broadcast_to(1.0, last.shape)
-        columns = [*shapes, *(shape.mean(axis=2, keepdims=True) * flat for shape in shapes)]
-        error = (last - level)[:, :, -1:]
+    def _seen(self, values: NDArray[np.float64], shape: Shape) -> _Seen:
+        first, count = self._first(shape), shape.count
+        total = np.zeros((len(values), count + 1, shape.steps))
+        np.cumsum(values, axis=1, out=total[:, 1:])
+        at = np.arange(first, count + 1)
+        last = values[:, first - 1 :]
+        level = _mean_before(total, at, shape.week or self.days[0])[:, :, -1:]
+        near = [_mean_before(total, at, span) - last for span in self.days]
+        return _Seen(
+            first, last, [*near, *(shape.mean(axis=2, keepdims=True) for shape in near)], last[:, :, -1:] - level
+        )
+
+    def _block(self, seen: _Seen, values: NDArray[np.float64], past: Cycles, ahead: int) -> Block:
+        week, steps = past.shape.week, past.shape.steps
+        alike = [
+            _mean_alike(values, seen.first, week - (ahead - 1) % week, week, span) - seen.last
+            for span in self.weeks
+            if week
+        ]
         since = np.arange(steps) + steps * (ahead - 1)
-        columns += [error * np.exp(-since / (fade * steps)) for fade in FADES]
-        rows = len(at) - ahead
-        came = at[:rows] + ahead - 1
-        return Block(last, np.stack(columns, axis=3), values[:, came] - last[:, :rows], past.known[:, came])
+        fading = [seen.error * np.exp(-since / (fade * steps)) for fade in FADES]
+        features = [*seen.near, *alike, *(mean.mean(axis=2, keepdims=True) for mean in alike), *fading]
+        came = slice(seen.first + ahead - 1, None)
+        target = values[:, came]
+        return Block(seen.last, features, target - seen.last[:, : target.shape[1]], past.known[:, came])
 
 
 def reach(blocks: int, origins: int) -> int:
@@ -101,20 +122,18 @@ def repeated(parts: list[NDArray[np.float64]], blocks: int, week: int) -> list[N
 def _mean_before(total: NDArray[np.float64], at: NDArray[np.int64], span: int) -> NDArray[np.float64]:
     """Mean of the last ``span`` cycles before each origin, of fewer where there are fewer."""
     start = np.maximum(at - span, 0)
-    return np.asarray((total[:, at] - total[:, start]) / (at - start)[:, None])
+    return np.asarray((total[:, at[0] :] - total[:, start]) / (at - start)[:, None])
 
 
-def _mean_alike(
-    values: NDArray[np.float64], at: NDArray[np.int64], back: int, week: int, span: int
-) -> NDArray[np.float64]:
+def _mean_alike(values: NDArray[np.float64], first: int, back: int, week: int, span: int) -> NDArray[np.float64]:
     """Mean of ``span`` cycles of one weekday: those ``back``, ``back + week``, ... cycles before each origin."""
-    total = np.zeros((len(values), len(at), values.shape[2]))
-    number = np.zeros(len(at))
-    for i in range(span):
-        inside = at - back - week * i >= 0
-        total[:, inside] += values[:, at[inside] - back - week * i]
-        number += inside
-    return np.asarray(total / number[:, None])
+    count = values.shape[1] + 1
+    total = values[:, first - back : count - back].copy()
+    for before in range(back + week, min(back + week * span, count), week):
+        total[:, max(0, before - first) :] += values[:, max(0, first - before) : count - before]
+    number = 1 + np.clip((np.arange(first, count) - back) // week, 0, span - 1)
+    total /= number[:, None]
+    return total
 
 
 def logarithms(

@@ -39,11 +39,16 @@ class WeekProfile:
         at = np.arange(2 * week, past.shape.count + 1)
         profile = _profiles(forward, at, week)
         own = reach(blocks, len(at))
-        deviations = np.stack(
-            [forward[:, at - k] - profile[:, :, (week - k) % week] for k in range(1, week + 1)], axis=2
-        )
+        # What each of the last days, the last one first, was above its median.
+        over = [forward[:, at - k] - profile[:, :, (week - k) % week] for k in range(1, week + 1)]
+        mean = np.mean(over, axis=0)
+        steady = [
+            over[0],
+            mean,
+            *(part.mean(axis=2, keepdims=True) for part in (over[0], mean, np.mean(over[:3], axis=0))),
+        ]
         parts = [
-            solved(_block(forward, past, at, profile, deviations, ahead), ahead, origins, self.penalty, None)
+            solved(_block(forward, past, at, profile, over, steady, ahead), ahead, origins, self.penalty, None)
             for ahead in range(1, own + 1)
         ]
         return back(np.concatenate(repeated(parts, blocks, week), axis=2))
@@ -64,24 +69,15 @@ def _block(
     past: Cycles,
     at: NDArray[np.int64],
     profile: NDArray[np.float64],
-    deviations: NDArray[np.float64],
+    over: list[NDArray[np.float64]],
+    steady: list[NDArray[np.float64]],
     ahead: int,
 ) -> Block:
     week, steps = past.shape.week, past.shape.steps
     centre = profile[:, :, (ahead - 1) % week]
-    last = deviations[:, :, 0]
-    flat = np.broadcast_to(1.0, last.shape)
-    mean = deviations.mean(axis=2)
-    columns = [
-        last,
-        mean,
-        deviations[:, :, week - 1 - (ahead - 1) % week],
-        last.mean(axis=2, keepdims=True) * flat,
-        mean.mean(axis=2, keepdims=True) * flat,
-        deviations[:, :, :3].mean(axis=(2, 3))[:, :, None] * flat,
-    ]
     since = np.arange(steps) + steps * (ahead - 1)
-    columns += [last[:, :, -1:] * np.exp(-since / (fade * steps)) for fade in FADES]
-    rows = len(at) - ahead
-    came = at[:rows] + ahead - 1
-    return Block(centre, np.stack(columns, axis=3), values[:, came] - centre[:, :rows], past.known[:, came])
+    fading = [over[0][:, :, -1:] * np.exp(-since / (fade * steps)) for fade in FADES]
+    came = slice(int(at[0]) + ahead - 1, None)
+    target = values[:, came]
+    features = [*steady, over[week - 1 - (ahead - 1) % week], *fading]
+    return Block(centre, features, target - centre[:, : target.shape[1]], past.known[:, came])
