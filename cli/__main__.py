@@ -2,4 +2,5 @@
 
 from quartermaster.cli.main import app
 
-app()
+if __name__ == "__main__":  # processes of a forecast import this file anew
+    app()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quartermaster.cli.group import Group
-from quartermaster.cli.output import emit, say, table, working
+from quartermaster.cli.options import options
+from quartermaster.cli.output import draw, emit, say, table, working
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from quartermaster.planner.many import Report
 
 group = Group("forecast", "Forecasts: run, backtest.")
 
@@ -24,27 +29,38 @@ Levels = Annotated[str, typer.Option(help="Quantile levels, comma-separated.")]
 
 @group.command("run", example="ops forecast run --metrics requests.parquet --horizon 48 --out ahead.parquet")
 def run(
-    metrics: Metrics = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV, or a folder of Parquet; else the store.")
+    ] = None,
     horizon: Annotated[int, typer.Option(help="Steps ahead, in each series' own interval.")] = 48,
     levels: Levels = "0.5,0.9,0.95,0.99",
     models: Models = "",
-    out: Annotated[Path | None, typer.Option(help="Parquet file to write; default: .ops/reports.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write; default: .ops/reports.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes on this machine; 0: one a core.", min=0)] = 0,
+    dask: Annotated[str, typer.Option(help="A Dask scheduler's address, such as tcp://host:8786.")] = "",
 ) -> None:
     """Forecast every series: exactly HORIZON rows each, levels that never cross."""
+    from quartermaster.planner import pieces
     from quartermaster.planner.forecast import check_request, forecast
-    from quartermaster.planner.frame import write
+    from quartermaster.planner.forecasters.registry import candidates
+    from quartermaster.planner.many import cores, forecast_many
 
     asked = check_request(horizon, _levels(levels))
-    frame = history(metrics)
+    candidates(_names(models))
     out = out or session().workspace.folder("reports") / "forecast.parquet"
     if not out.parent.is_dir():
         raise InputError(f"no folder {out.parent} for --out", remedy="create it, or choose another --out")
-    with working(f"forecasting {frame['series_id'].nunique()} series, {horizon} steps"):
-        found = forecast(frame, horizon, asked, models=_names(models))
-    write(found.frame, out)
-    for refusal in found.refused:
-        say(f"refused: {refusal.name}: {refusal.reason}")
-    emit({"file": str(out), **found.to_json()}, _told(found.to_json()) + f"\nwrote {out}")
+    with working("reading metrics"):
+        if metrics is None:
+            histories = pieces.of_store(session().workspace.folder("metrics"))
+        else:
+            histories = pieces.of_file(metrics, out.parent)
+    ask = partial(forecast, horizon=horizon, levels=asked, models=_names(models))
+    found = draw(forecast_many(histories, ask, out, workers=workers or cores(), dask=dask))
+    assert found is not None
+    for refusal in (r for part in found.parts() for r in part["refused"]):
+        say(f"refused: {refusal['name']}: {refusal['reason']}")
+    emit(found.to_json() if options().json else {}, _told(found) + f"\nwrote {out}")
 
 
 @group.command("backtest", example="ops forecast backtest --metrics requests.parquet --horizon 48")
@@ -84,11 +100,12 @@ def _levels(text: str) -> tuple[float, ...]:
         raise InputError(f"--levels {text!r} is no list of numbers", remedy="for example 0.5,0.9,0.95,0.99") from exc
 
 
-def _told(found: dict[str, Any]) -> str:
-    rows = [(c["series"], c["model"], c["reason"], c["runner_up"]) for c in found["choices"]]
-    text = table(["series", "model", "why", "runner-up"], rows[:40])
-    text += f"and {len(rows) - 40} more series\n" if len(rows) > 40 else ""
-    for finding in found["findings"][:20]:
+def _told(found: Report) -> str:
+    choices = islice((c for part in found.parts() for c in part["choices"]), 40)
+    rows = [(c["series"], c["model"], c["reason"], c["runner_up"]) for c in choices]
+    text = table(["series", "model", "why", "runner-up"], rows)
+    text += f"of {found.series:,} series\n" if found.series > len(rows) else ""
+    for finding in islice((f for part in found.parts() for f in part["findings"]), 20):
         text += f"found in {finding['series']} at {finding['where']}: {finding['detail']}\n"
     return text
 

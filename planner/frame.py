@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.planner.part import Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,20 +76,8 @@ def validate(raw: pd.DataFrame, file: str = "", *, first_line: int | None = None
 
 def write(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as ``.parquet`` or ``.csv``, whole or not at all. Raises InputError for another ending."""
-    suffix = path.suffix.lower()
-    if suffix not in (".parquet", ".pq", ".csv"):
-        raise InputError(f"output {path} ends in {suffix!r}", remedy="name it .parquet or .csv")
-    if not path.parent.is_dir():
-        raise InputError(f"folder {path.parent} of output {path.name} is not there", remedy="make the folder first")
-    part = path.with_name(path.name + ".part")
-    try:
-        if suffix == ".csv":
-            frame.to_csv(part, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-        else:
-            frame.to_parquet(part, index=False, compression="zstd")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with Part(path) as part:
+        part.add(frame)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

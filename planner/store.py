@@ -34,6 +34,7 @@ __all__ = [
     "import_file",
     "list_series",
     "load",
+    "load_one",
     "names",
     "show",
     "tier",
@@ -144,13 +145,18 @@ def load(store: Path, series: str | None = None, *, tier: str = "", finer: bool 
 
     frames = []
     for name, place in _wanted(store, series).items():
-        about = place.about()
-        unit = about.unit if about else UNKNOWN_UNIT
         seconds = _seconds(tier) if tier else _uniform(place)
+        unit = _unit(place)
         frames.append(_frame(name, unit, *_rows(place, seconds)))
         if finer and seconds >= TIERS["1h"] and not is_companion(name):
             frames += [_frame(f"{name}{ending}", unit, *rows) for ending, rows in _finest(place)]
     return pd.concat(frames, ignore_index=True)
+
+
+def load_one(store: Path, series: str) -> pd.DataFrame:
+    """What ``load`` gives of one series that is there, without a look at the others."""
+    place = shelf(store, series)
+    return _frame(series, _unit(place), *_rows(place, _uniform(place)))
 
 
 def tier(store: Path, series: str, name: str) -> pd.DataFrame:
@@ -206,6 +212,11 @@ def _frame(name: str, unit: str, times: NDArray[np.int64], values: NDArray[np.fl
             "unit": pd.Series([unit] * len(times), dtype="str"),
         }
     )
+
+
+def _unit(place: Shelf) -> str:
+    about = place.about()
+    return about.unit if about else UNKNOWN_UNIT
 
 
 def _rows(place: Shelf, seconds: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
