@@ -132,11 +132,8 @@ def _zone(kind: str, name: str, *, heal: bool) -> None:
     from quartermaster.infra.local import client
 
     ops = _local()
-    if kind != "zone" or name not in ops.fleet.zone_names():
-        known = ", ".join(f"zone {zone}" for zone in ops.fleet.zone_names())
-        raise InputError(
-            f"nothing to {'heal' if heal else 'fail'} by the name {kind} {name}", remedy=f"one of: {known}"
-        )
+    if kind != "zone":
+        raise InputError(f"nothing to {'heal' if heal else 'fail'} by the name {kind} {name}", remedy="zone NAME")
     (client.heal_zone if heal else client.fail_zone)(ops.workspace, name)
     emit({"zone": name, "state": "healed" if heal else "failed"}, f"zone {name} {'healed' if heal else 'cut off'}")
 

@@ -201,7 +201,7 @@ def _known(ops: Session, cluster: str) -> None:
 
 
 def _scopes(ops: Session, cluster: str) -> list[str]:
-    return [ops.scope("cluster", cluster), *(ops.scope("zone", zone) for zone in ops.fleet.zone_names())]
+    return [ops.scope("cluster", cluster), *(ops.scope("zone", zone) for zone in ops.hosts.group(cluster).zones)]
 
 
 def _planned(found: PatchPlan) -> str:

@@ -13,6 +13,7 @@ from quartermaster.infra.hosted_zone import find_zone
 from quartermaster.infra.images import find_images
 from quartermaster.infra.keys import passphrase_file, public_key
 from quartermaster.infra.layout import Layout, recovery_layout
+from quartermaster.infra.zones import check_zones
 
 if TYPE_CHECKING:
     from quartermaster.fleet.aws import Cloud
@@ -25,7 +26,8 @@ __all__ = ["gather"]
 def gather(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud, bundle: Path | None) -> Facts:
     """Images, keys, account, and the network where one is given. Read-only in the cloud; makes missing keys.
 
-    Raises InputError for a cluster that has no image of its architecture, and a network that the stack does not fit.
+    Raises InputError for zones that the account does not have, a cluster that has no image of its architecture, and a
+    network that the stack does not fit.
     """
     from quartermaster.infra.program import Facts
 
@@ -33,6 +35,7 @@ def gather(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud, bun
     account = declared.account or cloud.client("sts").get_caller_identity()["Account"]
     secret = passphrase_file(workspace).read_bytes()
     network, recovery = fleet.network, recovery_layout(fleet, layout.stack)
+    check_zones(cloud, *(one for one in (layout, recovery) if one is not None and not one.vpc))
     return Facts(
         account=account,
         images=find_images(fleet, cloud),

@@ -79,10 +79,10 @@ class Layout:
 def layout(fleet: Fleet, stack: str) -> Layout:
     """The layout of one stack. Raises InputError when the range is too small for its subnets.
 
-    Into an existing network it has no subnets yet: which there are, ``infra.existing`` reads from the cloud.
+    Into an existing network it has no zones and subnets yet: which there are, ``infra.existing`` reads from the cloud.
     """
-    network, zones = fleet.network, fleet.zone_names()
-    existing = bool(network.vpc)
+    network, existing = fleet.network, bool(fleet.network.vpc)
+    zones = () if existing else fleet.zone_names()
     return Layout(
         fleet=fleet.fleet,
         stack=stack,

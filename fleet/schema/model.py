@@ -154,7 +154,11 @@ class Fleet(Model):
         return "" if self.holidays == "none" else self.holidays
 
     def zone_names(self, *, recovery: bool = False) -> tuple[str, ...]:
-        """The zones used, e.g. ``("eu-west-1a", …)``; of the recovery region on request (KeyError without one)."""
+        """The zones of the fleet's own network, e.g. ``("eu-west-1a", …)``; of that in the recovery region on request
+        (KeyError without one). In a network that exists they are those of its subnets, which the cloud alone knows: ask
+        a group for its zones, or ``infra.existing``. Raises ValueError there."""
+        if self.network.vpc and not recovery:
+            raise ValueError(f"which zones the subnets of {self.network.vpc} are in, the cloud alone knows")
         return zone_names(self.recovery_region if recovery else self.region)[: self.zones]
 
     @property

@@ -74,18 +74,17 @@ def _declare(fleet: Fleet, stack: str) -> None:
         recovery_images=images,
         public_key="ssh-ed25519 AAAA",
         now=datetime.now(UTC),
-        site=_site(shape) if shape.vpc else None,
+        site=_site(shape, fleet.zones) if shape.vpc else None,
         tls=fleet.stacks[stack].target == "aws",
     )
     declare(fleet, shape, facts)
 
 
-def _site(shape: Layout) -> Any:
+def _site(shape: Layout, count: int) -> Any:
     """A site in an existing network: a subnet of each tier and zone."""
     from quartermaster.infra.existing import Site
 
     tiers: Any = ("public", "private", "data")
-    subnets = tuple(
-        Subnet(tier, zone, shape.cidr, id=f"subnet-{tier}-{zone}") for tier in tiers for zone in shape.zones
-    )
-    return Site(shape.cidr, shape.zones, subnets)
+    zones = tuple(f"{shape.region}{letter}" for letter in "abcdef"[:count])
+    subnets = tuple(Subnet(tier, zone, shape.cidr, id=f"subnet-{tier}-{zone}") for tier in tiers for zone in zones)
+    return Site(shape.cidr, zones, subnets)

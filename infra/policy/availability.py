@@ -17,7 +17,8 @@ _TARGETS = "aws:lb/targetGroup:TargetGroup"
 def spread_over_zones(scene: Scene) -> Broken:
     """Groups and balancers stand in as many zones as the fleet uses, or as the recovery region has."""
     for one in scene.of(_GROUP, _BALANCER):
-        zones = len(scene.fleet.zone_names(recovery=scene.region_of(one) == scene.fleet.recovery_region))
+        there = scene.region_of(one) == scene.fleet.recovery_region
+        zones = len(scene.fleet.zone_names(recovery=True)) if there else scene.fleet.zones
         key = "vpcZoneIdentifiers" if one.type == _GROUP else "subnets"
         subnets = one.inputs.get(key)
         if subnets not in HIDDEN and len(texts(subnets)) < zones:

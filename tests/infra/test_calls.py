@@ -49,6 +49,7 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "infra/images.py": ("provision", "readonly"),
     "infra/locks.py": ("provision",),
     "infra/outputs.py": ("patch", "drill"),
+    "infra/zones.py": ("provision", "readonly"),
     "planner/sources/cloudwatch.py": ("readonly",),
     "planner/sources/of_cluster.py": ("readonly",),
     "playbooks/publish.py": ("patch",),

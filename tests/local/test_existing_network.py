@@ -11,6 +11,7 @@ from census import census, everything
 from stacks import Stand, run, stand
 
 from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.hosts import Hosts
 
 pytestmark = pytest.mark.engine
 
@@ -91,6 +92,8 @@ def test_it_comes_changes_nothing_and_goes(made: Site) -> None:
     [group], [balancer] = found["group"], found["balancer"]
     assert set(group["VPCZoneIdentifier"].split(",")) == set(made.private)
     assert {zone["SubnetId"] for zone in balancer["AvailabilityZones"]} == set(made.public)
+    # Leases and drills are for the zones where hosts are, not for the first of the region.
+    assert Hosts(made.stand.cloud).group("web").zones == ZONES
     assert network(made) == before[1]
     again = made.stand.deployment().preview().changes
     assert {kind: count for kind, count in again.items() if count and kind != "same"} == {}
