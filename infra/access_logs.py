@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import document
+from quartermaster.infra.policies import document, tls_only
 
 __all__ = ["AccessLogs", "log_policy"]
 
@@ -89,16 +89,7 @@ def log_policy(bucket_arn: str, account: str, region: str, *, tls: bool) -> str:
         _allow("Network", network, "s3:PutObject", objects, full),
     ]
     if tls:
-        statements.append(
-            {
-                "Sid": "TlsOnly",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket_arn, f"{bucket_arn}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        )
+        statements.append(tls_only(bucket_arn))
     return document(statements)
 
 

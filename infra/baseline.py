@@ -14,7 +14,7 @@ import pulumi_aws as aws
 from quartermaster.infra.bucket import store
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import document
+from quartermaster.infra.policies import document, tls_only
 
 __all__ = ["Baseline", "key_policy", "trail_policy"]
 
@@ -90,16 +90,7 @@ def trail_policy(bucket: str, account: str, trail: str, *, tls: bool) -> str:
         write("Write", "s3:PutObject", files, {**ours, "s3:x-amz-acl": "bucket-owner-full-control"}),
     ]
     if tls:
-        statements.append(
-            {
-                "Sid": "TlsOnly",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket, f"{bucket}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        )
+        statements.append(tls_only(bucket))
     return document(statements)
 
 

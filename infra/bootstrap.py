@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStarted
+from quartermaster.infra.policies import document, tls_only
 
 if TYPE_CHECKING:
     from quartermaster.fleet.aws import Cloud
@@ -150,12 +151,10 @@ def _bucket(cloud: Cloud, wanted: Home) -> Iterator[Step]:
     blocked = _asked(s3.get_public_access_block, **of).get("PublicAccessBlockConfiguration") if there else None
     if blocked != _PRIVATE:
         yield Step("its public access blocked", put("put_public_access_block", PublicAccessBlockConfiguration=_PRIVATE))
-    policy = _tls_only(wanted)
-    said = _asked(s3.get_bucket_policy, **of).get("Policy", "{}") if there else "{}"
-    if policy["Statement"][0] not in json.loads(said).get("Statement", []):
-        others = json.loads(said).get("Statement", [])
-        whole = {**policy, "Statement": [*others, *policy["Statement"]]}
-        yield Step("its policy: TLS only", put("put_bucket_policy", Policy=json.dumps(whole)))
+    statement = tls_only(f"arn:aws:s3:::{wanted.name}")
+    said = json.loads(_asked(s3.get_bucket_policy, **of).get("Policy", "{}") if there else "{}").get("Statement", [])
+    if statement not in said:
+        yield Step("its policy: TLS only", put("put_bucket_policy", Policy=document([*said, statement])))
 
 
 def _bucket_is_there(s3: Any, wanted: Home) -> bool:
@@ -191,19 +190,6 @@ def _asked(read: Callable[..., dict[str, Any]], **of: str) -> dict[str, Any]:
 def _has_rule(found: dict[str, Any], rule: dict[str, Any]) -> bool:
     rules = found.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     return any(rule.items() <= other.items() for other in rules)
-
-
-def _tls_only(wanted: Home) -> dict[str, Any]:
-    arn = f"arn:aws:s3:::{wanted.name}"
-    statement = {
-        "Sid": "TlsOnly",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [arn, f"{arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def _table(cloud: Cloud, wanted: Home) -> Iterator[Step]:

@@ -13,7 +13,7 @@ import pulumi_aws as aws
 
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import document
+from quartermaster.infra.policies import document, tls_only
 
 __all__ = ["POINTER", "Bucket", "Store", "bucket_name", "store"]
 
@@ -123,7 +123,7 @@ def store(
     aws.s3.BucketLifecycleConfiguration(name, rules=lifecycle_rules(keep_old_days, cold_after_days), **lifecycle)
     if tls:
         policy = {**common, "opts": parent.child(depends_on=[block])}
-        aws.s3.BucketPolicy(name, policy=made.arn.apply(_tls_only), **policy)
+        aws.s3.BucketPolicy(name, policy=made.arn.apply(lambda arn: document([tls_only(arn)])), **policy)
     return Store(made, versioning, encryption)
 
 
@@ -150,18 +150,3 @@ def lifecycle_rules(keep_old_days: int, cold_after_days: int) -> list[Any]:
             }
         )
     return rules
-
-
-def _tls_only(arn: str) -> str:
-    return document(
-        [
-            {
-                "Sid": "TlsOnly",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [arn, f"{arn}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ]
-    )

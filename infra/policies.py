@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["allow", "document", "trust"]
+__all__ = ["allow", "document", "tls_only", "trust"]
 
 
 def document(statements: Sequence[Mapping[str, Any]]) -> str:
@@ -17,6 +17,18 @@ def document(statements: Sequence[Mapping[str, Any]]) -> str:
 def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> dict[str, Any]:
     """A statement that allows."""
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources), **more}
+
+
+def tls_only(bucket_arn: str) -> dict[str, Any]:
+    """A statement that keeps everybody without TLS from the bucket."""
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def trust(service: str) -> str:
