@@ -10,15 +10,9 @@ from typing import Any
 
 __all__ = ["install"]
 
-_installed = False
-
 
 def install() -> None:
-    """Teach moto, in this process, before its server starts. Idempotent."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
+    """Teach moto, in this process, before its server starts. Call once."""
     from moto.dynamodb.models.table import Table
     from moto.dynamodb.responses import DynamoHandler
 

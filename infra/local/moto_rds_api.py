@@ -9,7 +9,6 @@ from typing import Any
 
 __all__ = ["install"]
 
-_installed = False
 _INSIGHTS = {
     "enable_performance_insights": "performance_insights_enabled",
     "performance_insights_kms_key_id": "performance_insights_kms_key_id",
@@ -18,11 +17,7 @@ _INSIGHTS = {
 
 
 def install() -> None:
-    """Teach moto, in this process, before its server starts. Idempotent."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
+    """Teach moto, in this process, before its server starts. Call once."""
     from moto.rds.models import DBInstance, RDSBackend
     from moto.rds.responses import RDSResponse
 

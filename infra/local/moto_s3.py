@@ -10,15 +10,9 @@ from typing import Any
 
 __all__ = ["install"]
 
-_installed = False
-
 
 def install() -> None:
-    """Teach moto, in this process, before its server starts. Idempotent."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
+    """Teach moto, in this process, before its server starts. Call once."""
     from moto.s3.models import S3Backend
     from moto.s3.responses import S3Response
 

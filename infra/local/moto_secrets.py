@@ -19,18 +19,13 @@ __all__ = ["has_server", "install", "settled"]
 
 has_server: Callable[[str], bool] | None = None
 """Whether a real server is behind an instance, which must take the password first; None: there are no servers."""
-_installed = False
 _waiting: dict[str, tuple[Any, str]] = {}
 """Secret and version of a rotation that waits for its server, by instance identifier."""
 _FUNCTION = "arn:aws:lambda:{region}:{account}:function:{name}"
 
 
 def install() -> None:
-    """Teach moto, in this process, before its server starts. Idempotent."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
+    """Teach moto, in this process, before its server starts. Call once."""
     from moto.core.common_models import CloudFormationModel
     from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secretsmanager_backends
 

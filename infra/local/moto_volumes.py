@@ -8,13 +8,11 @@ __all__ = ["install"]
 
 
 def install() -> None:
-    """Let the first volume that is asked for take the place of moto's own. Idempotent."""
+    """Let the first volume that is asked for take the place of moto's own. Call once."""
     import moto.ec2.models.instances
 
     Instance: Any = moto.ec2.models.instances.Instance  # noqa: N806 - a class
     defaults, add = Instance.setup_defaults, Instance.add_block_device
-    if hasattr(Instance, "ops_default_volume"):
-        return
     Instance.ops_default_volume = False
 
     def setup_defaults(self: Any) -> None:
