@@ -14,7 +14,7 @@ from quartermaster.fleet.schema import Fleet
 from quartermaster.infra import userdata
 from quartermaster.infra.access import ClusterAccess
 from quartermaster.infra.adopted import keep_adopted
-from quartermaster.infra.alarms import alarms
+from quartermaster.infra.alarms import alarms, waiting_alarms
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.baseline import Baseline
 from quartermaster.infra.bucket import POINTER, Bucket, bucket_name
@@ -28,7 +28,7 @@ from quartermaster.infra.floors import floor_at
 from quartermaster.infra.fronts import Fronts, owners_first
 from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
-from quartermaster.infra.layout import Layout, recovery_layout
+from quartermaster.infra.layout import GROUP, Layout, recovery_layout
 from quartermaster.infra.network import Network
 from quartermaster.infra.notices import Notices
 from quartermaster.infra.recovery import Recovery, dormant
@@ -81,22 +81,8 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     buckets = {name: one.bucket.arn for name, one in objects.items()}
     data.backups(databases, notices.topic.arn)
     dns = _dns(fleet, layout, facts)
-    fronts = Fronts(fleet, layout, network, account=facts.account, tls=facts.tls, dns=dns)
-    balancers = {
-        name: _cluster(
-            fleet,
-            layout,
-            facts,
-            name,
-            fronts=fronts,
-            network=network,
-            keys=keys,
-            bucket=bucket,
-            databases=databases,
-            buckets=buckets,
-        )
-        for name in owners_first(fleet)
-    }
+    parts = _Parts(network, keys, bucket, databases, buckets)
+    balancers = _clusters(fleet, layout, facts, dns, parts)
     if fleet.account_baseline == "create":
         Baseline(layout, facts.account, tls=facts.tls)
     Watch(
@@ -129,23 +115,11 @@ def _pilot_light(
         network = Network(layout, endpoints=fleet.network.endpoints, logs_key=keys.logs.arn)
         bucket = Bucket(layout, facts.account, keys.data.arn, facts.bundle, tls=facts.tls)
         databases = recovery_databases(fleet, layout, network, keys, sources, facts.now)
+        if watched := waiting_alarms(fleet, layout):
+            notices = Notices(layout, fleet.notify, account=facts.account, key_id=keys.logs.arn)
+            Watch(layout, watched, told=notices.told, balancers={}, ready=list(databases.values()))
         asleep, facts = dormant(fleet, {*databases, *buckets}), replace(facts, images=facts.recovery_images)
-        fronts = Fronts(asleep, layout, network, account=facts.account, tls=facts.tls, dns=dns)
-        return {
-            name: _cluster(
-                asleep,
-                layout,
-                facts,
-                name,
-                fronts=fronts,
-                network=network,
-                keys=keys,
-                bucket=bucket,
-                databases=databases,
-                buckets=buckets,
-            )
-            for name in owners_first(fleet)
-        }
+        return _clusters(asleep, layout, facts, dns, _Parts(network, keys, bucket, databases, buckets))
 
 
 def _dns(fleet: Fleet, layout: Layout, facts: Facts) -> Dns | None:
@@ -163,33 +137,39 @@ def _publish(
             dns.publish(name, declared, balancer, standby.get(name))
 
 
-def _cluster(
-    fleet: Fleet,
-    layout: Layout,
-    facts: Facts,
-    name: str,
-    *,
-    fronts: Fronts,
-    network: Network,
-    keys: Keys,
-    bucket: Bucket,
-    databases: Mapping[str, Used],
-    buckets: Mapping[str, pulumi.Input[str]],
-) -> Balancer | None:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What clusters stand on, in their region."""
+
+    network: Network
+    keys: Keys
+    bucket: Bucket
+    databases: Mapping[str, Used]
+    buckets: Mapping[str, pulumi.Input[str]]
+    """ARNs of the fleet's buckets, by name."""
+
+
+def _clusters(fleet: Fleet, layout: Layout, facts: Facts, dns: Dns | None, parts: _Parts) -> dict[str, Balancer | None]:
+    """The clusters with what is before them; the balancer of each by its name."""
+    fronts = Fronts(fleet, layout, parts.network, account=facts.account, tls=facts.tls, dns=dns)
+    return {name: _cluster(fleet, layout, facts, name, fronts, parts) for name in owners_first(fleet)}
+
+
+def _cluster(fleet: Fleet, layout: Layout, facts: Facts, name: str, fronts: Fronts, parts: _Parts) -> Balancer | None:
     declared = fleet.clusters[name]
     access = ClusterAccess(
         layout,
         name,
         declared,
         account=facts.account,
-        vpc_id=network.vpc_id,
-        keys=keys,
-        bucket=bucket,
-        databases=databases,
-        buckets=buckets,
+        vpc_id=parts.network.vpc_id,
+        keys=parts.keys,
+        bucket=parts.bucket,
+        databases=parts.databases,
+        buckets=parts.buckets,
     )
     balancer = fronts.of(name, access)
-    ready: list[Component] = [network, bucket, access]
+    ready: list[Component] = [parts.network, parts.bucket, access]
     Cluster(
         layout,
         name,
@@ -199,9 +179,9 @@ def _cluster(
         floor=floor_at(declared.schedule, declared.size.min, facts.now, fleet.tz),
         now=facts.now,
         timezone=fleet.timezone,
-        keys=keys,
+        keys=parts.keys,
         access=access,
-        subnets=network.subnet_ids("private"),
+        subnets=parts.network.subnet_ids("private"),
         balancer=balancer,
         ready=ready,
         capacity=fleet.capacity_of(name),
@@ -224,7 +204,7 @@ def _user_data(layout: Layout, facts: Facts, cluster: str, role: str, *, warm: b
         region=layout.region,
         cluster=cluster,
         role=role,
-        group=layout.name(cluster),
+        group=layout.called(GROUP, cluster),
         hook=HOOK,
         warm=warm,
     )
