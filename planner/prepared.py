@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.clock import infer, localised
 from quartermaster.planner.forecasters.base import Forecaster
+from quartermaster.planner.occasions import without
 from quartermaster.planner.one import SeriesForecast, forecast_all
+from quartermaster.planner.regimes import settled
 from quartermaster.planner.series import Series
 
 __all__ = ["forecast_prepared"]
@@ -31,12 +33,15 @@ def forecast_prepared(
     batches: dict[int, list[tuple[int, Series]]] = {}
     for i, series in enumerate(many):
         zone = known.zone or infer(series)
-        parts: list[Back] = []
+        series, back = settled(series)
+        parts: list[Back] = [back]
         steps = horizon
         if zone is not None:
             local = localised(series, horizon, zone)
             series, steps = local.series, local.steps
             parts.append(local.back)
+        series, back = without(series, known)
+        parts.append(back)
         backs.append(tuple(parts))
         batches.setdefault(steps, []).append((i, series))
     made: dict[int, SeriesForecast] = {}
@@ -45,6 +50,6 @@ def forecast_prepared(
         made.update(zip([i for i, _ in batch], results, strict=True))
     for i in range(len(many)):
         result = made[i]
-        for back in reversed(backs[i]):
-            result = back(result)
+        for way in reversed(backs[i]):
+            result = way(result)
         yield result

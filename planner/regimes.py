@@ -1,0 +1,259 @@
+"""Regimes: where the level of a series changed for good, and what that makes of its history and of its forecast.
+
+Levels are those of days, weekdays evened out. A change counts where it is abrupt, lasting, and far larger than what
+levels do between any other weeks of the history, so that seasons, weather and single bad days are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quartermaster.planner.grid import iso
+from quartermaster.planner.one import SeriesForecast
+from quartermaster.planner.seasons import DAY_US
+from quartermaster.planner.series import Series
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["RECENT_DAYS", "Shift", "settled", "shifts", "told"]
+
+_WINDOW = 14
+"""Days on either side of a change that are compared; half of them in a history of less than twelve weeks."""
+_LEAST = float(np.log(1.25))
+"""Smallest change of level that counts, as a logarithm; of a series that may be negative, in its usual spread."""
+_FAR = 6.0
+"""A change is so many times what levels usually do between neighbouring weeks, and"""
+_BEYOND = 1.5
+"""exceeds all that they ever did elsewhere by this factor, and"""
+_APART = 0.3
+"""leaves so much of itself free between the days before and those after."""
+_FEWEST = 3
+"""Days after a change, and so many more that show what is usual:"""
+_FEWEST_ELSEWHERE = 6
+RECENT_DAYS = 14
+"""A change is recent for so long: a forecast after it has low confidence."""
+_WEEK = 7
+_MOST_DAYS = 182
+_MOST_SHIFTS = 3
+_OTHER_THING = 30.0
+"""A change by more than that factor is a stop, a start or another unit: history is not drawn to it."""
+_LARGEST = float(np.finfo(np.float64).max)
+_ZERO = -800.0
+"""Stands for the logarithm of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One change of level."""
+
+    step: int
+    """Of the first reading after it, in the values of the series."""
+    days: float
+    """From there to the last reading."""
+    by: float
+    """Factor on a series that is never negative, else what was added."""
+
+
+def shifts(series: Series) -> tuple[Shift, ...]:
+    """Changes of level within the last half-year, the latest first."""
+    width = max(1, round(DAY_US / series.interval_us))
+    known = np.flatnonzero(np.isfinite(series.values))
+    if series.interval_us > DAY_US or not len(known):
+        return ()
+    end = int(known[-1]) + 1
+    days = min((end - int(known[0])) // width, _MOST_DAYS)
+    if days < 7 + _FEWEST + _FEWEST_ELSEWHERE:
+        return ()
+    relative = series.lower == 0
+    start = end - days * width
+    spread = 1.0 if relative else _spread(series.values[start:end])
+    if not spread > np.finfo(float).tiny:
+        return ()
+    scaled = _scaled(series.values[start:end], relative) / spread
+    found: list[Shift] = []
+    while len(found) < _MOST_SHIFTS:
+        residual = _residual(scaled.reshape(days, width))
+        largest = _largest(_even(_median(residual)))
+        if largest is None:
+            break
+        day, by = largest
+        step = _place(residual.ravel(), day, width, by)
+        scaled[:step] += by
+        found.append(
+            Shift(
+                start + step,
+                (len(scaled) - step) / width,
+                float(np.exp(min(by, -_ZERO / 2))) if relative else by * spread,
+            )
+        )
+    return tuple(sorted(found, key=lambda shift: -shift.step))
+
+
+def settled(series: Series) -> tuple[Series, Callable[[SeriesForecast], SeriesForecast]]:
+    """The series with what came before its changes drawn to the level of now, and the way back for its forecast.
+
+    History of another shape is left out once there is enough of the new. The way back says where confidence is low,
+    and widens the bounds there by how few days have been seen since.
+    """
+    found = shifts(series)
+    if not found:
+        return series, lambda made: made
+    values = series.values.copy()
+    relative = series.lower == 0
+    for shift in found:
+        before = values[: shift.step]
+        if relative and not 1 / _OTHER_THING < shift.by < _OTHER_THING:
+            if shift.days >= RECENT_DAYS:
+                before[:] = np.nan
+        elif shift.days >= RECENT_DAYS and not _alike(series, shift):
+            before[:] = np.nan
+        else:
+            with np.errstate(over="ignore"):
+                drawn = before * shift.by if relative else before + shift.by
+            before[:] = np.clip(drawn, -_LARGEST, _LARGEST)
+    recent = found[0]
+    reason = told(series, recent)
+    widening = float(np.sqrt(1 + _WEEK / recent.days))
+
+    def back(made: SeriesForecast) -> SeriesForecast:
+        made = replace(made, series=series)
+        if made.choice is None or recent.days >= RECENT_DAYS:
+            return made
+        choice = replace(made.choice, confidence="low", confidence_reason=reason)
+        wide = made.mean[:, None] + widening * (made.quantiles - made.mean[:, None])
+        # The mean may lie outside of narrow quantiles: bounds move away from the forecast, never towards it.
+        wide = np.where(made.quantiles >= made.mean[:, None], wide, np.minimum(wide, made.quantiles))
+        return replace(made, quantiles=np.maximum(wide, series.lower), choice=choice)
+
+    return replace(series, values=values), back
+
+
+def told(series: Series, shift: Shift) -> str:
+    """The change in words."""
+    at = iso(series.last_us - (len(series.values) - 1 - shift.step) * series.interval_us)
+    how = f"to {shift.by:.3g} times what it was" if series.lower == 0 else f"by {shift.by:+.3g}"
+    return f"its level changed {how} at {at}, {shift.days:.1f} days before the end"
+
+
+def _alike(series: Series, shift: Shift) -> bool:
+    """Whether the day before the change has the shape of the day after: nearer to it than no shape at all."""
+    width = max(1, round(DAY_US / series.interval_us))
+    if width == 1:
+        return True
+    relative = series.lower == 0
+    scaled = _scaled(series.values[max(0, shift.step - 28 * width) :], relative) / (1.0 if relative else abs(shift.by))
+    cut = min(shift.step, 28 * width)
+    shapes = []
+    for part in (scaled[cut % width : cut], scaled[cut : cut + len(scaled[cut:]) // width * width]):
+        # By the same hours of the day, counted from the change.
+        usual = _median(part.reshape(-1, width).T)
+        shapes.append(usual - np.nanmedian(usual))
+    apart, own = shapes[0] - shapes[1], shapes[1]
+    both = np.isfinite(apart)
+    return bool((apart[both] ** 2).sum() <= (own[both] ** 2).sum() or np.abs(own[both]).max(initial=0.0) < _LEAST)
+
+
+def _scaled(values: NDArray[np.float64], relative: bool) -> NDArray[np.float64]:
+    """Logarithms of what is never negative, else as it is."""
+    if not relative:
+        return values.copy()
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(values), _ZERO)
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Half of the readings lie within it; beyond the range of floats infinite."""
+    with np.errstate(over="ignore"):
+        return float(np.subtract(*np.nanquantile(values / 2, [0.75, 0.25])) * 2)
+
+
+def _residual(days: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(days, steps) less what each step of the day usually is; NaN where that is nothing."""
+    usual = _median(days.T)
+    usual = np.where(usual > _ZERO, usual, np.nan)
+    return days - usual
+
+
+def _median(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row; NaN for an empty one."""
+    if np.isfinite(rows).all():
+        return np.asarray(np.median(rows, axis=1))
+    ordered = np.sort(rows, axis=1)
+    count = np.isfinite(rows).sum(axis=1)
+    row = np.arange(len(rows))
+    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, rows.shape[1] - 1)
+    return np.asarray((ordered[row, low] + ordered[row, high]) / 2)
+
+
+def _windows(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    return np.lib.stride_tricks.sliding_window_view(values, size)
+
+
+def _even(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Levels of days less what their weekday usually adds to the week around."""
+    if len(levels) < 21:
+        return levels
+    around = _median(_windows(np.pad(levels, 3, mode="edge"), 7))
+    weekday = np.arange(len(levels)) % 7
+    return np.asarray(levels - np.array([_median((levels - around)[None, k::7])[0] for k in range(7)])[weekday])
+
+
+def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
+    """First day and size of the clearest change; None where there is none."""
+    count = len(levels)
+    before = _WINDOW if count >= 6 * _WINDOW else _WINDOW // 2
+    former = _median(_windows(levels, before))
+    best, found = 1.0, None
+    for after in range(_FEWEST, before + 1):
+        at = np.arange(before, count - after + 1)
+        # Only the last days can be fewer; what is usual is worked out where they differ.
+        if after < before and not abs(_median(levels[None, -after:])[0] - former[at[-1] - before]) > _LEAST:
+            continue
+        moved = _median(_windows(levels, after)[at]) - former[at - before]
+        size = np.abs(np.where(np.isfinite(moved), moved, 0.0))
+        here = len(at) - 1 if after < before else int(size.argmax())
+        elsewhere = size[np.abs(at - at[here]) >= before]
+        if size[here] <= _LEAST or len(elsewhere) < _FEWEST_ELSEWHERE:
+            continue
+        clear = min(
+            size[here] / (_FAR * max(float(np.median(elsewhere)), 1e-9)),
+            size[here] / (_BEYOND * max(float(elsewhere.max()), 1e-9)),
+        )
+        if clear <= best:
+            continue
+        day = _sharpest(levels, int(at[here]), before // 2)
+        left, right = levels[max(0, day - before) : day], levels[day : day + before]
+        by = _median(right[None])[0] - _median(left[None])[0]
+        if abs(by) > _LEAST and _free(left, right, by):
+            best, found = clear, (day, float(by))
+    return found
+
+
+def _sharpest(levels: NDArray[np.float64], day: int, reach: int) -> int:
+    """The day near that one at which three days differ most from the three before."""
+    low, high = max(3, day - reach), min(day + reach, len(levels) - _FEWEST)
+    three = _median(_windows(levels[low - 3 : high + 3], 3))
+    jump = np.abs(three[3:] - three[:-3])
+    return low + int(np.where(np.isfinite(jump), jump, 0.0).argmax())
+
+
+def _free(before: NDArray[np.float64], after: NDArray[np.float64], moved: float) -> bool:
+    """Whether nearly all days after the change lie beyond nearly all days before it."""
+    way = np.sign(moved)
+    gap = np.nanquantile(way * after, 0.15) - np.nanquantile(way * before, 0.85)
+    return bool(gap > _APART * abs(moved))
+
+
+def _place(residual: NDArray[np.float64], day: int, width: int, by: float) -> int:
+    """The reading at which the level changed, on the day found or the one before."""
+    low, high = (day - 1) * width, min((day + 1) * width, len(residual))
+    former = _median(residual[None, max(0, low - 7 * width) : low])[0]
+    part = residual[low:high]
+    # Each reading votes for the level it is nearer to.
+    vote = np.where(np.isfinite(part), np.abs(part - former) - np.abs(part - former - by), 0.0)
+    return low + int(np.argmin(np.concatenate(([0.0], np.cumsum(np.clip(vote, -abs(by), abs(by)))))))
