@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from quartermaster.fleet.prices import load_prices
 from quartermaster.fleet.schema import Cluster, Database, Fleet
-from quartermaster.infra.layout import Layout
+from quartermaster.infra.layout import DATABASE, GROUP, TABLE, Layout
 
-__all__ = ["SIGNALS", "Alarm", "Metric", "Signal", "alarms", "balancer_token", "targets_token"]
+__all__ = ["SIGNALS", "Alarm", "Metric", "Signal", "alarms", "balancer_token", "targets_token", "waiting_alarms"]
 
 Signal = Literal["latency", "traffic", "errors", "saturation"]
 SIGNALS: tuple[Signal, ...] = ("latency", "traffic", "errors", "saturation")
@@ -29,6 +31,8 @@ _DATABASE_CPU_PERCENT = 85
 _LEAST_FREE_STORAGE = 0.15
 _CONNECTIONS_USED = 0.8
 _REPLICA_LAG_SECONDS = 60
+_RPO_SHARE = 0.5
+"""Of what a region objective lets be lost: told then, there is time left to keep it."""
 _QUEUE_DEPTH = 64
 """Requests that wait for the disk. gp3 has no burst to run out of; a queue that stays this long is one that is full."""
 _CPU_CREDITS = 20
@@ -89,14 +93,37 @@ def alarms(fleet: Fleet, layout: Layout) -> tuple[Alarm, ...]:
         if cluster.balancer is not None:
             application = cluster.balancer.kind == "application"
             found += _application(fleet, name, cluster) if application else _network(name)
+        elif fleet.balancer_of(name) is not None:
+            found += _application(fleet, name, cluster, own=False)
         found += _group(fleet, layout, name, cluster)
     for name, database in fleet.databases.items():
         found += _table(layout, name) if database.engine == "dynamodb" else _postgres(layout, name, database)
     return tuple(found)
 
 
-def _application(fleet: Fleet, name: str, cluster: Cluster) -> Iterator[Alarm]:
+def waiting_alarms(fleet: Fleet, layout: Layout) -> tuple[Alarm, ...]:
+    """The alarms of the pilot light: can its databases still take over? Nobody uses the rest of it."""
+    found: list[Alarm] = []
+    for name, database in fleet.databases.items():
+        objectives = fleet.recovery.objectives.get(name)
+        if database.engine == "postgres" and objectives is not None and objectives.region is not None:
+            found += _waiting(layout, name, database, objectives.region.rpo)
+    return tuple(found)
+
+
+def _waiting(layout: Layout, name: str, database: Database, rpo: timedelta | None) -> Iterator[Alarm]:
+    limit = rpo.total_seconds() * _RPO_SHARE if rpo is not None else 0
+    behind = max(_REPLICA_LAG_SECONDS, int(limit))
+    says = f"{name} in {layout.region} has been more than {behind} s behind for 15 minutes: so much would be lost"
+    yield _of_instance(layout, name, "lag", "ReplicaLag", behind, says)
+    yield _storage(layout, name, database, f"{name} in {layout.region}")
+
+
+def _application(fleet: Fleet, name: str, cluster: Cluster, *, own: bool = True) -> Iterator[Alarm]:
+    """Of its own balancer, or of its share of another's: then of its hosts alone."""
     of_balancer = {"LoadBalancer": balancer_token(name)}
+    if not own:
+        of_balancer["TargetGroup"] = targets_token(name)
 
     def metric(what: str, stat: str) -> Metric:
         return Metric("AWS/ApplicationELB", what, stat, of_balancer)
@@ -116,18 +143,22 @@ def _application(fleet: Fleet, name: str, cluster: Cluster) -> Iterator[Alarm]:
             f"{name} is asked for more than its largest size ({cluster.size.max} hosts) is planned to carry",
             (requests,), unit * cluster.size.max * 60, periods=3,
         )  # fmt: skip
-    yield Alarm(
-        f"{name}-silence", name, "traffic",
-        f"nobody has reached {name} for 15 minutes: DNS, the certificate or a network before the balancer?",
-        # Without a request the balancer publishes no datapoint: missing is the very thing looked for.
-        (requests,), 1, compare=_BELOW, missing="breaching", period_seconds=300, periods=3,
-    )  # fmt: skip
-    share = f"IF(m1 >= {_MIN_REQUESTS}, 100 * (FILL(m2, 0) + FILL(m3, 0)) / m1, 0)"
+    if own:  # a share may be nothing at all
+        yield Alarm(
+            f"{name}-silence", name, "traffic",
+            f"nobody has reached {name} for 15 minutes: DNS, the certificate or a network before the balancer?",
+            # Without a request the balancer publishes no datapoint: missing is the very thing looked for.
+            (requests,), 1, compare=_BELOW, missing="breaching", period_seconds=300, periods=3,
+        )  # fmt: skip
+    # By hosts, and by the balancer for want of a host, which no share is charged with.
+    failed = ("HTTPCode_Target_5XX_Count", *(("HTTPCode_ELB_5XX_Count",) if own else ()))
+    counted = " + ".join(f"FILL(m{number}, 0)" for number, _ in enumerate(failed, 2))
+    share = f"IF(m1 >= {_MIN_REQUESTS}, 100 * ({counted}) / m1, 0)"
     yield Alarm(
         f"{name}-errors", name, "errors",
         f"more than {fleet.alarms.error_percent:g} % of the requests to {name} are answered with a 5xx",
-        # By hosts, and by the balancer for want of a host. No request: no error.
-        (requests, metric("HTTPCode_Target_5XX_Count", "Sum"), metric("HTTPCode_ELB_5XX_Count", "Sum")),
+        # No request: no error.
+        (requests, *(metric(what, "Sum") for what in failed)),
         fleet.alarms.error_percent, expression=share, period_seconds=300, periods=1,
     )  # fmt: skip
     yield _unhealthy(name, "AWS/ApplicationELB")
@@ -155,7 +186,7 @@ def _unhealthy(name: str, namespace: str) -> Alarm:
 
 
 def _group(fleet: Fleet, layout: Layout, name: str, cluster: Cluster) -> Iterator[Alarm]:
-    of_group = {"AutoScalingGroupName": layout.name(name)}
+    of_group = {"AutoScalingGroupName": layout.called(GROUP, name)}
     survive = fleet.capacity_of(name).survive
     percent = 100 * survive.at_utilisation
     yield Alarm(
@@ -174,19 +205,9 @@ def _group(fleet: Fleet, layout: Layout, name: str, cluster: Cluster) -> Iterato
 
 
 def _postgres(layout: Layout, name: str, database: Database) -> Iterator[Alarm]:
-    # All of these are published every minute by a database that runs. None for long: it does not run, or has been
-    # renamed or replaced behind the tool's back; either way somebody should look.
-    def alarm(what: str, metric: str, threshold: float, says: str, *, compare: str = _ABOVE, of: str = name) -> Alarm:
-        measured = Metric("AWS/RDS", metric, "Average", {"DBInstanceIdentifier": layout.name(of)})
-        return Alarm(
-            f"{of}-{what}", name, "saturation", says, (measured,), threshold,
-            compare=compare, missing="breaching", period_seconds=300, periods=3,
-        )  # fmt: skip
-
+    alarm = partial(_of_instance, layout, name)
     yield alarm("cpu", "CPUUtilization", _DATABASE_CPU_PERCENT, f"{name} has been busier than 85 % for 15 minutes")
-    least = int(database.storage_gib * 2**30 * _LEAST_FREE_STORAGE)
-    says = f"{name} has less than 15 % of its {database.storage_gib} GiB free"
-    yield alarm("storage", "FreeStorageSpace", least, says, compare=_BELOW)
+    yield _storage(layout, name, database, name)
     if (most := _max_connections(database)) is not None:
         says = f"{name} has used 80 % of its {most} connections for 15 minutes"
         yield alarm("connections", "DatabaseConnections", int(most * _CONNECTIONS_USED), says)
@@ -200,6 +221,25 @@ def _postgres(layout: Layout, name: str, database: Database) -> Iterator[Alarm]:
         yield alarm("lag", "ReplicaLag", _REPLICA_LAG_SECONDS, says, of=f"{name}-replica-{number}")
 
 
+def _of_instance(
+    layout: Layout, name: str, what: str, metric: str, limit: float, says: str, *, compare: str = _ABOVE, of: str = ""
+) -> Alarm:
+    """``of``: the instance, where it is not the database's own."""
+    # All of these are published every minute by a database that runs. None for long: it does not run, or has been
+    # renamed or replaced behind the tool's back; either way somebody should look.
+    measured = Metric("AWS/RDS", metric, "Average", {"DBInstanceIdentifier": layout.called(DATABASE, of or name)})
+    return Alarm(
+        f"{of or name}-{what}", name, "saturation", says, (measured,), limit,
+        compare=compare, missing="breaching", period_seconds=300, periods=3,
+    )  # fmt: skip
+
+
+def _storage(layout: Layout, name: str, database: Database, called: str) -> Alarm:
+    least = int(database.storage_gib * 2**30 * _LEAST_FREE_STORAGE)
+    says = f"{called} has less than 15 % of its {database.storage_gib} GiB free"
+    return _of_instance(layout, name, "storage", "FreeStorageSpace", least, says, compare=_BELOW)
+
+
 def _max_connections(database: Database) -> int | None:
     """What the database takes; None where neither a parameter nor the instance type's memory tells."""
     if database.parameters.get("max_connections", "").isdigit():
@@ -211,7 +251,7 @@ def _max_connections(database: Database) -> int | None:
 
 
 def _table(layout: Layout, name: str) -> Iterator[Alarm]:
-    of_table = {"TableName": layout.name(name)}
+    of_table = {"TableName": layout.called(TABLE, name)}
     throttled = tuple(
         Metric("AWS/DynamoDB", what, "Sum", of_table) for what in ("ReadThrottleEvents", "WriteThrottleEvents")
     )

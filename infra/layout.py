@@ -13,11 +13,17 @@ from quartermaster.fleet.names import physical, tags
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
+    from quartermaster.fleet.schema.safety import Adopted
 
-__all__ = ["PROJECT_TYPE", "Layout", "Subnet", "Tier", "layout", "recovery_layout", "urn", "urn_tag"]
+__all__ = [
+    "DATABASE", "GROUP", "PROJECT_TYPE", "TABLE", "Layout", "Subnet", "Tier", "layout", "recovery_layout", "urn",
+    "urn_tag",
+]  # fmt: skip
 
 PROJECT_TYPE = "ops:infra"
 """Prefix of our component types."""
+GROUP, DATABASE, TABLE = "aws:autoscaling/group:Group", "aws:rds/instance:Instance", "aws:dynamodb/table:Table"
+"""What has a name that others must know, and may have had it before the fleet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Layout:
     """Id of a network that exists; empty: ours to make."""
     recovery: bool = False
     """Is this the copy in the recovery region?"""
+    adopted: tuple[Adopted, ...] = ()
+    """What was there before the fleet, and keeps its name."""
 
     def of(self, tier: Tier) -> tuple[Subnet, ...]:
         """The tier's subnets in the order of zones."""
@@ -70,6 +78,11 @@ class Layout:
         and whoever is woken at night sees at once which of the two it is."""
         place = "recovery" if self.recovery else ""
         return physical(self.fleet, self.stack, "-".join(filter(None, (place, part))), limit=limit)
+
+    def called(self, type_: str, part: str) -> str:
+        """What AWS calls a group, a table or a database: as it was called before the fleet, else by our name."""
+        kept = (item.id for item in self.adopted if (item.type, item.name) == (type_, part))
+        return next(kept, self.name(part))
 
     def tags(self, cluster: str = "") -> Mapping[str, str]:
         """Tags that everything carries."""
@@ -93,6 +106,7 @@ def layout(fleet: Fleet, stack: str) -> Layout:
         nat_zones=() if existing else _nat_zones(fleet, zones),
         protect=fleet.stacks[stack].protect,
         vpc=network.vpc,
+        adopted=fleet.adopted,
     )
 
 

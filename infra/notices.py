@@ -40,7 +40,9 @@ class Notices(Component):
             kms_master_key_id=key_id,
             opts=self.child(),
         )
-        self.told: list[pulumi.Input[str]] = [self.topic.arn, *topics(notify)]
+        # An alarm tells topics of its own region only: the pilot light's have no use for those of the stack's.
+        near = [arn for arn in topics(notify) if not layout.recovery or f":{layout.region}:" in arn]
+        self.told: list[pulumi.Input[str]] = [self.topic.arn, *near]
         aws.sns.TopicPolicy(
             "notices",
             arn=self.topic.arn,

@@ -21,14 +21,15 @@ _NAME_LIMIT = 255
 
 
 class Watch(Component):
-    """Alarms and dashboard. ``ready``: what is watched, so that nobody is woken while it is still being made."""
+    """Alarms, and a dashboard where an ``account`` is given to find them in. ``ready``: what is watched, so that nobody
+    is woken while it is still being made."""
 
     def __init__(
         self,
         layout: Layout,
         alarms: Sequence[Alarm],
         *,
-        account: str,
+        account: str = "",
         told: Sequence[pulumi.Input[str]],
         balancers: Mapping[str, Balancer],
         ready: Sequence[pulumi.Resource],
@@ -41,6 +42,12 @@ class Watch(Component):
         }
         for alarm in alarms:
             self._alarm(alarm)
+        if account:
+            self._dashboard(account, alarms)
+        self.register_outputs({})
+
+    def _dashboard(self, account: str, alarms: Sequence[Alarm]) -> None:
+        layout = self._layout
         body = json.dumps(dashboard(layout, account, alarms))
         aws.cloudwatch.Dashboard(
             "dashboard",
@@ -48,7 +55,6 @@ class Watch(Component):
             dashboard_body=pulumi.Output.all(**self._known).apply(lambda known: _filled(body, dict(known))),
             opts=self.child(),
         )
-        self.register_outputs({})
 
     def _alarm(self, alarm: Alarm) -> None:
         first = alarm.metrics[0]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from quartermaster.fleet.schema import Fleet, read_text
-from quartermaster.infra.alarms import SIGNALS, Alarm, alarms
+from quartermaster.infra.alarms import SIGNALS, Alarm, alarms, waiting_alarms
 from quartermaster.infra.dashboard import dashboard
-from quartermaster.infra.layout import layout
+from quartermaster.infra.layout import layout, recovery_layout
 from quartermaster.infra.notices import known_webhooks, topics
 
 FLEET = """
@@ -144,3 +144,32 @@ def test_a_webhook_named_only_is_never_subscribed() -> None:
     notify = read_text(text).fleet.notify
     assert known_webhooks(notify) == ("https://hooks.shop.example/ops",)
     assert topics(notify) == ("arn:aws:sns:eu-west-1:123456789012:people",)
+
+
+def test_a_cluster_behind_anothers_balancer_is_watched_by_its_own_share() -> None:
+    canary = (
+        "balancer: {health: /healthz}}",
+        "balancer: {health: /healthz, algorithm: weighted, weights: {web: 99, canary: 1}}}\n"
+        "  canary: {size: {min: 3, max: 6}}",
+    )
+    found = {name: alarm for name, alarm in made(canary).items() if alarm.of == "canary"}
+    assert list(found) == ["canary-latency", "canary-errors", "canary-unhealthy", "canary-cpu", "canary-at-max"]
+    share = {"LoadBalancer": "@balancer:canary", "TargetGroup": "@targets:canary"}
+    for name in ("canary-latency", "canary-errors", "canary-unhealthy"):
+        assert [metric.dimensions for metric in found[name].metrics] == [share] * len(found[name].metrics)
+    assert [metric.name for metric in found["canary-errors"].metrics] == ["RequestCount", "HTTPCode_Target_5XX_Count"]
+    assert found["canary-errors"].expression == "IF(m1 >= 100, 100 * (FILL(m2, 0)) / m1, 0)"
+    whole = made(canary)["web-errors"]
+    assert [metric.dimensions for metric in whole.metrics] == [{"LoadBalancer": "@balancer:web"}] * 3
+
+
+def test_the_pilot_light_tells_when_its_replica_falls_behind() -> None:
+    region = "recovery_region: eu-central-1\nrecovery: {orders: {region: {rto: 60m, rpo: 15m}}}\n"
+    ranges = "network: {cidr: 10.20.0.0/16, recovery_cidr: 10.21.0.0/16}\nstacks:"
+    found = fleet(("stacks:", f"{region}{ranges}"))
+    there = recovery_layout(found, "dev")
+    assert there is not None
+    lag, storage = waiting_alarms(found, there)
+    assert (lag.name, lag.threshold, lag.missing) == ("orders-lag", 450, "breaching")
+    assert storage.metrics[0].dimensions == {"DBInstanceIdentifier": "shop-dev-recovery-orders"}
+    assert waiting_alarms(fleet(), layout(fleet(), "dev")) == ()

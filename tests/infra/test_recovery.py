@@ -69,3 +69,15 @@ def test_the_copy_of_a_secret_is_nothing_left_behind() -> None:
 def test_what_the_local_cloud_makes_of_a_replica_abroad_is_named() -> None:
     rows = {row["what"]: row for row in substituted(FLEET, layout(FLEET, "dev"), [])}
     assert rows["recovery.orders.region"]["asked"] == "a read replica in eu-central-1"
+
+
+def test_the_pilot_light_is_watched_where_it_is() -> None:
+    """By alarms of its own region, and told by a topic of that region: they outlive the other one."""
+    there = {(one.type, one.name): one.inputs for one in made() if "ops:infra:Recovery$" in one.urn}
+    lag = there["aws:cloudwatch/metricAlarm:MetricAlarm", "orders-lag"]
+    assert (lag["region"], lag["name"]) == ("eu-central-1", "shop-dev-recovery-orders-lag")
+    assert lag["dimensions"] == {"DBInstanceIdentifier": "shop-dev-recovery-orders"}
+    assert there["aws:sns/topic:Topic", "notices"]["name"] == "shop-dev-recovery-notices"
+    [told] = lag["alarmActions"]
+    assert told.startswith("arn:aws:sns:")
+    assert ("aws:cloudwatch/dashboard:Dashboard", "dashboard") not in there
