@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from quartermaster.fleet.hosts import RequestCounter, Requests
-from quartermaster.fleet.names import physical
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
@@ -27,7 +26,7 @@ def counter(ops: Session) -> RequestCounter:
 def _balancer_name(cloud: Cloud, fleet: Fleet, cluster: str) -> str:
     """Of the balancer that the cluster's hosts stand behind."""
     behind = fleet.balancer_of(cluster)
-    return physical(cloud.fleet, cloud.stack, behind[0] if behind is not None else cluster, limit=32)
+    return fleet.balancer_name(cloud.stack, behind[0] if behind is not None else cluster)
 
 
 class _LocalCounter:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from quartermaster.fleet.aws import Cloud
-from quartermaster.fleet.names import TAG_CLUSTER, physical
+from quartermaster.fleet.names import TAG_CLUSTER, TAG_FLEET, TAG_STACK, physical
 
 __all__ = ["Group", "Host", "Hosts", "RequestCounter", "Requests"]
 
@@ -79,9 +79,9 @@ class Hosts:
 
     def group(self, cluster: str) -> Group:
         """The cluster's group and hosts now, hosts sorted by zone and id. Read-only. Raises KeyError if none."""
-        name = physical(self._cloud.fleet, self._cloud.stack, cluster)
-        found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+        found = self._groups({**self._ours, TAG_CLUSTER: cluster})
         if not found:
+            name = physical(self._cloud.fleet, self._cloud.stack, cluster)
             raise KeyError(f"no auto-scaling group {name!r}: is the stack provisioned?")
         group = found[0]
         arns = group.get("TargetGroupARNs", [])
@@ -100,7 +100,7 @@ class Hosts:
             for item in group["Instances"]
         ]
         return Group(
-            name=name,
+            name=group["AutoScalingGroupName"],
             cluster=cluster,
             min=group["MinSize"],
             max=group["MaxSize"],
@@ -113,18 +113,18 @@ class Hosts:
 
     def clusters(self) -> tuple[str, ...]:
         """Names of the stack's clusters that have a group. Read-only."""
-        prefix = physical(self._cloud.fleet, self._cloud.stack) + "-"
-        pages = self._autoscaling.get_paginator("describe_auto_scaling_groups").paginate()
-        groups = [group for page in pages for group in page["AutoScalingGroups"]]
-        return tuple(
-            sorted(
-                tag["Value"]
-                for group in groups
-                if group["AutoScalingGroupName"].startswith(prefix)
-                for tag in group.get("Tags", [])
-                if tag["Key"] == TAG_CLUSTER
-            )
-        )
+        tags = [tag for group in self._groups(self._ours) for tag in group["Tags"]]
+        return tuple(sorted(tag["Value"] for tag in tags if tag["Key"] == TAG_CLUSTER))
+
+    @property
+    def _ours(self) -> dict[str, str]:
+        return {TAG_FLEET: self._cloud.fleet, TAG_STACK: self._cloud.stack}
+
+    def _groups(self, tags: Mapping[str, str]) -> list[dict[str, Any]]:
+        """By their tags: a group that was there before the fleet has a name of its own."""
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        pages = self._autoscaling.get_paginator("describe_auto_scaling_groups").paginate(Filters=filters)
+        return [group for page in pages for group in page["AutoScalingGroups"]]
 
     def enter_standby(self, group: Group, host_ids: Sequence[str]) -> None:
         """Take hosts out of service: the balancer drains them, the group keeps them and wants fewer. Changes AWS."""

@@ -13,7 +13,7 @@ from quartermaster.infra.bucket import Bucket
 from quartermaster.infra.component import Component
 from quartermaster.infra.database import Used
 from quartermaster.infra.keyring import Keys
-from quartermaster.infra.layout import Layout
+from quartermaster.infra.layout import GROUP, Layout
 from quartermaster.infra.listener import TLS_PORT
 from quartermaster.infra.permissions.hosts import Reach, host_policy
 from quartermaster.infra.policies import trust
@@ -146,6 +146,6 @@ class ClusterAccess(Component):
             tables=pulumi.Output.all(*(item.table_arn for item in used if item.table_arn is not None)),
             secrets=pulumi.Output.all(*(item.secret_arn for item in used if item.secret_arn is not None)),
             buckets=pulumi.Output.all(*buckets),
-        ).apply(lambda found: host_policy(Reach(layout.region, account, layout.name(name), **found)))
+        ).apply(lambda found: host_policy(Reach(layout.region, account, layout.called(GROUP, name), **found)))
         aws.iam.RolePolicy(name, name="host", role=role.name, policy=policy, opts=self.child())
         return aws.iam.InstanceProfile(name, name=role.name, role=role.name, opts=self.child())

@@ -8,7 +8,7 @@ from quartermaster.fleet.events import Json
 from quartermaster.fleet.hostnames import host_names
 from quartermaster.fleet.hosts import Hosts
 from quartermaster.fleet.workspace import Workspace
-from quartermaster.infra.layout import Layout
+from quartermaster.infra.layout import DATABASE, Layout
 from quartermaster.infra.substituted import substituted
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def read_outputs(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Clou
     databases = {
         name: found
         for name, declared in fleet.databases.items()
-        if declared.engine != "dynamodb" and (found := _database(fleet, layout, cloud, name))
+        if declared.engine != "dynamodb" and (found := _database(layout, cloud, name))
     }
     stand_ins = substituted(fleet, layout, local["databases"]) if local else []
     return {"clusters": clusters, "databases": databases, "substituted": stand_ins}
@@ -47,9 +47,7 @@ def _url(fleet: Fleet, layout: Layout, cloud: Cloud, name: str, local: dict[str,
         return ""
     if cloud.target != "local" and fleet.dns is not None:
         return f"https://{host_names(fleet, layout.stack)[behind[0]]}"
-    arn = _adopted(fleet, "aws:lb/loadBalancer:LoadBalancer", behind[0])
-    # Of arn:…:loadbalancer/app/NAME/HASH
-    balancer = arn.split("/")[-2] if arn else layout.name(behind[0], limit=32)
+    balancer = fleet.balancer_name(layout.stack, behind[0])
     for row in local.get("balancers", []):
         if row["name"] == balancer:
             return str(row["url"])
@@ -62,19 +60,14 @@ def _url(fleet: Fleet, layout: Layout, cloud: Cloud, name: str, local: dict[str,
     return f"http://{found[0]['DNSName']}" + ("" if port == 80 else f":{port}")
 
 
-def _database(fleet: Fleet, layout: Layout, cloud: Cloud, name: str) -> dict[str, Json]:
-    rds, called = cloud.client("rds"), _adopted(fleet, "aws:rds/instance:Instance", name) or layout.name(name)
+def _database(layout: Layout, cloud: Cloud, name: str) -> dict[str, Json]:
+    rds = cloud.client("rds")
     try:
-        found = rds.describe_db_instances(DBInstanceIdentifier=called)["DBInstances"][0]
+        found = rds.describe_db_instances(DBInstanceIdentifier=layout.called(DATABASE, name))["DBInstances"][0]
     except rds.exceptions.DBInstanceNotFoundFault:
         return {}
     endpoint = found.get("Endpoint") or {}
     return {"host": endpoint.get("Address", ""), "port": endpoint.get("Port", 0)}
-
-
-def _adopted(fleet: Fleet, type_: str, name: str) -> str:
-    """What AWS calls something that was there before the fleet; empty for what the stack made."""
-    return next((item.id for item in fleet.adopted if (item.type, item.name) == (type_, name)), "")
 
 
 def _local_status(workspace: Workspace) -> dict[str, Any]:

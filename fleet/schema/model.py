@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.holidays import country_of
+from quartermaster.fleet.names import physical
 from quartermaster.fleet.regions import zone_names
 from quartermaster.fleet.schema.base import FleetName, Model, Name, Network4, SecretText, StackName, TimeZone
 from quartermaster.fleet.schema.data import Bucket, Database
@@ -173,6 +174,16 @@ class Fleet(Model):
             if balancer is not None and (owner == cluster or cluster in balancer.weights):
                 return owner, balancer
         return None
+
+    def balancer_name(self, stack: str, cluster: str) -> str:
+        """What AWS calls the cluster's own balancer: as it was called before the fleet, else by our name."""
+        # arn:…:loadbalancer/app/NAME/HASH
+        kept = (
+            item.id.split("/")[-2]
+            for item in self.adopted
+            if (item.type, item.name) == ("aws:lb/loadBalancer:LoadBalancer", cluster)
+        )
+        return next(kept, physical(self.fleet, stack, cluster, limit=32))
 
     def capacity_of(self, cluster: str) -> Capacity:
         """The cluster's capacity settings, or the defaults."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from quartermaster.fleet.aws import Cloud, connect
 from quartermaster.fleet.hosts import Hosts, Requests
-from quartermaster.fleet.names import TAG_CLUSTER, physical
+from quartermaster.fleet.names import physical, tags
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local import client
@@ -170,7 +170,10 @@ def _build(cloud: Cloud, net: str) -> None:
         AutoScalingGroupName=name, MinSize=0, MaxSize=0, DesiredCapacity=0, VPCZoneIdentifier=",".join(subnets),
         LaunchTemplate={"LaunchTemplateName": name, "Version": "$Latest"}, TargetGroupARNs=[targets],
         HealthCheckType="ELB", HealthCheckGracePeriod=30,
-        Tags=[{"Key": TAG_CLUSTER, "Value": "web", "PropagateAtLaunch": True}],
+        Tags=[
+            {"Key": key, "Value": value, "PropagateAtLaunch": True}
+            for key, value in tags(cloud.fleet, cloud.stack, "web").items()
+        ],
     )  # fmt: skip
     groups.put_lifecycle_hook(
         AutoScalingGroupName=name, LifecycleHookName="converged", HeartbeatTimeout=300, DefaultResult="ABANDON",

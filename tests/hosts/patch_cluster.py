@@ -16,7 +16,7 @@ from typing import Any
 from quartermaster.fleet.aws import Cloud, connect
 from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.hosts import Hosts, Requests
-from quartermaster.fleet.names import TAG_CLUSTER, physical
+from quartermaster.fleet.names import physical, tags
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import keys, userdata
@@ -195,7 +195,10 @@ def _group(cluster: PatchCluster, groups: Any, ec2: Any, subnets: list[str], tar
         AutoScalingGroupName=NAME, MinSize=0, MaxSize=0, DesiredCapacity=0, VPCZoneIdentifier=",".join(subnets),
         LaunchTemplate={"LaunchTemplateName": NAME, "Version": "$Latest"}, TargetGroupARNs=[targets],
         HealthCheckType="ELB", HealthCheckGracePeriod=60,
-        Tags=[{"Key": TAG_CLUSTER, "Value": "web", "PropagateAtLaunch": True}],
+        Tags=[
+            {"Key": key, "Value": value, "PropagateAtLaunch": True}
+            for key, value in tags(cloud.fleet, cloud.stack, "web").items()
+        ],
     )  # fmt: skip
     groups.put_lifecycle_hook(
         AutoScalingGroupName=NAME, LifecycleHookName="converged", HeartbeatTimeout=300, DefaultResult="ABANDON",

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from mocked import facts, resources
 from moto import mock_aws
 
 from quartermaster.fleet.aws import Cloud
+from quartermaster.fleet.hosts import Hosts
+from quartermaster.fleet.names import tags
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.infra.adopt import discover
 from quartermaster.infra.adopt_text import fleet_text
+from quartermaster.infra.alarms import alarms
+from quartermaster.infra.layout import TABLE, layout
+from quartermaster.infra.program import declare
 from tests.infra.shop_by_hand import build
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -83,3 +92,52 @@ def test_reading_changes_nothing(cloud: Cloud) -> None:
     discover(cloud)
     assert calls
     assert all(name.startswith(("Describe", "List", "Get")) for name in calls)
+
+
+KEPT = """
+fleet: shop
+region: eu-west-1
+clusters: {web: {uses: [orders]}}
+databases: {orders: {engine: postgres}, sessions: {engine: dynamodb}}
+adopted:
+  - {type: "aws:autoscaling/group:Group", name: web, id: old-web}
+  - {type: "aws:rds/instance:Instance", name: orders, id: old-orders}
+  - {type: "aws:dynamodb/table:Table", name: sessions, id: old-sessions}
+"""
+
+
+def test_hosts_and_alarms_call_what_was_there_before_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(KEPT)
+    fleet = load_fleet(tmp_path / "fleet.yaml")
+    shape = layout(fleet, "dev")
+    bundle = tmp_path / "bundle.tar.gz"
+    bundle.write_bytes(b"not a real bundle")
+    program = functools.partial(declare, fleet, shape, replace(facts(fleet, "dev"), bundle=bundle))
+    made = {(one.type, one.name): one.inputs for one in resources(program, "shop", "dev") if one.custom}
+    user_data = base64.b64decode(made["aws:ec2/launchTemplate:LaunchTemplate", "web"]["userData"]).decode()
+    assert 'GROUP, HOOK = "old-web", "converged"' in user_data
+    assert "autoScalingGroupName/old-web" in made["aws:iam/rolePolicy:RolePolicy", "web"]["policy"]
+    watched = {value for alarm in alarms(fleet, shape) for one in alarm.metrics for value in one.dimensions.values()}
+    assert watched == {"old-web", "old-orders", "old-sessions"}
+    assert {layout(fleet, "dev").called(TABLE, name) for name in ("sessions", "other")} == {
+        "old-sessions",
+        "shop-dev-other",
+    }
+
+
+def test_the_group_of_a_cluster_is_found_by_its_tags_whatever_its_name(cloud: Cloud) -> None:
+    groups, mine = cloud.client("autoscaling"), replace(cloud, fleet="shop", stack="dev")
+    assert Hosts(mine).clusters() == ()
+    with pytest.raises(KeyError, match="shop-dev-web"):
+        Hosts(mine).group("web")
+    for stack, cluster in (("dev", "web"), ("prod", "api")):
+        groups.create_or_update_tags(
+            Tags=[
+                {"ResourceId": "old-web-asg", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True,
+                 "Key": key, "Value": value}
+                for key, value in tags("shop", stack, cluster).items()
+            ]
+        )  # fmt: skip
+        found = Hosts(replace(mine, stack=stack))
+        assert found.clusters() == (cluster,)
+        assert found.group(cluster).name == "old-web-asg"
