@@ -84,13 +84,11 @@ def shifts(series: Series) -> tuple[Shift, ...]:
         day, by = largest
         step = _place(residual.ravel(), day, width, by)
         scaled[:step] += by
-        found.append(
-            Shift(
-                start + step,
-                (len(scaled) - step) / width,
-                float(np.exp(min(by, -_ZERO / 2))) if relative else by * spread,
-            )
-        )
+        size = float(np.exp(min(by, -_ZERO / 2))) if relative else by * spread
+        found.append(Shift(start + step, (len(scaled) - step) / width, size))
+        if relative and abs(by) > np.log(_OTHER_THING):
+            # What lies before a stop or a start says nothing of levels.
+            break
     return tuple(sorted(found, key=lambda shift: -shift.step))
 
 
