@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
-from quartermaster.planner.calendar import Calendar
+from quartermaster.planner.calendar import Calendar, Occasion
 from quartermaster.planner.capacity import Rules
 from quartermaster.planner.purchase import Commitment
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["LEAD_MINUTES", "Settings", "of_fleet"]
+__all__ = ["LEAD_MINUTES", "Settings", "calendar_of", "of_fleet"]
 
 LEAD_MINUTES = 10.0
 """Launch to serving where nothing was measured: boot, first converge, and two health checks of 30 s, rounded up."""
@@ -79,9 +79,9 @@ def of_fleet(fleet: Fleet, lead_measured: Mapping[str, float] | None = None) -> 
     ``lead_measured`` gives minutes from launch to serving by cluster, where they were measured.
     """
     out = {}
+    calendar = calendar_of(fleet)
     for name, cluster in fleet.clusters.items():
-        metric = fleet.metrics.demand.get(name)
-        series = metric.series if metric is not None and metric.series else name
+        series = _series_of(fleet, name)
         capacity = fleet.capacity_of(name)
         lead, source = LEAD_MINUTES, _ASSUMED
         if capacity.lead_minutes != "auto":
@@ -108,8 +108,7 @@ def of_fleet(fleet: Fleet, lead_measured: Mapping[str, float] | None = None) -> 
                 instance=cluster.instance,
                 region=fleet.region,
                 zone=fleet.tz,
-                # Nobody who lives by UTC needs to say so; whoever says nothing may live by any clock.
-                calendar=Calendar(zone=None if fleet.timezone == "UTC" else fleet.tz),
+                calendar=calendar,
                 budget_per_month=capacity.budget_per_month,
                 vcpu_quota=capacity.vcpu_quota,
                 address_room=_room(fleet, name),
@@ -118,6 +117,22 @@ def of_fleet(fleet: Fleet, lead_measured: Mapping[str, float] | None = None) -> 
             ),
         )
     return out
+
+
+def calendar_of(fleet: Fleet) -> Calendar:
+    """The fleet's clock, holidays and events, for its demand series."""
+    events = tuple(
+        Occasion(e.name, e.from_, e.to or e.from_, _series_of(fleet, e.of) if e.of else "", e.factor)
+        for e in fleet.events
+    )
+    # Nobody who lives by UTC needs to say so; whoever says nothing may live by any clock.
+    return Calendar(None if fleet.timezone == "UTC" else fleet.tz, fleet.holiday_code, events)
+
+
+def _series_of(fleet: Fleet, cluster: str) -> str:
+    """The series that says what users ask of a cluster."""
+    metric = fleet.metrics.demand.get(cluster)
+    return metric.series if metric is not None and metric.series else cluster
 
 
 def _room(fleet: Fleet, name: str) -> int | None:

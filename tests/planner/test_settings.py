@@ -8,8 +8,9 @@ import pytest
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.schema import read_text
+from quartermaster.planner.calendar import Occasion
 from quartermaster.planner.purchase import Commitment
-from quartermaster.planner.settings import Settings, of_fleet
+from quartermaster.planner.settings import Settings, calendar_of, of_fleet
 
 TEXT = """fleet: shop
 network: {{cidr: {cidr}}}
@@ -52,3 +53,21 @@ def test_room_is_that_of_the_private_subnets_with_a_zone_lost() -> None:
 def test_limits_that_allow_nothing_are_refused(line: str) -> None:
     with pytest.raises(InputError):
         read_text(f"fleet: shop\nclusters: {{web: {{}}}}\ncapacity:\n  web:\n    unit: 20\n    {line}\n")
+
+
+def test_the_calendar_has_the_fleets_holidays_and_events_by_series() -> None:
+    text = (
+        "fleet: shop\ntimezone: Europe/Dublin\nclusters: {web: {}, api: {}}\n"
+        "metrics: {source: {kind: parquet, path: m.parquet}, demand: {web: {series: shop-requests}}}\n"
+        "events:\n"
+        "  - {name: sale, from: 2026-11-27, to: 2026-11-30, of: web, factor: 2.5}\n"
+        "  - {name: match, from: 2026-12-04}\n"
+    )
+    fleet = read_text(text).fleet
+    found = calendar_of(fleet)
+    assert found.holidays == "IE"
+    assert found.events == (
+        Occasion("sale", date(2026, 11, 27), date(2026, 11, 30), "shop-requests", 2.5),
+        Occasion("match", date(2026, 12, 4), date(2026, 12, 4), "", None),
+    )
+    assert of_fleet(fleet)["shop-requests"][1].calendar == found
