@@ -100,7 +100,8 @@ def _comes_stays_and_goes(made: Stand) -> None:
     run(first, "destroy")
     assert sorted(first.result.kept) == sorted(one["urn"] for one in _state(made))
     left = _account(made) - before
-    named = Counter(_place(_region(made, one), CENSUS[one["type"]]) for one in _state(made) if one["type"] in CENSUS)
+    stays = [one for one in _state(made) if one["type"] in CENSUS]
+    named = Counter(_place(region, CENSUS[one["type"]]) for one in stays for region in _regions(made, one))
     if any(one["type"] == "aws:ec2/vpc:Vpc" for one in _state(made)):
         # A network that stays keeps what AWS made with it: its main route table and its own group.
         for kind in ("route table", "security group", "security group rule"):
@@ -131,5 +132,7 @@ def _state(made: Stand) -> tuple[Mapping[str, Any], ...]:
     return custom(json.loads(file.read_text())["checkpoint"].get("latest") or {})
 
 
-def _region(made: Stand, resource: Mapping[str, Any]) -> str:
-    return str(resource["inputs"].get("region", made.fleet.region))
+def _regions(made: Stand, resource: Mapping[str, Any]) -> list[str]:
+    """Where it stands: a table also where its replicas are."""
+    replicas = resource["outputs"]["replicas"] if resource["type"] == "aws:dynamodb/table:Table" else ()
+    return [resource["inputs"].get("region", made.fleet.region), *(one["regionName"] for one in replicas)]
