@@ -133,8 +133,13 @@ class Session:
 
     @cached_property
     def leases(self) -> Leases:
+        """Those that all share who share the stack's state; for a state elsewhere than in S3, this machine's."""
         from quartermaster.fleet.leases import Leases
+        from quartermaster.fleet.leases_shared import SharedLeases
+        from quartermaster.fleet.names import state_bucket
 
+        if table := state_bucket(self.declared.state):
+            return SharedLeases(self.cloud.client("dynamodb"), table, self.fleet.fleet)
         return Leases(self.journal.engine)
 
     def scope(self, *below: str) -> str:

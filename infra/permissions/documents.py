@@ -178,13 +178,13 @@ def _state(scope: Scope, url: str, job: Job) -> list[Statement]:
     table = [f"arn:aws:dynamodb:{region}:{scope.account}:table/{name}" for region in scope.regions]
     ours = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{name}"}}
     use = ["kms:Decrypt", "kms:DescribeKey", *(["kms:Encrypt", "kms:GenerateDataKey"] if job != "readonly" else [])]
-    lease = ["DeleteItem", "PutItem", "UpdateItem"] if job != "readonly" else []
+    lease = ["PutItem"] if job != "readonly" else []
     return [
         allow(["s3:GetBucketLocation", "s3:ListBucket"], [bucket]),
         allow(["s3:GetObject"], [f"{bucket}/*"]),
         allow(["s3:DeleteObject", "s3:PutObject"], [f"{bucket}/*" if job == "provision" else f"{bucket}/*/locks/*"]),
         allow(use, keys, Condition=ours),
-        allow([f"dynamodb:{action}" for action in ("GetItem", "Query", *lease)], table),
+        allow([f"dynamodb:{action}" for action in ("GetItem", *lease)], table),
     ]
 
 

@@ -8,14 +8,18 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 import sqlalchemy as sa
+from moto import mock_aws
 
 from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost
 from quartermaster.fleet.events import StepFinished, StepStarted
 from quartermaster.fleet.journal import open_engine
 from quartermaster.fleet.leases import Leases, overlap
+from quartermaster.fleet.leases_shared import SharedLeases
 
 
 @pytest.fixture
@@ -25,8 +29,30 @@ def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     opened.dispose()
 
 
+@pytest.fixture(params=["database", "table"])
+def leases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Leases]:
+    """One contract, kept by both stores."""
+    if request.param == "database":
+        opened = open_engine(tmp_path / "ops.db")
+        yield Leases(opened)
+        opened.dispose()
+        return
+    with mock_aws():
+        yield SharedLeases(table(), "shop-ops-state", "shop")
+
+
+def table() -> Any:
+    """A client of a table as `ops bootstrap` makes it."""
+    client = boto3.client("dynamodb", "eu-west-1", aws_access_key_id="AKIA", aws_secret_access_key="x")
+    client.create_table(
+        TableName="shop-ops-state", KeySchema=[{"AttributeName": "scope", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "scope", "AttributeType": "S"}], BillingMode="PAY_PER_REQUEST",
+    )  # fmt: skip
+    return client
+
+
 @pytest.fixture
-def leases(engine: sa.Engine) -> Leases:
+def kept(engine: sa.Engine) -> Leases:
     return Leases(engine)
 
 
@@ -120,13 +146,13 @@ def test_nothing_is_done_after_the_lease_is_lost(leases: Leases) -> None:
     assert acts == ["first"]
 
 
-def test_expired_lease_is_lost_and_free(leases: Leases, engine: sa.Engine) -> None:
-    with leases.hold(["dev"], run="a") as lease:
+def test_expired_lease_is_lost_and_free(kept: Leases, engine: sa.Engine) -> None:
+    with kept.hold(["dev"], run="a") as lease:
         change(engine, expires_at=(datetime.now(UTC) - timedelta(seconds=1)).isoformat())
         with pytest.raises(LeaseLost):
             lease.check()
-        with leases.hold(["dev"], run="b"):
-            assert [row.run for row in leases.held()] == ["b"]
+        with kept.hold(["dev"], run="b"):
+            assert [row.run for row in kept.held()] == ["b"]
 
 
 DIES = """
@@ -143,38 +169,38 @@ with Leases(open_engine(Path(sys.argv[1]))).hold(["dev"], run="patch-1"):
 
 
 @pytest.fixture
-def left_behind(tmp_path: Path, leases: Leases) -> None:
+def left_behind(tmp_path: Path, kept: Leases) -> None:
     """A lease on dev whose owner was killed; live until then."""
     with subprocess.Popen(
         [sys.executable, "-c", DIES, str(tmp_path / "ops.db")], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(LeaseHeld), leases.hold(["dev/cluster/web"], run="b"):
+        with pytest.raises(LeaseHeld), kept.hold(["dev/cluster/web"], run="b"):
             pass
         process.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.usefixtures("left_behind")
-def test_dead_owners_lease_is_recovered_on_its_host(leases: Leases) -> None:
-    assert leases.held() == []
-    with leases.hold(["dev"], run="b"):
-        assert [row.run for row in leases.held()] == ["b"]
+def test_dead_owners_lease_is_recovered_on_its_host(kept: Leases) -> None:
+    assert kept.held() == []
+    with kept.hold(["dev"], run="b"):
+        assert [row.run for row in kept.held()] == ["b"]
 
 
 @pytest.mark.usefixtures("left_behind")
-def test_lease_of_another_host_binds_until_it_expires(leases: Leases, engine: sa.Engine) -> None:
+def test_lease_of_another_host_binds_until_it_expires(kept: Leases, engine: sa.Engine) -> None:
     change(engine, host="elsewhere")
-    with pytest.raises(LeaseHeld, match="elsewhere"), leases.hold(["dev"], run="b"):
+    with pytest.raises(LeaseHeld, match="elsewhere"), kept.hold(["dev"], run="b"):
         pass
     change(engine, expires_at=(datetime.now(UTC) - timedelta(seconds=1)).isoformat())
-    with leases.hold(["dev"], run="b"):
+    with kept.hold(["dev"], run="b"):
         pass
 
 
 @pytest.mark.usefixtures("left_behind")
-def test_lease_of_another_host_ends_when_broken(leases: Leases, engine: sa.Engine) -> None:
+def test_lease_of_another_host_ends_when_broken(kept: Leases, engine: sa.Engine) -> None:
     change(engine, host="elsewhere")
-    leases.break_scope("dev/cluster/web", reason="that host burnt down")
-    with leases.hold(["dev"], run="b"):
+    kept.break_scope("dev/cluster/web", reason="that host burnt down")
+    with kept.hold(["dev"], run="b"):
         pass

@@ -31,7 +31,7 @@ NOT_OURS = ("infra/local/", "infra/setup/")
 SERVICES = frozenset(SESSION.get_available_services())
 CALLED = {"elb": "elbv2"}
 """Names of clients that are not their service's."""
-GIVEN = {"fleet/price_list.py": {"pricing"}}
+GIVEN = {"fleet/leases_shared.py": {"dynamodb"}, "fleet/price_list.py": {"pricing"}}
 """Services whose client a file is only handed."""
 NO_CALL = {"fleet/schema/rules/planning.py"}
 """Files in which a word means something else: ``query`` of Prometheus beside ``dynamodb``."""
@@ -41,6 +41,7 @@ ANYBODY = {"sts:GetCallerIdentity"}
 WHO: Mapping[str, tuple[Job, ...]] = {
     "cli/counters.py": ("patch", "drill"),
     "fleet/hosts.py": ("patch", "drill"),
+    "fleet/leases_shared.py": ("provision", "patch", "drill"),
     "fleet/price_list.py": ("readonly",),
     "infra/adopt.py": ("readonly",),
     "infra/bootstrap.py": ("bootstrap",),
