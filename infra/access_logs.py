@@ -7,13 +7,22 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.infra.bucket import store
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.policies import document, tls_only
 
 __all__ = ["AccessLogs", "log_policy"]
 
-_KEPT_DAYS = 30
+_AGE: dict[str, Any] = {
+    "id": "age",
+    "status": "Enabled",
+    "filter": {"prefix": ""},
+    "expiration": {"days": 30},
+    # What expired or was deleted can be had back for one more day.
+    "noncurrent_version_expiration": {"noncurrent_days": 1},
+    "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+}
 
 
 class AccessLogs(Component):
@@ -25,45 +34,20 @@ class AccessLogs(Component):
 
     def __init__(self, layout: Layout, account: str, *, tls: bool) -> None:
         super().__init__("AccessLogs", "access-logs")
-        bucket = aws.s3.Bucket(
+        kept = store(
+            self,
+            layout,
             "access-logs",
-            bucket=layout.name(f"logs-{account}"),
-            force_destroy=not layout.protect,
-            opts=self.child(protect=layout.protect),
+            layout.name(f"logs-{account}"),
+            key_arn=None,
+            tls=False,  # that statement stands in the bucket's one policy, below
+            lifecycle=[_AGE],
         )
-        common: dict[str, Any] = {"bucket": bucket.bucket, "opts": self.child()}
-        aws.s3.BucketPublicAccessBlock(
-            "access-logs",
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            **common,
-        )
-        encryption = aws.s3.BucketServerSideEncryptionConfiguration(
-            "access-logs", rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}], **common
-        )
-        versioning = aws.s3.BucketVersioning("access-logs", versioning_configuration={"status": "Enabled"}, **common)
-        aws.s3.BucketLifecycleConfiguration(
-            "access-logs",
-            bucket=bucket.bucket,
-            opts=self.child(depends_on=[versioning]),
-            rules=[
-                {
-                    "id": "age",
-                    "status": "Enabled",
-                    "filter": {"prefix": ""},
-                    "expiration": {"days": _KEPT_DAYS},
-                    # What expired or was deleted can be had back for one more day.
-                    "noncurrent_version_expiration": {"noncurrent_days": 1},
-                    "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
-                }
-            ],
-        )
+        bucket = kept.bucket
         text = bucket.arn.apply(lambda arn: log_policy(arn, account, self.region or layout.region, tls=tls))
-        policy = aws.s3.BucketPolicy("access-logs", policy=text, **common)
+        policy = aws.s3.BucketPolicy("access-logs", bucket=bucket.bucket, policy=text, opts=self.child())
         self.bucket: pulumi.Output[str] = bucket.bucket
-        self.ready: list[pulumi.Resource] = [encryption, policy]
+        self.ready: list[pulumi.Resource] = [kept.encryption, policy]
         """Until these are there, AWS refuses a balancer that logs to the bucket."""
         self.register_outputs({"bucket": bucket.bucket})
 

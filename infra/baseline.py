@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi_aws as aws
 
-from quartermaster.infra.bucket import store
+from quartermaster.infra.bucket import lifecycle_rules, store
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.policies import document, tls_only
@@ -44,8 +44,7 @@ class Baseline(Component):
             layout.name(f"trail-{account}"),
             key_arn=key.arn,
             tls=False,  # that statement stands in the bucket's one policy, below
-            keep_old_days=_KEEP_OLD_DAYS,
-            cold_after_days=_COLD_AFTER_DAYS,
+            lifecycle=lifecycle_rules(_KEEP_OLD_DAYS, _COLD_AFTER_DAYS),
         )
         policy = aws.s3.BucketPolicy(
             "trail",

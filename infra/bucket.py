@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.policies import document, tls_only
 
-__all__ = ["POINTER", "Bucket", "Store", "bucket_name", "store"]
+__all__ = ["POINTER", "Bucket", "Store", "bucket_name", "lifecycle_rules", "store"]
 
 POINTER = "bundles/current.json"
 """Object that says which bundle a booting host takes: {"key", "sha256"}."""
@@ -48,7 +49,7 @@ class Bucket(Component):
     ) -> None:
         super().__init__("Bucket", "bucket")
         name = bucket_name(layout, account)
-        here = store(self, layout, "ops", name, key_arn=key_arn, tls=tls, keep_old_days=_KEEP_OLD_DAYS)
+        here = store(self, layout, "ops", name, key_arn=key_arn, tls=tls, lifecycle=lifecycle_rules(_KEEP_OLD_DAYS))
         self.bucket = here.bucket
         if bundle is not None:
             self._publish(bundle, [here.versioning, here.encryption])
@@ -84,8 +85,7 @@ def store(
     *,
     key_arn: pulumi.Input[str] | None,
     tls: bool,
-    keep_old_days: int,
-    cold_after_days: int = 0,
+    lifecycle: Sequence[Any],
     region: str | None = None,
 ) -> Store:
     """A bucket as all of ours are. Without a key it is encrypted with S3's own, which a balancer's logs need.
@@ -119,15 +119,15 @@ def store(
         rules=[{"apply_server_side_encryption_by_default": default, "bucket_key_enabled": bool(key_arn)}],
         **common,
     )
-    lifecycle = {**common, "opts": parent.child(depends_on=[versioning])}
-    aws.s3.BucketLifecycleConfiguration(name, rules=lifecycle_rules(keep_old_days, cold_after_days), **lifecycle)
+    aged = {**common, "opts": parent.child(depends_on=[versioning])}
+    aws.s3.BucketLifecycleConfiguration(name, rules=lifecycle, **aged)
     if tls:
         policy = {**common, "opts": parent.child(depends_on=[block])}
         aws.s3.BucketPolicy(name, policy=made.arn.apply(lambda arn: document([tls_only(arn)])), **policy)
     return Store(made, versioning, encryption)
 
 
-def lifecycle_rules(keep_old_days: int, cold_after_days: int) -> list[Any]:
+def lifecycle_rules(keep_old_days: int, cold_after_days: int = 0) -> list[Any]:
     """What becomes of objects with time: nothing that was deleted or overwritten is paid for for ever. Pure."""
     rules: list[Any] = [
         {

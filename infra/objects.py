@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from quartermaster.fleet.schema import Bucket as Declared
-from quartermaster.infra.bucket import store
+from quartermaster.infra.bucket import lifecycle_rules, store
 from quartermaster.infra.component import Component
 from quartermaster.infra.keyring import There
 from quartermaster.infra.layout import Layout
@@ -35,6 +35,7 @@ class Objects(Component):
         there: There | None,
     ) -> None:
         super().__init__("Objects", f"{name}-objects")
+        lifecycle = lifecycle_rules(declared.keep_old_days, declared.cold_after_days)
         here = store(
             self,
             layout,
@@ -42,8 +43,7 @@ class Objects(Component):
             objects_name(layout, account, name),
             key_arn=key_arn,
             tls=tls,
-            keep_old_days=declared.keep_old_days,
-            cold_after_days=declared.cold_after_days,
+            lifecycle=lifecycle,
         )
         self.bucket: aws.s3.Bucket = here.bucket
         self.copy: aws.s3.Bucket | None = None
@@ -56,8 +56,7 @@ class Objects(Component):
                 layout.name(f"recovery-{account}-{name}"),
                 key_arn=there.key_arn,
                 tls=tls,
-                keep_old_days=declared.keep_old_days,
-                cold_after_days=declared.cold_after_days,
+                lifecycle=lifecycle,
                 region=there.region,
             )
             self.copy = copy.bucket
