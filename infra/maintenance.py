@@ -64,9 +64,8 @@ def windows(window: Window, rules: Iterable[BackupRule], zone: tzinfo, now: date
 
 
 def _offsets(zone: tzinfo, now: datetime) -> Sequence[int]:
-    """Minutes ahead of UTC that the zone's clocks are in the course of a year."""
-    days = (now + timedelta(days=day) for day in range(366))
-    return sorted({_offset(zone, day) for day in days})
+    """Minutes ahead of UTC that the zone's clocks are in the course of a year. None stays for less than a week."""
+    return sorted({_offset(zone, now + timedelta(weeks=week)) for week in range(53)})
 
 
 def _offset(zone: tzinfo, at: datetime) -> int:
