@@ -1,20 +1,29 @@
 """Cleaning within each series: every finding is reported with its place and remedy, nothing is dropped in silence.
 
 A reading that cannot be demand (negative among positives, absurdly large, a sensor that is stuck) counts as no reading;
-a spike that may be real is only told of.
+a spike that may be real is only told of; one that is less than was asked for, or in another unit, is put right.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quartermaster.planner.cleaning import counters
+from quartermaster.planner.cleaning.overload import SIGNS, asked, overloaded
+from quartermaster.planner.cleaning.spikes import ABSURD, spikes
+from quartermaster.planner.cleaning.stuck import stuck
+from quartermaster.planner.cleaning.units import rescaled
+from quartermaster.planner.clock import infer
 from quartermaster.planner.findings import Finding
 from quartermaster.planner.grid import grid, iso
-from quartermaster.planner.seasons import Seasons
+from quartermaster.planner.regimes import shifts, told
+from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
+from quartermaster.planner.unit import is_companion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Cleaned", "clean"]
 
 _FEW_NEGATIVE = 0.05
-_SPIKE = 12.0
-_ABSURD = 1000.0
-"""Robust deviations (median absolute deviation times 1.4826) beyond which a reading is told of, and is not used."""
+_FEWEST_SILENT = 12
+"""Intervals, and a day, that a series may end before the others without being told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,17 @@ class Cleaned:
 
     series: tuple[Series, ...]
     findings: tuple[Finding, ...]
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What is found in one series."""
+
+    name: str
+    all: list[Finding]
+
+    def __call__(self, kind: str, where: str, rows: int, detail: str, remedy: str) -> None:
+        self.all.append(Finding(self.name, kind, where, rows, detail, remedy))
 
 
 def clean(frame: pd.DataFrame) -> Cleaned:
@@ -45,19 +64,23 @@ def clean(frame: pd.DataFrame) -> Cleaned:
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
     findings: list[Finding] = []
-    series = []
+    series: dict[str, Series] = {}
     for i, name in enumerate(names):
         rows = order[bounds[i] : bounds[i + 1]]
-        series.append(_one(str(name), str(units[rows[0]]), times[rows], values[rows], findings))
-    return Cleaned(tuple(series), tuple(findings))
+        report = _Notes(str(name), findings)
+        series[str(name)] = _one(str(name), str(units[rows[0]]), times[rows], values[rows], report)
+    newest = max((s.last_us for s in series.values()), default=0)
+    for name, one in series.items():
+        report = _Notes(name, findings)
+        if any(name + sign in series for sign in SIGNS):
+            one = series[name] = _not_overloaded(one, series, report)
+        _tell_early_end(one, newest, report)
+        if not is_companion(name):
+            _tell_changes(one, report)
+    return Cleaned(tuple(series.values()), tuple(sorted(findings, key=lambda f: f.series)))
 
 
-def _one(
-    name: str, unit: str, times: NDArray[np.int64], values: NDArray[np.float64], findings: list[Finding]
-) -> Series:
-    def report(kind: str, where: str, rows: int, detail: str, remedy: str) -> None:
-        findings.append(Finding(name, kind, where, rows, detail, remedy))
-
+def _one(name: str, unit: str, times: NDArray[np.int64], values: NDArray[np.float64], report: _Notes) -> Series:
     infinite = np.isinf(values)
     if infinite.any():
         report(
@@ -69,16 +92,64 @@ def _one(
         )
         values = np.where(infinite, np.nan, values)
     on_grid, interval = grid(times, values, report)
-    last = int(times.max())
+    series = Series(name, unit, int(times.max()), interval, on_grid, 0.0)
+    if not is_companion(name):
+        series = _in_one_unit(_per_second(series, report), report)
+    return _without_faults(series, report)
 
-    def at(step: int) -> str:
-        return iso(last - (len(on_grid) - 1 - step) * interval)
 
-    lower = 0.0
+def _per_second(series: Series, report: _Notes) -> Series:
+    """A counter as the rate that it counted."""
+    values, name = series.values, series.id
+    resets = counters.resets(values)
+    rises = counters.only_rises(values)
+    if len(resets) or (rises and name.endswith("_total")):
+        known = np.flatnonzero(np.isfinite(values))
+        how = f"reset {len(resets)} times" if len(resets) else "by its name"
+        report(
+            "counter",
+            _at(series, int(resets[0]) if len(resets) else int(known[0])),
+            len(known),
+            f"a counter ({how}): forecast as its rate per second; the first reading gives none",
+            "export the rate, or sync it from Prometheus as rate(...)",
+        )
+        unit = series.unit if "/" in series.unit else f"{series.unit}/s"
+        return replace(series, unit=unit, values=counters.rates(values, series.interval_us))
+    if rises:
+        report(
+            "rises",
+            _at(series, int(np.isfinite(values).argmax())),
+            series.known,
+            "it only ever rises, as a counter does that was never reset: used as it is",
+            "if it counts, export what it counts per second",
+        )
+    return series
+
+
+def _in_one_unit(series: Series, report: _Notes) -> Series:
+    values = series.values
+    for part in rescaled(values, series.seasons.day, of_bytes="byte" in series.unit.lower()):
+        if values is series.values:
+            values = values.copy()
+        times = f"{part.factor:g} times" if part.factor >= 1 else f"1/{1 / part.factor:g} of"
+        report(
+            "unit_change",
+            f"{_at(series, part.start)}/{_at(series, part.stop - 1)}",
+            int(np.isfinite(values[part.start : part.stop]).sum()),
+            f"in another unit than the series has now: {times} the reading is used",
+            "export all of it in one unit",
+        )
+        values[part.start : part.stop] *= part.factor
+    return replace(series, values=values)
+
+
+def _without_faults(series: Series, report: _Notes) -> Series:
+    """Without readings that cannot be."""
+    on_grid = series.values.copy()
     negative = on_grid < 0
     if negative.any():
         known = int(np.isfinite(on_grid).sum())
-        where = at(int(negative.argmax()))
+        where = _at(series, int(negative.argmax()))
         if negative.sum() <= _FEW_NEGATIVE * known:
             report(
                 "negative",
@@ -89,7 +160,7 @@ def _one(
             )
             on_grid[negative] = np.nan
         else:
-            lower = -np.inf
+            series = replace(series, lower=-np.inf)
             report(
                 "negative_series",
                 where,
@@ -97,70 +168,96 @@ def _one(
                 "often negative: used as it is, but it is no demand",
                 "plan capacity from a series that counts demand",
             )
-    for start, length in _stuck(on_grid, Seasons.of_interval(interval)):
+    for start, length in stuck(on_grid, series.seasons):
         report(
             "stuck",
-            f"{at(start)}/{at(start + length - 1)}",
+            f"{_at(series, start)}/{_at(series, start + length - 1)}",
             length,
             f"the same value {on_grid[start]:g} for {length} intervals in a series that else moves: no reading",
             "check the exporter in that time",
         )
         on_grid[start : start + length] = np.nan
-    absurd, spikes = _spikes(on_grid)
+    absurd, isolated = spikes(on_grid)
     if absurd.any():
         report(
             "absurd",
-            at(int(absurd.argmax())),
+            _at(series, int(absurd.argmax())),
             int(absurd.sum()),
-            f"over {_ABSURD:g} robust deviations from the median: counts as no reading",
+            f"over {ABSURD:g} robust deviations from the median: counts as no reading",
             "check for a change of unit or a counter exported as a rate",
         )
         on_grid[absurd] = np.nan
-    if spikes.any():
+    if isolated.any():
         report(
             "spike",
-            at(int(spikes.argmax())),
-            int(spikes.sum()),
+            _at(series, int(isolated.argmax())),
+            int(isolated.sum()),
             "single readings far outside their neighbours: used, as they may be demand",
             "if they are not demand, leave them empty",
         )
-    return Series(name, unit, last, interval, on_grid, lower)
+    return replace(series, values=on_grid)
 
 
-def _stuck(values: NDArray[np.float64], seasons: Seasons) -> list[tuple[int, int]]:
-    """Start and length of runs of one non-zero value for a cycle or longer, where repeats are otherwise rare."""
-    need = max(12, min(seasons.cycle, 288))
-    if len(values) < 4 * need:
-        return []
-    same = np.append(np.diff(values) == 0, False)
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], same.astype(np.int8), [0]))))
-    starts, ends = edges[::2], edges[1::2]
-    long = [(int(s), int(e - s) + 1) for s, e in zip(starts, ends, strict=True) if e - s + 1 >= need and values[s] != 0]
-    inside = sum(length - 1 for _, length in long)
-    rest = len(values) - sum(length for _, length in long)
-    repeats = int(same.sum()) - inside
-    return long if rest > 2 * need and repeats < 0.05 * rest else []
+def _not_overloaded(series: Series, by_name: Mapping[str, Series], report: _Notes) -> Series:
+    """Demand as it was asked for rather than as it was served."""
+    mask, lost = overloaded(series, by_name)
+    if not mask.any():
+        return series
+    report(
+        "overloaded",
+        _at(series, int(mask.argmax())),
+        int(mask.sum()),
+        "overloaded then, so that demand was at least what was read: what was turned away is added, "
+        "and what the same hour of other weeks suggests is used where that is more",
+        "none at the source; a larger size.max lets such demand be served and seen",
+    )
+    return replace(series, values=asked(series.values, mask, lost, series.seasons.week))
 
 
-def _spikes(values: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Masks of absurd readings (against all of the series) and of isolated spikes (against their neighbours)."""
-    none = np.zeros(len(values), dtype=bool)
-    known = np.isfinite(values)
-    if known.sum() < 12:
-        return none, none
-    usable = values[known]
-    middle = float(np.median(usable))
-    # The interquartile range backs up the median deviation, which is 0 where over half of the readings are equal.
-    quarters = np.percentile(usable, [25, 75])
-    spread = max(1.4826 * float(np.median(np.abs(usable - middle))), float(quarters[1] - quarters[0]))
-    if spread <= 0:
-        spread = abs(middle)
-    absurd = known & (np.abs(values / 2 - middle / 2) > _ABSURD / 2 * spread) if spread > 0 else none
-    if absurd.sum() > 0.01 * known.sum():
-        absurd = none
-    padded = np.where(known & ~absurd, values, np.nan)
-    before, after = np.roll(padded, 1), np.roll(padded, -1)
-    before[0] = after[-1] = np.nan
-    high = np.fmax(before, after)
-    spikes = np.isfinite(high) & (padded - high > _SPIKE * spread) if spread > 0 else none
-    return absurd, spikes
+def _tell_early_end(series: Series, newest_us: int, report: _Notes) -> None:
+    limit = max(DAY_US, _FEWEST_SILENT * series.interval_us)
+    behind = newest_us - series.last_us
+    if behind > limit:
+        report(
+            "ends_early",
+            iso(series.last_us),
+            0,
+            f"its last row is {behind / DAY_US:.1f} days before the newest of the file: forecast from there on",
+            "check the exporter, or leave the series out if what it measured is gone",
+        )
+    known = np.flatnonzero(np.isfinite(series.values))
+    silent = len(series.values) - 1 - int(known[-1]) if len(known) else 0
+    if silent * series.interval_us > limit:
+        report(
+            "silent",
+            _at(series, int(known[-1])),
+            silent,
+            "no reading in any row after that: the forecast bridges them",
+            "check the exporter, or end the rows where measuring ended",
+        )
+
+
+def _tell_changes(series: Series, report: _Notes) -> None:
+    """What forecasts do about the readings, though no reading is wrong."""
+    for shift in shifts(series):
+        report(
+            "level_shift",
+            _at(series, shift.step),
+            int(np.isfinite(series.values[: shift.step]).sum()),
+            f"{told(series, shift)}: readings before it are drawn to the level after it, or left out where their "
+            "days have another shape",
+            "if the readings are wrong, leave them empty; if it was planned, put it into events",
+        )
+    zone = infer(series)
+    if zone is not None:
+        report(
+            "daylight_saving",
+            iso(series.last_us),
+            0,
+            f"its days move by an hour when clocks change by the rule of {zone.key}: forecast by that clock",
+            "say which zone it is: timezone in fleet.yaml, or --timezone",
+        )
+
+
+def _at(series: Series, step: int) -> str:
+    return iso(series.last_us - (len(series.values) - 1 - step) * series.interval_us)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quartermaster.planner.grid import iso
+from quartermaster.planner.medians import nanmedian
 from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
@@ -78,7 +79,7 @@ def shifts(series: Series) -> tuple[Shift, ...]:
     found: list[Shift] = []
     while len(found) < _MOST_SHIFTS:
         residual = _residual(scaled.reshape(days, width))
-        largest = _largest(_even(_median(residual)))
+        largest = _largest(_even(nanmedian(residual)))
         if largest is None:
             break
         day, by = largest
@@ -149,7 +150,7 @@ def _alike(series: Series, shift: Shift) -> bool:
     shapes = []
     for part in (scaled[cut % width : cut], scaled[cut : cut + len(scaled[cut:]) // width * width]):
         # By the same hours of the day, counted from the change.
-        usual = _median(part.reshape(-1, width).T)
+        usual = nanmedian(part.reshape(-1, width).T)
         shapes.append(usual - np.nanmedian(usual))
     apart, own = shapes[0] - shapes[1], shapes[1]
     both = np.isfinite(apart)
@@ -172,20 +173,9 @@ def _spread(values: NDArray[np.float64]) -> float:
 
 def _residual(days: NDArray[np.float64]) -> NDArray[np.float64]:
     """(days, steps) less what each step of the day usually is; NaN where that is nothing."""
-    usual = _median(days.T)
+    usual = nanmedian(days.T)
     usual = np.where(usual > _ZERO, usual, np.nan)
     return days - usual
-
-
-def _median(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each row; NaN for an empty one."""
-    if np.isfinite(rows).all():
-        return np.asarray(np.median(rows, axis=1))
-    ordered = np.sort(rows, axis=1)
-    count = np.isfinite(rows).sum(axis=1)
-    row = np.arange(len(rows))
-    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, rows.shape[1] - 1)
-    return np.asarray((ordered[row, low] + ordered[row, high]) / 2)
 
 
 def _windows(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
@@ -196,23 +186,23 @@ def _even(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Levels of days less what their weekday usually adds to the week around."""
     if len(levels) < 21:
         return levels
-    around = _median(_windows(np.pad(levels, 3, mode="edge"), 7))
+    around = nanmedian(_windows(np.pad(levels, 3, mode="edge"), 7))
     weekday = np.arange(len(levels)) % 7
-    return np.asarray(levels - np.array([_median((levels - around)[None, k::7])[0] for k in range(7)])[weekday])
+    return np.asarray(levels - np.array([nanmedian((levels - around)[None, k::7])[0] for k in range(7)])[weekday])
 
 
 def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
     """First day and size of the clearest change; None where there is none."""
     count = len(levels)
     before = _WINDOW if count >= 6 * _WINDOW else _WINDOW // 2
-    former = _median(_windows(levels, before))
+    former = nanmedian(_windows(levels, before))
     best, found = 1.0, None
     for after in range(_FEWEST, before + 1):
         at = np.arange(before, count - after + 1)
         # Only the last days can be fewer; what is usual is worked out where they differ.
-        if after < before and not abs(_median(levels[None, -after:])[0] - former[at[-1] - before]) > _LEAST:
+        if after < before and not abs(nanmedian(levels[None, -after:])[0] - former[at[-1] - before]) > _LEAST:
             continue
-        moved = _median(_windows(levels, after)[at]) - former[at - before]
+        moved = nanmedian(_windows(levels, after)[at]) - former[at - before]
         size = np.abs(np.where(np.isfinite(moved), moved, 0.0))
         here = len(at) - 1 if after < before else int(size.argmax())
         elsewhere = size[np.abs(at - at[here]) >= before]
@@ -226,7 +216,7 @@ def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
             continue
         day = _sharpest(levels, int(at[here]), before // 2)
         left, right = levels[max(0, day - before) : day], levels[day : day + before]
-        by = _median(right[None])[0] - _median(left[None])[0]
+        by = nanmedian(right[None])[0] - nanmedian(left[None])[0]
         if abs(by) > _LEAST and _free(left, right, by):
             best, found = clear, (day, float(by))
     return found
@@ -235,7 +225,7 @@ def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
 def _sharpest(levels: NDArray[np.float64], day: int, reach: int) -> int:
     """The day near that one at which three days differ most from the three before."""
     low, high = max(3, day - reach), min(day + reach, len(levels) - _FEWEST)
-    three = _median(_windows(levels[low - 3 : high + 3], 3))
+    three = nanmedian(_windows(levels[low - 3 : high + 3], 3))
     jump = np.abs(three[3:] - three[:-3])
     return low + int(np.where(np.isfinite(jump), jump, 0.0).argmax())
 
@@ -248,9 +238,9 @@ def _free(before: NDArray[np.float64], after: NDArray[np.float64], moved: float)
 
 
 def _place(residual: NDArray[np.float64], day: int, width: int, by: float) -> int:
-    """The reading at which the level changed, on the day found or the one before."""
-    low, high = (day - 1) * width, min((day + 1) * width, len(residual))
-    former = _median(residual[None, max(0, low - 7 * width) : low])[0]
+    """The reading at which the level changed, on the day found or one beside it."""
+    low, high = (day - 1) * width, min((day + 2) * width, len(residual))
+    former = nanmedian(residual[None, max(0, low - 7 * width) : low])[0]
     part = residual[low:high]
     # Each reading votes for the level it is nearer to.
     vote = np.where(np.isfinite(part), np.abs(part - former) - np.abs(part - former - by), 0.0)

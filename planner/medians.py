@@ -1,0 +1,23 @@
+"""Medians of rows with holes: the library's own warns of empty rows and takes many times as long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["nanmedian"]
+
+
+def nanmedian(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median of what is finite in each row; NaN for a row without any."""
+    count = np.isfinite(rows).sum(axis=1)
+    if count.all() and (count == rows.shape[1]).all():
+        return np.asarray(np.median(rows, axis=1))
+    ordered = np.sort(np.where(np.isfinite(rows), rows, np.nan), axis=1)
+    row = np.arange(len(rows))
+    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, rows.shape[1] - 1)
+    return np.asarray(ordered[row, low] / 2 + ordered[row, high] / 2)
