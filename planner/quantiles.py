@@ -1,12 +1,14 @@
-"""Quantiles around paths from the errors made at past origins (split conformal, by steps ahead and phase of the day).
+"""Quantiles around paths from the errors made at past origins (split conformal, scaled by when errors are large).
 
 After Vovk et al. (conformal prediction) and Hyndman & Athanasopoulos, FPP3 5.5 (bootstrapped residuals): the errors at
-past origins, as many steps ahead, are what the next errors are taken to be like; scaled by how large they are at that
-phase of the day, and, where that serves better, by the size of the path.
+past origins are what the next errors are taken to be like, once each is divided by how large errors are at its phase of
+the day, so many steps ahead, and, where that serves better, for a path of its size. Late origins count for more, as
+they had more to learn from and errors come in calm and restless spells.
 """
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,17 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["around"]
 
-_TAIL = 0.9
+_TAIL = 0.95
 """Beyond it an exponential tail stands beside the empirical quantile, which knows nothing past its largest error."""
+_MANY = 200
+"""Errors from which on the exponential tail begins to count for less."""
 _FLOOR = 0.05
 """Share of the usual path below which errors in percent shrink no further."""
 _PRIOR = 8.0
-"""Origins that the error of all phases counts for in the error of one."""
-_OPTIMISM = 1.0
+"""Cycles that the error of all phases counts for in the error of one."""
+_GROWTH_PRIOR = 4.0
+"""Origins for which errors do not grow with the steps ahead."""
+_OPTIMISM = 0.95
 """Errors on which weights were chosen are too small, and few origins show too few bad days: quantiles are moved out by
-``1 + _OPTIMISM / sqrt(origins)`` (bench/planner.py: shares under q0.95 on real series)."""
-_EDGES = (0.25, 1, 2, 4, 7, 14)
-"""Cycles ahead at which a new bucket of errors begins."""
+the inverse root of the origins, so much at 0.95 (bench/calibration.py)."""
+_RECENT = 10.0
+"""Half-life of an origin's say in cycles."""
 _GAIN = 0.99
 
 
@@ -45,16 +51,22 @@ def around(
     """
     past, last = paths[:, :-1], paths[:, -1]
     errors = came - past
-    phase = _by_phase(errors, steps)
-    usual = _usual(past, steps)
-    plain = (np.broadcast_to(phase[:, None], past.shape), phase)
-    best, loss = _made(plain[0], plain[1], errors, last, steps, levels)
+    weights = _weights(errors.shape[1])
+    size = _sizes(errors, weights, steps)
+    best, loss = _made(np.broadcast_to(size[:, None], past.shape), size, errors, last, weights, levels)
     if relative.any():
-        grown, now = phase[:, None] * _size(past, usual[:, None]), phase * _size(last, usual)
-        other, less = _made(grown, now, errors, last, steps, levels)
+        usual = _usual(past, steps)
+        grown, now = size[:, None] * _share(past, usual[:, None]), size * _share(last, usual)
+        other, less = _made(grown, now, errors, last, weights, levels)
         swap = relative & (less < _GAIN * loss)
         best = np.where(swap[:, None, None], other, best)
     return best
+
+
+def _weights(origins: int) -> NDArray[np.float64]:
+    """The say of each origin; 1 on average."""
+    weights = 0.5 ** (np.arange(origins)[::-1] / _RECENT)
+    return np.asarray(weights * (origins / weights.sum()) if origins else weights)
 
 
 def _made(
@@ -62,43 +74,66 @@ def _made(
     now: NDArray[np.float64],
     errors: NDArray[np.float64],
     last: NDArray[np.float64],
-    steps: int,
+    weights: NDArray[np.float64],
     levels: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Quantiles with that scale of errors (at the origins, now), and their pinball loss at the origins, by series."""
     series, origins, ahead = errors.shape
-    scaled = errors / scale
-    out = np.empty((series, ahead, len(levels)))
+    scaled = (errors / scale).reshape(series, -1)
+    offsets = _quantiles(scaled, np.repeat(weights, ahead), np.append(levels, 0.5))
+    middle = offsets[:, -1:]
+    offsets = middle + _widened(levels, origins) * (offsets[:, :-1] - middle)
     loss = np.zeros(series)
-    edges = _edges(ahead, steps)
-    widen = 1 + _OPTIMISM / np.sqrt(max(origins, 1))
-    for start, end in zip(edges, (*edges[1:], ahead), strict=True):
-        offsets = _quantiles(scaled[:, :, start:end].reshape(series, -1), levels)
-        middle = _quantiles(scaled[:, :, start:end].reshape(series, -1), np.array([0.5]))
-        offsets = middle + widen * (offsets - middle)
-        out[:, start:end] = last[:, start:end, None] + offsets[:, None] * now[:, start:end, None]
-        short = errors[:, :, start:end, None] - offsets[:, None, None] * scale[:, :, start:end, None]
-        loss += np.nansum(np.maximum(levels * short, (levels - 1) * short), axis=(1, 2, 3))
+    for i, level in enumerate(levels):
+        short = errors - offsets[:, i, None, None] * scale
+        loss += np.nansum(np.maximum(level * short, (level - 1) * short), axis=(1, 2))
+    out = last[:, :, None] + offsets[:, None] * now[:, :, None]
     return np.maximum.accumulate(out, axis=2), loss
 
 
-def _edges(ahead: int, steps: int) -> list[int]:
-    wanted = sorted({round(edge * steps) for edge in _EDGES if 0 < round(edge * steps) < ahead})
-    return [0, *wanted]
+def _widened(levels: NDArray[np.float64], origins: int) -> NDArray[np.float64]:
+    """Factor on the distance of each level from the median.
+
+    It grows with the level as Student's t does over the normal (first term of the expansion by Cornish and Fisher).
+    """
+    z = np.array([NormalDist().inv_cdf(level) for level in levels.tolist()])
+    return np.asarray(1 + _OPTIMISM * (z**2 + 1) / (NormalDist().inv_cdf(0.95) ** 2 + 1) / np.sqrt(max(origins, 1)))
 
 
-def _by_phase(errors: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-    """Size of errors at each step ahead by its phase, drawn towards that of all phases, (series, ahead); above 0."""
+def _sizes(errors: NDArray[np.float64], weights: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """Size of errors at each step ahead, (series, ahead); above 0.
+
+    The product of what is usual at its phase of the day, drawn towards all phases, and of how errors grow with the
+    steps ahead. Over a single cycle phase and steps ahead are one, and the first stands for both.
+    """
     series, _, ahead = errors.shape
-    cycles = np.abs(errors).reshape(series, -1, steps)
-    finite = np.isfinite(cycles)
-    number = finite.sum(axis=1)
-    total = np.where(finite, cycles, 0.0).sum(axis=1)
-    everywhere = total.sum(axis=1, keepdims=True) / np.maximum(number.sum(axis=1, keepdims=True), 1)
-    weight = _PRIOR * ahead / steps
-    size = (total + weight * everywhere) / (number + weight)
-    size = np.where(size > 0, size, 1.0)
-    return np.tile(size, ahead // steps)
+    known = np.isfinite(errors)
+    number = np.einsum("soa,o->sa", known, weights)
+    total = np.einsum("soa,o->sa", np.where(known, np.abs(errors), 0.0), weights)
+    everywhere = total.sum(axis=1, keepdims=True) / np.maximum(number.sum(axis=1, keepdims=True), 1e-9)
+    everywhere = np.where(everywhere > 0, everywhere, 1.0)
+    cycles = ahead // steps
+    prior = _PRIOR * cycles
+    by_phase = number.reshape(series, cycles, steps).sum(axis=1)
+    growth = np.ones((series, ahead))
+    for _ in range(2):
+        own = (total / growth).reshape(series, cycles, steps).sum(axis=1)
+        phase = np.tile((own + prior * everywhere) / (by_phase + prior), cycles)
+        if cycles == 1:
+            break
+        growth = _growth(total / phase, number, steps)
+    return np.asarray(phase * growth)
+
+
+def _growth(total: NDArray[np.float64], number: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """Mean of sums (series, ahead) of that many errors over the steps from half to twice as far, at most a cycle."""
+    at = np.arange(total.shape[1])
+    start = np.maximum((at + 1) // 2, at - steps // 2)
+    end = np.minimum(np.minimum(2 * (at + 1), at + steps // 2 + 1), len(at))
+    summed = [np.pad(np.cumsum(part, axis=1), ((0, 0), (1, 0))) for part in (total, number)]
+    over, count = (part[:, end] - part[:, start] for part in summed)
+    prior = _GROWTH_PRIOR * (end - start)
+    return np.asarray((over + prior) / (count + prior))
 
 
 def _usual(past: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
@@ -110,39 +145,47 @@ def _usual(past: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
     return np.tile(mean, ahead // steps)
 
 
-def _size(path: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
+def _share(path: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(path / np.where(usual > 0, usual, 1.0), _FLOOR)
 
 
-def _quantiles(errors: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quantiles of each row of errors (series, n), NaN left out; with tails past the empirical ones where few."""
-    ordered = np.sort(errors, axis=1)  # NaN last
-    count = np.isfinite(ordered).sum(axis=1)
-    some = np.maximum(count, 1)
-    ordered = np.where(count[:, None] > 0, ordered, 0.0)
-    # (n + 1) instead of n: the conformal correction for the forecast to come being one more draw.
-    plain = _at(ordered, some, np.clip((levels[None] * (some + 1)[:, None] - 0.5) / some[:, None], 0, 1))
-    high = _at(ordered, some, np.full((len(some), 1), _TAIL))
-    low = _at(ordered, some, np.full((len(some), 1), 1 - _TAIL))
-    with np.errstate(invalid="ignore"):
-        over = _mean_where(ordered - high, ordered > high)
-        under = _mean_where(low - ordered, ordered < low)
-    upper = high + over * np.log((1 - _TAIL) / (1 - np.minimum(levels, 1 - 1e-9)))[None]
-    lower = low - under * np.log((1 - _TAIL) / np.maximum(levels, 1e-9))[None]
-    few = np.minimum(1.0, 200 / some)[:, None]
-    out = np.where(levels > _TAIL, np.maximum(plain, few * upper + (1 - few) * plain), plain)
-    return np.asarray(np.where(levels < 1 - _TAIL, np.minimum(out, few * lower + (1 - few) * plain), out))
+def _quantiles(
+    errors: NDArray[np.float64], weights: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted quantiles of each row of errors (series, n), NaN left out; with tails past the empirical ones."""
+    order = np.argsort(errors, axis=1)  # NaN last
+    ordered = np.take_along_axis(errors, order, axis=1)
+    known = np.isfinite(ordered)
+    count = known.sum(axis=1)
+    say = np.where(known, weights[order], 0.0)
+    ordered = np.where(known, ordered, 0.0)
+    upto = np.cumsum(say, axis=1)
+    # In the middle of its own weight each error stands for its level.
+    place = (upto - say / 2) / np.maximum(upto[:, -1:], 1e-300)
+
+    def at(level: float) -> NDArray[np.float64]:
+        above = (known & (place < level)).sum(axis=1)
+        pair = np.clip(np.stack([above - 1, above], axis=1), 0, np.maximum(count - 1, 0)[:, None])
+        (x0, x1), (y0, y1) = (np.take_along_axis(part, pair, axis=1).T for part in (place, ordered))
+        share = np.where(x1 > x0, (level - x0) / np.where(x1 > x0, x1 - x0, 1.0), 0.0)
+        return np.asarray(y0 + np.clip(share, 0.0, 1.0) * (y1 - y0))
+
+    high, low = at(_TAIL), at(1 - _TAIL)
+    over = _mean((ordered - high[:, None]), say * (known & (ordered > high[:, None])))
+    under = _mean((low[:, None] - ordered), say * (known & (ordered < low[:, None])))
+    few = np.minimum(1.0, _MANY / np.maximum(count, 1))
+    out = np.empty((len(errors), len(levels)))
+    for i, level in enumerate(levels.tolist()):
+        out[:, i] = plain = at(level)
+        if level > _TAIL:
+            reached = high + over * np.log((1 - _TAIL) / max(1 - level, 1e-9))
+            out[:, i] = np.maximum(plain, few * reached + (1 - few) * plain)
+        elif level < 1 - _TAIL:
+            reached = low - under * np.log((1 - _TAIL) / max(level, 1e-9))
+            out[:, i] = np.minimum(plain, few * reached + (1 - few) * plain)
+    return out
 
 
-def _at(ordered: NDArray[np.float64], count: NDArray[np.int64], share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Linear interpolation at a share of the way through the first ``count`` of each sorted row."""
-    place = share * (count - 1)[:, None]
-    below = np.floor(place).astype(np.int64)
-    above = np.minimum(below + 1, (count - 1)[:, None])
-    first = np.take_along_axis(ordered, below, axis=1)
-    return np.asarray(first + (place - below) * (np.take_along_axis(ordered, above, axis=1) - first))
-
-
-def _mean_where(values: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.float64]:
-    number = there.sum(axis=1, keepdims=True)
-    return np.asarray(np.where(there, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(number, 1))
+def _mean(values: NDArray[np.float64], say: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = say.sum(axis=1)
+    return np.asarray((values * say).sum(axis=1) / np.where(total > 0, total, 1.0))

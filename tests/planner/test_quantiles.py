@@ -48,6 +48,33 @@ def test_errors_that_grow_with_the_steps_ahead_widen_the_fan() -> None:
     assert width[-1] > 2 * width[0]
 
 
+def test_few_origins_move_the_far_levels_out_most() -> None:
+    rng = np.random.default_rng(5)
+    errors = 10 * rng.standard_normal((100, 48))
+    few, many = (fan(np.full((n, 48), 100.0), 100 + np.tile(errors[:5], (n // 5, 1))).mean(axis=0) for n in (5, 100))
+    ratio = (few[2:] - few[1]) / (many[2:] - many[1])
+    assert ratio[2] > ratio[1] > ratio[0] > 1.1
+
+
+def test_errors_within_the_first_day_grow_with_the_steps_ahead() -> None:
+    rng = np.random.default_rng(6)
+    paths = np.full((28, 48), 50.0)
+    quantiles = fan(paths, paths + rng.standard_normal(paths.shape) * np.minimum(np.arange(1, 49), 24) / 24)
+    width = quantiles[:, 3] - quantiles[:, 0]
+    assert 2 * width[2] < width[12] < width[23]
+    assert width[30] == pytest.approx(width[23], rel=0.35)
+
+
+def test_late_origins_count_for_more() -> None:
+    rng = np.random.default_rng(7)
+    errors = rng.standard_normal((28, 48))
+    restless = np.linspace(0.2, 2, 28)[:, None]
+    late, early = (
+        np.ptp(fan(np.full((28, 48), 50.0), 50 + errors * r), axis=1).mean() for r in (restless, restless[::-1])
+    )
+    assert late > 1.3 * early
+
+
 def test_levels_never_cross() -> None:
     rng = np.random.default_rng(4)
     actual = rng.standard_cauchy((9, 48))
