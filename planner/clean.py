@@ -217,7 +217,8 @@ def _not_overloaded(series: Series, by_name: Mapping[str, Series], report: _Note
 def _tell_early_end(series: Series, newest_us: int, report: _Notes) -> None:
     limit = max(DAY_US, _FEWEST_SILENT * series.interval_us)
     behind = newest_us - series.last_us
-    if behind > limit:
+    # A series that ended longer ago than it ever ran is of another time, not cut short.
+    if limit < behind <= len(series.values) * series.interval_us:
         report(
             "ends_early",
             iso(series.last_us),

@@ -82,6 +82,7 @@ def localised(series: Series, horizon: int, zone: tzinfo) -> Local:
     return Local(replace(series, last_us=end, values=values), int(at.max()) + 1, back)
 
 
+@lru_cache(maxsize=256)  # cleaning asks, then forecasting
 def infer(series: Series) -> ZoneInfo | None:
     """A zone whose clock the days of the series move with; None where none fits clearly better than UTC.
 
@@ -148,8 +149,8 @@ def _apart(days: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np
     for row, lag in enumerate((7, 14)):
         distance = days[lag:] - others[:-lag]
         with np.errstate(invalid="ignore", over="ignore"):
-            level = np.nansum(distance, axis=1) / np.maximum(np.isfinite(distance).sum(axis=1), 1)
-            out[row, lag:] = ((distance - level[:, None]) ** 2).sum(axis=1)
+            # A day with a hole says nothing.
+            out[row, lag:] = ((distance - distance.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     return out
 
 

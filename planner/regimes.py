@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +61,7 @@ class Shift:
     """Factor on a series that is never negative, else what was added."""
 
 
+@lru_cache(maxsize=256)  # cleaning asks, then forecasting
 def shifts(series: Series) -> tuple[Shift, ...]:
     """Changes of level within the last half-year, the latest first."""
     width = max(1, round(DAY_US / series.interval_us))
@@ -136,6 +138,8 @@ def told(series: Series, shift: Shift) -> str:
     """The change in words."""
     at = iso(series.last_us - (len(series.values) - 1 - shift.step) * series.interval_us)
     how = f"to {shift.by:.3g} times what it was" if series.lower == 0 else f"by {shift.by:+.3g}"
+    if series.lower == 0 and not 1e-3 < shift.by < 1e3:
+        how = "to nothing" if shift.by < 1 else "from nothing"
     return f"its level changed {how} at {at}, {shift.days:.1f} days before the end"
 
 
@@ -187,8 +191,10 @@ def _even(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(levels) < 21:
         return levels
     around = nanmedian(_windows(np.pad(levels, 3, mode="edge"), 7))
-    weekday = np.arange(len(levels)) % 7
-    return np.asarray(levels - np.array([nanmedian((levels - around)[None, k::7])[0] for k in range(7)])[weekday])
+    beside = np.full(-(-len(levels) // 7) * 7, np.nan)
+    beside[: len(levels)] = levels - around
+    usual = nanmedian(beside.reshape(-1, 7).T)
+    return np.asarray(levels - np.resize(usual, len(levels)))
 
 
 def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
