@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -18,6 +20,7 @@ from quartermaster.fleet.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from quartermaster.planner.calendar import Calendar
     from quartermaster.planner.many import Report
 
 group = Group("forecast", "Forecasts: run, backtest.")
@@ -38,6 +41,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write; default: .ops/reports.")] = None,
     workers: Annotated[int, typer.Option(help="Processes on this machine; 0: one a core.", min=0)] = 0,
     dask: Annotated[str, typer.Option(help="A Dask scheduler's address, such as tcp://host:8786.")] = "",
+    timezone: Annotated[str, typer.Option(help="Of the people; default: the fleet's for the store, else found.")] = "",
 ) -> None:
     """Forecast every series: exactly HORIZON rows each, levels that never cross."""
     from quartermaster.planner import pieces
@@ -47,6 +51,7 @@ def run(
 
     asked = check_request(horizon, _levels(levels))
     candidates(_names(models))
+    calendar = _calendar(metrics, timezone)
     out = out or session().workspace.folder("reports") / "forecast.parquet"
     if not out.parent.is_dir():
         raise InputError(f"no folder {out.parent} for --out", remedy="create it, or choose another --out")
@@ -55,7 +60,7 @@ def run(
             histories = pieces.of_store(session().workspace.folder("metrics"))
         else:
             histories = pieces.of_file(metrics, out.parent)
-    ask = partial(forecast, horizon=horizon, levels=asked, models=_names(models))
+    ask = partial(forecast, horizon=horizon, levels=asked, models=_names(models), calendar=calendar)
     found = draw(forecast_many(histories, ask, out, workers=workers or cores(), dask=dask))
     assert found is not None
     for refusal in (r for part in found.parts() for r in part["refused"]):
@@ -73,7 +78,8 @@ def backtest(
     from quartermaster.planner.forecast import forecast
 
     with working("trying every model on the past"):
-        choices = [choice.to_json() for choice in forecast(history(metrics), horizon, models=_names(models)).choices]
+        found = forecast(history(metrics), horizon, models=_names(models), calendar=_calendar(metrics))
+    choices = [choice.to_json() for choice in found.choices]
     rows = [(c["series"], s["model"], _number(s["relative_error"]), s["reason"]) for c in choices for s in c["scores"]]
     emit({"choices": choices}, table(["series", "model", "#error vs naive", "verdict"], rows))
 
@@ -89,6 +95,21 @@ def history(metrics: Path | None) -> pd.DataFrame:
     return load(session().workspace.folder("metrics"))
 
 
+def _calendar(metrics: Path | None, timezone: str = "") -> Calendar:
+    """What is known of the days of the store's series, or of a file's: the zone given, if any."""
+    from quartermaster.planner.calendar import Calendar
+    from quartermaster.planner.settings import calendar_of
+
+    known = Calendar() if metrics is not None else calendar_of(session().fleet)
+    if not timezone:
+        return known
+    try:
+        return replace(known, zone=ZoneInfo(timezone))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        remedy = "for example UTC, Europe/Berlin or America/New_York"
+        raise InputError(f"--timezone {timezone!r} is no time zone", remedy=remedy) from exc
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -101,10 +122,12 @@ def _levels(text: str) -> tuple[float, ...]:
 
 
 def _told(found: Report) -> str:
-    choices = islice((c for part in found.parts() for c in part["choices"]), 40)
+    choices = list(islice((c for part in found.parts() for c in part["choices"]), 40))
     rows = [(c["series"], c["model"], c["reason"], c["runner_up"]) for c in choices]
     text = table(["series", "model", "why", "runner-up"], rows)
     text += f"of {found.series:,} series\n" if found.series > len(rows) else ""
+    for choice in (c for c in choices if c["confidence"] == "low"):
+        text += f"low confidence in {choice['series']}: {choice['confidence_reason']}\n"
     for finding in islice((f for part in found.parts() for f in part["findings"]), 20):
         text += f"found in {finding['series']} at {finding['where']}: {finding['detail']}\n"
     return text

@@ -24,6 +24,8 @@ def told(choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str
         out.append(f"the history ends {stale_days:.1f} days before the plan starts: import what came since")
     if choice.fallback:
         out.append(f"low confidence: {choice.reason}")
+    if choice.confidence == "low":
+        out.append(f"low confidence: {choice.confidence_reason}")
     over = [r for r in rows if r.needed > r.instances]
     if over:
         worst = max(over, key=lambda r: r.needed)

@@ -10,11 +10,13 @@ import pytest
 from quartermaster.planner.clean import clean
 from quartermaster.planner.forecasters.registry import candidates
 from quartermaster.planner.one import SeriesForecast, forecast_series
+from quartermaster.planner.plan import plan
 from quartermaster.planner.prepared import forecast_prepared
 from quartermaster.planner.regimes import settled, shifts
 from quartermaster.planner.samples import demand
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
+from quartermaster.planner.settings import Settings
 
 LEVELS = (0.05, 0.5, 0.95)
 CHEAP = candidates(("naive", "seasonal_naive_day", "level_median", "day_median", "week_median"))
@@ -133,3 +135,13 @@ def test_a_service_that_stopped_keeps_its_past_as_it_was() -> None:
     assert settled(stopped)[0].values[0] == stopped.values[0]
     made = forecast(stopped)
     assert made.choice is not None and made.choice.confidence == "low"
+
+
+def test_a_plan_says_that_demand_changed_lately() -> None:
+    frame = demand(days=70)
+    own = Settings(unit=20.0, horizon_days=1)
+    for rows, low in ((slice(0, 0), False), (slice(-120, None), True)):
+        frame.loc[frame.index[rows], "value"] *= 2
+        (made,) = plan(frame, default=own, models=("day_median", "naive")).clusters.values()
+        assert any(s.startswith("low confidence: its level changed") for s in made.statements) == low
+        assert made.to_json()["model"]["confidence"] == ("low" if low else "normal")
