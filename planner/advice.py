@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Advice", "advise"]
 
-_WEEKS = 26
+_DAYS = 182
 """Over which the instance type is chosen: a type is changed more often than a year passes."""
 
 
@@ -47,11 +47,11 @@ def advise(
     series: Series, demand: NDArray[np.float64], rules: Rules, own: Settings, unit: UnitCapacity, factor: float
 ) -> Advice:
     """Advice for a series by the hour or coarser, whose plan provides for ``demand``."""
-    bought = what_to_commit(series, rules, own.instance, own.region, own.commitments, factor)
-    found = ahead(series, _WEEKS)
+    bought = what_to_commit(series, rules, own.instance, own.region, own.commitments, factor, own.calendar)
+    found = ahead(series, _DAYS, calendar=own.calendar)
     scales = np.ones(1)
-    if not isinstance(found, str) and found.level > 0:
-        scales = np.clip(found.paths.mean(axis=1) / found.level, 0.1, 10.0)
+    if not isinstance(found, str) and found.usual > 0:
+        scales = np.clip(found.paths.mean(axis=1) / found.usual, 0.1, 10.0)
     scale, carries = worlds(series.id, scales, unit)
     chosen = choose(demand, rules, own.instance, own.region, scale, carries)
     return Advice(() if isinstance(bought, str) else bought, bought if isinstance(bought, str) else "", chosen)

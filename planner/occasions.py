@@ -26,7 +26,7 @@ from quartermaster.planner.series import Series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["named_days", "without"]
+__all__ = ["named_days", "over_days", "without"]
 
 _EPOCH = date(1970, 1, 1)
 _PROOF = {"event": 1.0, "holiday": 9.0, "near": 9.0}
@@ -113,8 +113,33 @@ def without(series: Series, calendar: Calendar) -> tuple[Series, Callable[[Serie
 
     Days are those of the series' own clock. An effect that nothing is known of makes the forecast's confidence low.
     """
-    if not (calendar.holidays or calendar.events) or DAY_US % series.interval_us or not series.known:
+    found = _ordinary(series, calendar)
+    if found is None:
         return series, lambda made: made
+    plain, learned = found
+    return plain, lambda made: _upon(made, series.id, calendar, learned)
+
+
+def over_days(daily: Series, calendar: Calendar, days: int) -> tuple[Series, NDArray[np.float64], NDArray[np.float64]]:
+    """The daily series made ordinary; for each of the days after it a factor, and the deviation of its logarithm."""
+    factor, deviation = np.ones(days), np.zeros(days)
+    found = _ordinary(daily, calendar)
+    if found is None:
+        return daily, factor, deviation
+    plain, learned = found
+    first = int(phases_of(daily, 1, 2)[0][0])
+    for number, what in named_days(calendar, daily.id, first, first + days - 1).items():
+        effect = learned.of(what, number)
+        if learned.scale.logarithms:
+            factor[number - first], deviation[number - first] = np.exp(effect.at[0]), effect.deviation
+        factor[number - first] *= what.factor
+    return plain, factor, deviation
+
+
+def _ordinary(series: Series, calendar: Calendar) -> tuple[Series, _Learned] | None:
+    """The series without its occasions, and what they were; None where there can be none."""
+    if not (calendar.holidays or calendar.events) or DAY_US % series.interval_us or not series.known:
+        return None
     day, phase = phases_of(series, 1 - len(series.values), 1)
     named = named_days(calendar, series.id, int(day[0]), int(day[-1]))
     learned = _learn(series, day, phase, named)
@@ -130,7 +155,7 @@ def without(series: Series, calendar: Calendar) -> tuple[Series, Callable[[Serie
             shift = learned.of(what, number).at
         if shift.any():
             values[at] = learned.scale.back(learned.scale.to(values[at]) - shift[phase[at]])
-    return replace(series, values=values), lambda made: _upon(made, series.id, calendar, learned)
+    return replace(series, values=values), learned
 
 
 def _learn(series: Series, day: NDArray[np.int64], phase: NDArray[np.int64], named: dict[int, _Day]) -> _Learned:

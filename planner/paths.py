@@ -1,19 +1,26 @@
-"""Months ahead: sample paths of each week's highest demand, for runway dates and for what to commit to.
+"""Months ahead: sample paths of each day's highest demand, for runway dates and for what to commit to.
 
-A robust line (Theil-Sen) through the weekly peaks, with the season of the year where two years show it. A path draws
-its slope by resampling what the line left over, in blocks of four weeks so that long deviations stay long (Künsch
-1989); then come such left-overs again, and a walk of the level where levels were seen to walk. A slope that the
-history does not prove fades out (Gardner & McKenzie 1985, damped trend).
+With more than a year of history a path is made of runs of four weeks, each from the same season of some year that was
+seen, a week or two off, brought to the level of now (a seasonal block bootstrap, after Politis 2001): so weeks, seasons
+and their wild days come as they came. Growth is what days exceed those of a year before by. With less history a path
+is made of any runs, around the level of the last half year. Its trend then goes on only where it was steady: for some
+months a season looks like growth, and bench/long_horizon.py shows what believing it costs. Holidays and events are
+taken out before and put upon their days after.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quartermaster.planner.calendar import Calendar
+from quartermaster.planner.clock import localised
+from quartermaster.planner.deviations import Scale
+from quartermaster.planner.occasions import over_days
+from quartermaster.planner.regimes import settled, shifts
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
 
@@ -22,34 +29,56 @@ if TYPE_CHECKING:
 
 __all__ = ["Ahead", "ahead", "seed_of"]
 
-_FEWEST_WEEKS = 6
-_MOST_WEEKS = 156
-_YEAR = 52
-_BLOCK = 4
-_PAIRS = 1000
-_SLOPES = 256
-"""Slopes drawn; paths share them in turn."""
-_FADE = 0.98
-"""A week's part of what is left of an unproven slope: it ends after some 50 weeks' worth."""
+_FEWEST_DAYS = 42
+_MOST_DAYS = 1826
+_YEAR = 364
+"""Whole weeks, so that weekdays meet their like."""
+_BLOCK = 28
+_LEVEL = 112
+"""Days that the level of now is taken from, in comparison with the same a year before."""
+_FEWEST_YEARLY = _YEAR + _BLOCK
+_SHIFT = 2
+"""Weeks that a run may come from before or after its season."""
+_FEWEST_GROWTHS = 6
+"""Months of growth against a year before from which on it counts as seen."""
+_HALF_YEAR = 182
+_OTHER_THING = 30.0
+"""A change of level by more than that factor is a stop or a start: it says nothing of levels."""
+_STEADY = 1.6
+"""Both halves of a steady trend lie within this factor of its slope,"""
+_CLEAR = 10.0
+"""and all of it comes to so many deviations of what it leaves over."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Ahead:
-    """Weekly peaks to come."""
+    """Daily peaks to come."""
 
     paths: NDArray[np.float64]
-    """(paths, weeks)."""
+    """(paths, days)."""
     level: float
-    """Of the line now."""
-    slope: float
-    """A week."""
-    slope_low: float
-    slope_high: float
+    """A week's highest, now."""
+    usual: float
+    """A day's highest, now."""
+    growth: float
+    """A year, as a share of the level."""
+    growth_low: float
+    growth_high: float
     """80 % interval."""
     proven: bool
-    """Whether that interval excludes 0."""
-    weeks: int
+    """Whether that interval excludes 0; else paths have no trend, only its uncertainty."""
+    days: int
     """Of history."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Paths of logarithms."""
+
+    paths: NDArray[np.float64]
+    growth: NDArray[np.float64]
+    """In a year, as a share: what each path takes for it."""
+    proven: bool
 
 
 def seed_of(*names: str) -> np.random.Generator:
@@ -58,83 +87,164 @@ def seed_of(*names: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
-def ahead(series: Series, weeks: int, count: int = 1024) -> Ahead | str:
-    """Paths of so many weeks after the last row, or why there are none. Deterministic."""
-    width = round(7 * DAY_US / series.interval_us)
-    whole = min(_MOST_WEEKS, len(series.values) // width) if width else 0
-    if whole < _FEWEST_WEEKS:
-        return f"needs {_FEWEST_WEEKS} weeks of history, has {whole}"
-    blocks = series.values[len(series.values) - whole * width :].reshape(whole, width)
-    enough = np.isfinite(blocks).sum(axis=1) > width / 2
-    if enough.sum() < _FEWEST_WEEKS:
-        return f"only {int(enough.sum())} weeks have readings"
-    peaks = np.where(np.isfinite(blocks[enough]), blocks[enough], -np.inf).max(axis=1)
-    at = (np.flatnonzero(enough) - (whole - 1)).astype(np.float64)
-    season = _season(peaks, at)
-    plain = peaks / season[at.astype(int) % _YEAR]
-    random = seed_of(series.id, "weeks ahead")
-    pairs = _pairs(len(at), random)
-    slope, level = _line(plain[None], at, pairs)
-    rest = plain - (level[0] + slope[0] * at)
-    again = level[0] + slope[0] * at + _drawn(rest, (_SLOPES, len(at)), random)
-    slopes, levels = _line(again, at, pairs)
-    low, high = np.quantile(slopes, [0.1, 0.9])
-    proven = bool(low > 0 or high < 0)
-    step = np.arange(1, weeks + 1)
-    grown = step if proven else _FADE * (1 - _FADE**step) / (1 - _FADE)
-    some = np.arange(count) % _SLOPES
-    paths = levels[some, None] + slopes[some, None] * grown + _drawn(rest, (count, weeks), random)
-    walk = _walk(rest) * random.standard_normal((count, -(-weeks // _BLOCK)))
-    paths += np.repeat(walk.cumsum(axis=1), _BLOCK, axis=1)[:, :weeks]
-    paths = np.maximum(paths, series.lower) * season[step % _YEAR]
-    return Ahead(paths, float(level[0]), float(slope[0]), float(low), float(high), proven, whole)
+def ahead(series: Series, days: int, count: int = 1024, calendar: Calendar | None = None) -> Ahead | str:
+    """Paths of so many days after the last row, or why there are none. Deterministic."""
+    known = calendar or Calendar()
+    if series.lower < 0:
+        return "it is often negative"
+    daily = _peaks(series, known)
+    seen = int(np.isfinite(daily.values).sum())
+    if len(daily.values) < _FEWEST_DAYS:
+        return f"needs {_FEWEST_DAYS // 7} weeks of history, has {len(daily.values) // 7}"
+    if seen < max(_FEWEST_DAYS, len(daily.values) // 2):
+        return f"only {seen} of {len(daily.values)} days have readings"
+    plain, factor, deviation = over_days(_level(daily), known, days)
+    scale = Scale.of(plain)
+    z = scale.to(_filled(plain.values)) if scale.logarithms else np.zeros(len(plain.values))
+    random = seed_of(series.id, "days ahead")
+    drawn = _by_season(z, days, count, random) if len(z) >= _FEWEST_YEARLY else _by_level(z, days, count, random)
+    paths = drawn.paths + deviation * random.standard_normal((count, 1))
+    paths = np.maximum(scale.back(paths) if scale.logarithms else 0.0 * paths, 0.0) * factor
+    low, middle, high = np.quantile(drawn.growth, [0.1, 0.5, 0.9])
+    now = scale.back(z[-_BLOCK:]) if scale.logarithms else z[-_BLOCK:]
+    return Ahead(
+        paths,
+        float(np.median(now.reshape(-1, 7).max(axis=1))),
+        float(now.mean()),
+        float(middle),
+        float(low),
+        float(high),
+        drawn.proven,
+        len(z),
+    )
 
 
-def _pairs(count: int, random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    first, second = np.triu_indices(count, 1)
-    some = slice(None) if len(first) <= _PAIRS else random.choice(len(first), _PAIRS, replace=False)
-    return first[some], second[some]
+def _peaks(series: Series, calendar: Calendar) -> Series:
+    """The highest reading of each of the last whole days, of the local clock where it is known."""
+    if calendar.zone is not None:
+        series = localised(series, 1, calendar.zone).series
+    width = max(1, DAY_US // series.interval_us)
+    if series.interval_us > DAY_US:
+        # A week's reading stands for each of its days.
+        values = np.repeat(series.values, series.interval_us // DAY_US)
+    else:
+        whole = min(_MOST_DAYS, len(series.values) // width)
+        blocks = series.values[len(series.values) - whole * width :].reshape(whole, width)
+        enough = np.isfinite(blocks).sum(axis=1) > width / 2
+        highest = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=1, initial=-np.inf)
+        values = np.where(enough, highest, np.nan)
+    values = values[int(np.isfinite(values).argmax()) :]
+    # Days end with the last row: their middle says which date they are.
+    last = series.last_us - (series.interval_us * width) // 2
+    return Series(series.id, series.unit, last, DAY_US, values, series.lower)
 
 
-def _line(
-    rows: NDArray[np.float64], at: NDArray[np.float64], pairs: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Theil-Sen slope and level at week 0 of each row."""
-    first, second = pairs
-    slope = np.median((rows[:, second] - rows[:, first]) / (at[second] - at[first]), axis=1)
-    return slope, np.median(rows - slope[:, None] * at, axis=1)
+def _level(daily: Series) -> Series:
+    """The series at the level of now, where that changed for good; judged against the year before, if there is one."""
+    if len(daily.values) < _FEWEST_YEARLY:
+        return settled(daily)[0]
+    before = daily.values[:-_YEAR]
+    values = daily.values.copy()
+    with np.errstate(over="ignore"):
+        ratio = daily.values[_YEAR:] / np.where(before > 0, before, np.nan)
+        for shift in shifts(replace(daily, values=np.where(np.isfinite(ratio), ratio, np.nan))):
+            if 1 / _OTHER_THING < shift.by < _OTHER_THING:
+                values[: _YEAR + shift.step] *= shift.by
+    return replace(daily, values=np.where(np.isinf(values), daily.values, values))
 
 
-def _drawn(rest: NDArray[np.float64], shape: tuple[int, int], random: np.random.Generator) -> NDArray[np.float64]:
-    """Left-overs of runs of weeks, wrapped round at the end."""
-    rows, length = shape
-    starts = random.integers(0, len(rest), (rows, -(-length // _BLOCK)))
-    index = (starts[:, :, None] + np.arange(_BLOCK)).reshape(rows, -1)[:, :length]
-    return np.asarray(rest[index % len(rest)])
+def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Days without a reading as a week before, else as the median."""
+    out = values.copy()
+    for start in range(7, len(out), 7):
+        part = out[start : start + 7]
+        part[:] = np.where(np.isfinite(part), part, out[start - 7 : start][: len(part)])
+    return np.where(np.isfinite(out), out, np.nanmedian(values))
 
 
-def _walk(rest: NDArray[np.float64]) -> float:
-    """How far the level moves in a block, beyond what medians of that noise would do anyhow."""
-    size = float(np.abs(rest).max())
-    rest = rest / size if size > 0 else rest
-    blocks = [np.median(rest[i : i + _BLOCK]) for i in range(len(rest) % _BLOCK, len(rest), _BLOCK)]
-    if len(blocks) < 4:
-        return 0.0
-    noise = 1.4826 * float(np.median(np.abs(np.diff(rest)))) / np.sqrt(2)
-    # A median of n draws has pi/2 times the variance of their mean; the difference of two, twice that.
-    return size * float(np.sqrt(max(0.0, np.var(np.diff(blocks)) - np.pi * noise**2 / _BLOCK)))
+def _by_season(z: NDArray[np.float64], days: int, count: int, random: np.random.Generator) -> _Drawn:
+    length = len(z)
+    years = (length - 7 * _SHIFT) // _YEAR
+    yearly = z[_YEAR:] - z[:-_YEAR]
+    months = np.array([np.median(part) for part in np.array_split(yearly, max(1, len(yearly) // _BLOCK))])
+    recent = months[-2 * _YEAR // _BLOCK :]
+    again = np.median(recent[random.integers(0, len(recent), (count, len(recent)))], axis=1)
+    # Months that go together say less than as many that do not.
+    middle = float(np.median(recent))
+    growth = np.expm1(middle + (again - middle) * _longer(recent))
+    low, high = np.quantile(growth, [0.1, 0.9])
+    proven = bool(len(recent) >= _FEWEST_GROWTHS and (low > 0 or high < 0))
+    trend = growth if proven else growth - np.median(growth)
+    step = np.arange(days)
+    block = (step + random.integers(0, _BLOCK, (count, 1))) // _BLOCK
+    shape = (count, -(-days // _BLOCK) + 1)
+    back = np.take_along_axis(random.integers(1, years + 1, shape), block, 1)
+    shift = 7 * np.take_along_axis(random.integers(-_SHIFT, _SHIFT + 1, shape), block, 1)
+    source = length + step - _YEAR * back + shift
+    source -= _YEAR * np.maximum(0, (source - length + _YEAR) // _YEAR)
+    source = np.where(source < 0, source % 7, source)
+    # What the level of those days was below that of now.
+    window = min(_LEVEL, length - _YEAR)
+    rises = [0.0]
+    for year in range(1, years + 2):
+        early = z[max(0, length - window - _YEAR * year) : max(0, length - _YEAR * year)]
+        rises.append(float(np.median(z[length - len(early) :] - early)) if len(early) >= _BLOCK else rises[-1])
+    rise = np.interp((length - source) / _YEAR, np.arange(len(rises)), rises)
+    spread = float(np.std(np.diff(months))) / np.sqrt(2) if len(months) > 3 else float(np.std(np.diff(z[::7])))
+    paths = z[source] + rise + spread * random.standard_normal((count, 1))
+    return _Drawn(paths + _grown(trend, step), growth, proven)
 
 
-def _season(peaks: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Factor of each week of the year, over three weeks; 1 all along below two years."""
-    out = np.ones(_YEAR)
-    if at[-1] - at[0] < 2 * _YEAR - 1 or peaks.min() <= 0:
-        return out
-    slope, level = _line(peaks[None], at, np.triu_indices(len(at), 1))
-    line = level[0] + slope[0] * at
-    ratio = peaks / np.maximum(line, 0.1 * np.median(peaks))
-    week = at.astype(int) % _YEAR
-    for own in range(_YEAR):
-        near = (np.abs(week - own) <= 1) | (np.abs(week - own) >= _YEAR - 1)
-        out[own] = np.median(ratio[near])
-    return out / np.median(out)
+def _by_level(z: NDArray[np.float64], days: int, count: int, random: np.random.Generator) -> _Drawn:
+    weeks = z[len(z) % 7 :].reshape(-1, 7)
+    at = np.arange(1.0 - len(weeks), 1.0)
+    level = np.median(weeks, axis=1)
+    size = np.exp(level - level[-1])
+    slope, now = _line(size, at)
+    steady = bool(now > 0 and _is_steady(size, at, slope, now))
+    if steady:
+        line = np.log(np.maximum(now + slope * at, size.min() / 2)) + level[-1]
+    else:
+        line = np.full(len(level), np.median(level[-_HALF_YEAR // 7 :]))
+    rest = (weeks - line[:, None]).ravel()
+    step = np.arange(days)
+    starts = 7 * random.integers(0, len(weeks), (count, -(-days // _BLOCK)))
+    source = (starts[:, :, None] + np.arange(_BLOCK)).reshape(count, -1)[:, :days] % len(rest)
+    months = np.array([np.median(part) for part in np.array_split(level - line, max(2, len(level) // 4))])
+    moves = float(np.sqrt((np.diff(months) ** 2).mean()))
+    walk = moves * random.standard_normal((count, -(-days // _BLOCK))).cumsum(axis=1)
+    paths = line[-1] + rest[source] + np.repeat(walk, _BLOCK, axis=1)[:, :days]
+    yearly = 52 * slope / now if now > 0 else 0.0
+    error = 52 * np.std(size - now - slope * at) / (now * len(at)) if now > 0 else 0.0
+    growth = yearly + 4 * error * random.standard_normal(count)
+    return _Drawn(paths + (_grown(growth, step) if steady else 0.0), growth, steady)
+
+
+def _is_steady(size: NDArray[np.float64], at: NDArray[np.float64], slope: float, now: float) -> bool:
+    """Whether a trend is nothing that a part of a season could be."""
+    half = len(at) // 2
+    left = 1.4826 * float(np.median(np.abs(size - now - slope * at)))
+    if abs(slope) * len(at) <= _CLEAR * left or slope == 0:
+        return False
+    parts = [_line(size[some], at[some])[0] / slope for some in (slice(half), slice(half, None))]
+    return min(parts) > 1 / _STEADY and max(parts) < _STEADY
+
+
+def _line(values: NDArray[np.float64], at: NDArray[np.float64]) -> tuple[float, float]:
+    """Theil-Sen slope, and the level at 0."""
+    first, second = np.triu_indices(len(at), 1)
+    slope = float(np.median((values[second] - values[first]) / (at[second] - at[first])))
+    return slope, float(np.median(values - slope * at))
+
+
+def _grown(growth: NDArray[np.float64], step: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Logarithm of the level after each step, (paths, days): growth adds the same every day, and none falls to 0."""
+    return np.log(np.maximum(1 + growth[:, None] * (step + 1) / 365.25, 0.01))
+
+
+def _longer(months: NDArray[np.float64]) -> float:
+    """How much wider the mean of values that follow each other lies than that of as many on their own."""
+    apart = months - months.mean()
+    power = float((apart**2).sum())
+    alike = float(np.clip((apart[1:] * apart[:-1]).sum() / power, 0.0, 0.9)) if power > 0 else 0.0
+    return float(np.sqrt((1 + alike) / (1 - alike)))

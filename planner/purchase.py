@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quartermaster.fleet.prices import HOURS_A_MONTH
+from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.capacity import Rules, requirement
 from quartermaster.planner.hourly import instant
 from quartermaster.planner.paths import ahead, seed_of
@@ -33,8 +34,8 @@ TERMS = {1: 0.73, 3: 0.51}
 as remembered of https://aws.amazon.com/savingsplans/compute-pricing/ and not verified."""
 _FEWEST_DAYS = 180
 _PATHS = 128
-_PROFILES = 26
-"""Recent weeks whose shapes are drawn from."""
+_PROFILES = 182
+"""Recent days whose shapes are drawn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +76,27 @@ def advise(
     region: str,
     commitments: Sequence[Commitment] = (),
     factor: float = 1.0,
+    calendar: Calendar | None = None,
 ) -> tuple[Purchase, ...] | str:
     """Advice for each term, or why there is none. ``factor`` is what peaks within hours exceed the series by."""
     known = np.flatnonzero(np.isfinite(series.values))
     days = float(known[-1] - known[0] + 1) * series.interval_us / DAY_US if len(known) else 0.0
     if days < _FEWEST_DAYS:
         return f"needs {_FEWEST_DAYS} days of history, has {days:.0f}"
-    weeks = max(TERMS) * 52
-    found = ahead(series, weeks, _PATHS)
+    length = max(TERMS) * 365
+    found = ahead(series, length, _PATHS, calendar)
     if isinstance(found, str):
         return found
     shapes = _shapes(series)
-    draw = seed_of(series.id, "purchase").integers(0, len(shapes), found.paths.shape)
+    # A day ahead has the shape of a day of its weekday: those lie whole weeks apart, the last one ending the history.
+    weeks = seed_of(series.id, "purchase").integers(0, len(shapes) // 7, found.paths.shape)
+    draw = 7 * weeks + np.arange(length) % 7
     start = instant(series.last_us).date()
-    held = np.array([_held(commitments, start + timedelta(weeks=w)) for w in range(weeks)])
+    held = np.array([_held(commitments, start + timedelta(days=1 + d)) for d in range(length)])
     hour = hour_price(instance, region)
     out = []
     for years, share in sorted(TERMS.items()):
-        span = slice(0, years * 52)
+        span = slice(0, years * 365)
         demand = found.paths[:, span, None] * shapes[draw[:, span]] * factor
         open_ = np.maximum(requirement(demand, rules) - held[span][None, :, None], 0).reshape(_PATHS, -1)
         out.append(_term(years, share, open_, int(held[0]), hour))
@@ -118,14 +122,15 @@ def _term(years: int, share: float, needed: NDArray[np.int64], held: int, hour: 
 
 
 def _shapes(series: Series) -> NDArray[np.float64]:
-    """Recent weeks, each as shares of its peak."""
-    width = round(7 * DAY_US / series.interval_us)
-    weeks = min(_PROFILES, len(series.values) // width)
-    blocks = series.values[len(series.values) - weeks * width :].reshape(weeks, width)
-    full = blocks[np.isfinite(blocks).all(axis=1) & (np.nan_to_num(blocks).max(axis=1) > 0)]
-    if not len(full):
-        full = np.where(np.isfinite(blocks), blocks, np.nanmedian(series.values))
-    return np.asarray(full / np.maximum(full.max(axis=1, keepdims=True), 1e-300))
+    """Recent days in whole weeks, each as shares of its peak; where readings lack, the median day."""
+    width = max(1, round(DAY_US / series.interval_us))
+    days = min(_PROFILES, len(series.values) // width) // 7 * 7
+    blocks = series.values[len(series.values) - days * width :].reshape(days, width)
+    peak = np.nan_to_num(blocks).max(axis=1, keepdims=True)
+    full = np.isfinite(blocks).all(axis=1) & (peak[:, 0] > 0)
+    shares = blocks / np.where(peak > 0, peak, 1.0)
+    middle = np.median(shares[full], axis=0) if full.any() else np.ones(width)
+    return np.asarray(np.where(full[:, None], shares, middle))
 
 
 def _held(commitments: Sequence[Commitment], day: date) -> int:

@@ -1,4 +1,4 @@
-"""Runway: by when weekly peaks meet each limit there is, over the paths of the weeks ahead."""
+"""Runway: by when the peaks of days meet each limit there is, over the paths of the days ahead."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Runway", "runways"]
 
-_WEEKS = 156
+_DAYS = 3 * 365
 _FULL = 0.9
 """Share of a disk at which it counts as full: what writes to it slows down, and alarms stand, before the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runway:
-    """Dates (ISO) by which a week's peak exceeds a limit; None with the reason."""
+    """Dates (ISO) by which a day's peak exceeds a limit; None with the reason."""
 
     limit: str
     p10: str | None
@@ -53,7 +53,7 @@ def runways(
 
     ``mean_instances`` is what the plan holds on average, ``factor`` what its peaks exceed those of ``series`` by.
     """
-    found = ahead(series, _WEEKS)
+    found = ahead(series, _DAYS, calendar=settings.calendar)
     counts: dict[str, tuple[int, str]] = {}
     if rules.largest is not None:
         counts["size.max"] = rules.largest, f"size.max {rules.largest}"
@@ -72,7 +72,7 @@ def runways(
     if disk is not None and disk.known:
         share = 100.0 if disk.unit.lower() in ("percent", "%") else 1.0
         full = _FULL * (settings.disk_gib if disk.unit.lower() == "gib" and settings.disk_gib else share)
-        out.append(_of("disk", ahead(disk, _WEEKS), disk, full, f"a disk {_FULL:.0%} full"))
+        out.append(_of("disk", ahead(disk, _DAYS), disk, full, f"a disk {_FULL:.0%} full"))
     return tuple(out)
 
 
@@ -81,18 +81,18 @@ def _of(limit: str, found: Ahead | str, series: Series, most: float, told: str) 
         return Runway(limit, None, None, None, found)
     over = found.paths > most
     first = np.where(over.any(axis=1), over.argmax(axis=1), np.inf)
-    if (first == 0).mean() >= 0.5 or found.level > most:
+    if (first < 7).mean() >= 0.5 or found.level > most:
         today = _date(series, 0)
         return Runway(
-            limit, today, today, today, f"weekly peaks already reach {found.level:.4g}, {told} carries {most:.4g}"
+            limit, today, today, today, f"a week's peak already reaches {found.level:.4g}, {told} carries {most:.4g}"
         )
     # The date of a share is the earliest by which that share of the paths is there; never, where fewer get there.
     early, middle, late = (_date(series, x) for x in np.quantile(first, [0.1, 0.5, 0.9], method="higher"))
-    moves = f"weekly peaks of {found.level:.4g} move by {found.slope:+.3g} a week"
-    moves += f" ({found.slope_low:+.3g} to {found.slope_high:+.3g}{'' if found.proven else ', not proven: damped'})"
+    moves = f"a week's peak of {found.level:.4g} changes by {found.growth:+.0%} a year"
+    moves += f" ({found.growth_low:+.0%} to {found.growth_high:+.0%}{'' if found.proven else ', not proven: no trend'})"
     reason = f"{moves}; {told} carries {most:.4g}"
     if early is None:
-        reason = f"{moves} and stay under {most:.4g}, what {told} carries, for three years"
+        reason = f"{moves} and stays under {most:.4g}, what {told} carries, for three years"
     return Runway(limit, early, middle, late, reason)
 
 
@@ -107,7 +107,7 @@ def _budget(
     return _of("budget", found, series, carried(most, rules) / factor, f"a budget of {budget:,.0f} a month")
 
 
-def _date(series: Series, week: float) -> str | None:
-    if not np.isfinite(week):
+def _date(series: Series, day: float) -> str | None:
+    if not np.isfinite(day):
         return None
-    return (instant(series.last_us) + timedelta(weeks=float(week))).date().isoformat()
+    return (instant(series.last_us) + timedelta(days=float(day))).date().isoformat()

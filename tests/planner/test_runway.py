@@ -33,7 +33,7 @@ def test_every_known_limit_has_its_dates_in_order() -> None:
 
 def test_without_growth_there_is_no_date_but_a_reason() -> None:
     found = limits(0.0, replace(OWN, budget_per_month=90_000.0))
-    assert found["vcpu_quota"].p50 is None and "stay under" in found["vcpu_quota"].reason
+    assert found["vcpu_quota"].p50 is None and "stays under" in found["vcpu_quota"].reason
     assert found["budget"].p50 is None
 
 
