@@ -81,7 +81,7 @@ class _Soak:
         signal.setitimer(signal.ITIMER_REAL, 0)
         if session.exitstatus == pytest.ExitCode.INTERRUPTED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED if session.testsfailed else os.EX_TEMPFAIL
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._all:
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
