@@ -86,7 +86,7 @@ def _of_cluster(name: str, cluster: Cluster) -> Iterator[Mapping[str, Json]]:
     if _SUITES.get(asked) != suite:
         yield {"what": f"clusters.{name}.image", "asked": asked, "used": f"this machine's own system, Debian {suite}"}
     if scaling.track == "cpu":
-        used = "declared and not acted on: hosts share this machine's CPU; track: requests is acted on"
+        used = f"each host's CPU time, in percent of the vCPUs of {cluster.instance}; {os.cpu_count()} here serve all"
         yield {"what": f"clusters.{name}.scaling.track", "asked": "cpu", "used": used}
     if scaling.predictive != "off":
         used = "declared: nothing is forecast here"

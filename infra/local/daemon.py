@@ -115,7 +115,7 @@ class Cloud:
             moto_ec2.advance(self.world, self._machines.ids())
             moto_elbv2.advance(self.world)
             moto_schedule.advance(self.world, datetime.now(UTC))
-            moto_tracking.advance(self.world, self._balancers.pool_requests())
+            moto_tracking.advance(self.world, self._balancers.pool_requests(), self._machines.busy)
             moto_refresh.advance(self.world)
             moto_autoscaling.advance(self.world)
             real = self.world.with_hosts

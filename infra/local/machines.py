@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from quartermaster.infra.local import host, moto_ec2
@@ -12,6 +14,7 @@ from quartermaster.infra.local.host import HostSpec, Machine
 from quartermaster.infra.local.imds import MetadataServer
 from quartermaster.infra.local.launch import POWEROFF
 from quartermaster.infra.local.network import Bridge, Network
+from quartermaster.infra.local.processor import seconds_by_namespace
 from quartermaster.infra.local.reconcile import Act, PresentHost, decide_cables, decide_hosts
 from quartermaster.infra.local.world import World, log
 
@@ -73,6 +76,15 @@ class Machines:
     def states(self) -> dict[str, str]:
         """Host id → state (see PresentHost)."""
         return {key: found.state for key, found in self._present().items()}
+
+    def busy(self) -> dict[str, float]:
+        """Host id → seconds of CPU time that it has used since it booted. Read-only."""
+        used, found = seconds_by_namespace(), {}
+        for key, machine in list(self._machines.items()):
+            with suppress(OSError):
+                space = Path(f"/proc/{machine.init_pid}/ns/pid").readlink()
+                found[key] = used.get(str(space), 0.0)
+        return found
 
     def step(self, wanted: Mapping[str, HostSpec]) -> None:
         """One turn: decide, act, and tell EC2 how the hosts are."""

@@ -1,13 +1,11 @@
-"""Target tracking on the local cloud: what the balancers count, per host and minute, moves a group's desired capacity.
-
-Of the metrics that AWS tracks, only ALBRequestCountPerTarget has a source here: hosts share this machine's CPU, so
-its use says nothing of theirs. Every function here runs under ``World.lock``.
+"""Target tracking on the local cloud: what balancers count, or the CPU time that hosts use, moves a group's desired
+capacity. Every function here runs under ``World.lock``.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +16,7 @@ from quartermaster.infra.local.world import World, log
 
 __all__ = ["advance", "install"]
 
-_METRIC = "ALBRequestCountPerTarget"
+_REQUESTS, _CPU = "ALBRequestCountPerTarget", "ASGAverageCPUUtilization"
 
 
 @dataclass
@@ -26,7 +24,9 @@ class _Meter:
     """What a group's policy has seen."""
 
     at: float
-    requests: int
+    requests: int = 0
+    busy: Mapping[str, float] = field(default_factory=dict)
+    """By host, the CPU seconds that it had used."""
     points: deque[float | None] = field(default_factory=lambda: deque(maxlen=tracking.KEPT))
 
 
@@ -38,32 +38,62 @@ def install() -> None:
     group.ops_meter = None
 
 
-def advance(world: World, counts: Mapping[str, int]) -> None:
-    """Measure and decide wherever a period is over. ``counts``: requests so far, by name of the target group."""
+def advance(world: World, counts: Mapping[str, int], busy: Callable[[], Mapping[str, float]]) -> None:
+    """Measure and decide wherever a period is over.
+
+    ``counts``: requests so far, by name of the target group. ``busy``: asks how many CPU seconds each host has used.
+    """
     for backend in backends(world):
-        for group, policy in _tracking(backend):
+        for group, policy in _tracking(backend, _REQUESTS):
             arn = _target_group(group, policy)
             name = arn.split("/")[-2] if arn else ""
-            if name not in counts:
-                continue
-            now, meter = world.now(), group.ops_meter
-            if meter is None or counts[name] < meter.requests:  # a balancer that began anew
-                points = meter.points if meter is not None else deque(maxlen=tracking.KEPT)
-                group.ops_meter = _Meter(now, counts[name], points)
-                continue
-            if now - meter.at < world.timing["metric_period"] or now == meter.at:
-                continue
-            hosts = sum(state == "healthy" for state in moto_elbv2.states(world, arn).values())
-            requests, seconds = counts[name] - meter.requests, now - meter.at
-            meter.points.append(tracking.per_host_and_minute(requests, seconds, hosts))
-            meter.at, meter.requests = now, counts[name]
-            _act(world, group, policy, meter, hosts)
+            if name in counts:
+                _by_requests(world, group, policy, arn, counts[name])
+        for group, policy in _tracking(backend, _CPU):
+            _by_cpu(world, group, policy, busy)
 
 
-def _tracking(backend: Any) -> Iterator[tuple[Any, Any]]:
+def _by_requests(world: World, group: Any, policy: Any, arn: str, count: int) -> None:
+    now, meter = world.now(), group.ops_meter
+    if meter is None or count < meter.requests:  # a balancer that began anew
+        points = meter.points if meter is not None else deque(maxlen=tracking.KEPT)
+        group.ops_meter = _Meter(now, count, points=points)
+        return
+    if not _over(world, meter):
+        return
+    hosts = sum(state == "healthy" for state in moto_elbv2.states(world, arn).values())
+    requests, seconds = count - meter.requests, now - meter.at
+    meter.points.append(tracking.per_host_and_minute(requests, seconds, hosts))
+    meter.at, meter.requests = now, count
+    _act(world, group, policy, meter, hosts, "requests per host and minute")
+
+
+def _by_cpu(world: World, group: Any, policy: Any, busy: Callable[[], Mapping[str, float]]) -> None:
+    from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+    now, meter = world.now(), group.ops_meter
+    if meter is None:
+        group.ops_meter = _Meter(now, busy=busy())
+        return
+    if not _over(world, meter):
+        return
+    serving = [state.instance for state in group.instance_states if state.lifecycle_state == "InService"]
+    types = {one.id: INSTANCE_TYPES.get(one.instance_type) for one in serving}
+    vcpus = {key: int(known["VCpuInfo"]["DefaultVCpus"]) for key, known in types.items() if known}
+    used = busy()
+    meter.points.append(tracking.percent_of(meter.busy, used, now - meter.at, vcpus))
+    meter.at, meter.busy = now, used
+    _act(world, group, policy, meter, len(serving), "percent of CPU")
+
+
+def _over(world: World, meter: _Meter) -> bool:
+    return world.now() - meter.at >= world.timing["metric_period"] and world.now() != meter.at
+
+
+def _tracking(backend: Any, metric: str) -> Iterator[tuple[Any, Any]]:
     for policy in list(backend.policies.values()):
         group = backend.autoscaling_groups.get(policy.auto_scaling_group_name)
-        if group is not None and _metric(policy).get("PredefinedMetricType") == _METRIC:
+        if group is not None and _metric(policy).get("PredefinedMetricType") == metric:
             yield group, policy
 
 
@@ -79,7 +109,7 @@ def _target_group(group: Any, policy: Any) -> str:
     return next((arn for arn in group.target_group_arns if label.endswith(arn.split(":")[-1])), "")
 
 
-def _act(world: World, group: Any, policy: Any, meter: _Meter, hosts: int) -> None:
+def _act(world: World, group: Any, policy: Any, meter: _Meter, hosts: int, of: str) -> None:
     warmup = float(policy.estimated_instance_warmup or group.default_instance_warmup or 0)
     settling = any(
         state.lifecycle_state.startswith("Pending")
@@ -88,7 +118,7 @@ def _act(world: World, group: Any, policy: Any, meter: _Meter, hosts: int) -> No
     )
     configuration = vars(policy.target_tracking_configuration)
     size = Size(hosts, int(group.desired_capacity or 0), int(group.min_size), int(group.max_size), settling)
-    change = tracking.decide(tuple(meter.points), float(configuration["TargetValue"]), size)
+    change = tracking.decide(tuple(meter.points), float(configuration["TargetValue"]), size, of)
     if change is None or "AlarmNotification" in [item["ProcessName"] for item in group.suspended_processes]:
         return
     if change.desired < size.desired and configuration.get("DisableScaleIn"):

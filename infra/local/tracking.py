@@ -1,4 +1,4 @@
-"""Target tracking of requests per host: a pure decision over the last periods of the metric.
+"""Target tracking of requests or CPU per host: a pure decision over the last periods of the metric.
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-target-tracking.html: out as fast as the metric
 says, in with care; above 90 % of the target nothing is taken away, and where there is no metric nothing happens.
@@ -7,10 +7,10 @@ says, in with care; above 90 % of the target nothing is taken away, and where th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["KEPT", "Change", "Size", "decide", "per_host_and_minute"]
+__all__ = ["KEPT", "Change", "Size", "decide", "per_host_and_minute", "percent_of"]
 
 _PERIODS_OUT, _PERIODS_IN = 3, 15
 KEPT = _PERIODS_IN
@@ -39,14 +39,16 @@ class Change:
     why: str
 
 
-def decide(points: Sequence[float | None], target: float, size: Size) -> Change | None:
+def decide(
+    points: Sequence[float | None], target: float, size: Size, of: str = "requests per host and minute"
+) -> Change | None:
     """What to change, from the oldest point to the newest; a point without data is None. Pure."""
     recent = points[-_PERIODS_OUT:]
     if len(recent) == _PERIODS_OUT and all(point is not None and point > target for point in recent):
         peak = max(point for point in recent if point is not None)
         wanted = min(size.high, math.ceil(size.hosts * peak / target))
         if wanted > size.desired:
-            return Change(wanted, f"{peak:.0f} requests per host and minute are more than {target:g}")
+            return Change(wanted, f"{peak:.0f} {of} are more than {target:g}")
     calm = points[-_PERIODS_IN:]
     if len(calm) < _PERIODS_IN or size.settling:
         return None
@@ -54,10 +56,22 @@ def decide(points: Sequence[float | None], target: float, size: Size) -> Change 
         peak = max(point for point in calm if point is not None)
         wanted = max(size.low, math.ceil(size.hosts * peak / target))
         if wanted < size.desired:
-            return Change(wanted, f"{peak:.0f} requests per host and minute are less than {target:g}")
+            return Change(wanted, f"{peak:.0f} {of} are less than {target:g}")
     return None
 
 
 def per_host_and_minute(requests: int, seconds: float, hosts: int) -> float | None:
     """The metric of one period. None without requests or hosts: the balancer then reports nothing. Pure."""
     return requests * 60 / seconds / hosts if requests > 0 and hosts and seconds > 0 else None
+
+
+def percent_of(
+    before: Mapping[str, float], after: Mapping[str, float], seconds: float, vcpus: Mapping[str, int]
+) -> float | None:
+    """The mean CPU load of hosts with so many vCPUs, in percent, from the CPU seconds each had used. Pure.
+
+    A host counts where it ran all the time: one that has booted anew has used less than before.
+    """
+    used = {key: after[key] - before[key] for key in vcpus if key in before and key in after}
+    loads = [100 * one / seconds / vcpus[key] for key, one in used.items() if one >= 0]
+    return sum(loads) / len(loads) if loads else None

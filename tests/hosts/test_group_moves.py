@@ -63,3 +63,24 @@ def test_more_requests_than_the_target_make_the_group_grow(cluster: LocalCluster
     with Load(cluster.url, 60, 8, 60) as load:  # 1,200 a minute and host: twice the target, and max is 5
         wait(lambda: cluster.serves(hosts=5))
     assert load.counts().failed == 0
+
+
+def test_hosts_that_work_harder_than_the_target_make_the_group_grow(cluster: LocalCluster) -> None:
+    groups = cluster.api("autoscaling")
+    groups.delete_policy(AutoScalingGroupName="web", PolicyName="requests")
+    groups.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=3)
+    wait(lambda: cluster.serves(hosts=3))
+    # They share what this machine has, with whatever else runs on it: a low target is reached on the busiest too.
+    groups.put_scaling_policy(
+        AutoScalingGroupName="web",
+        PolicyName="cpu",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingConfiguration={
+            "TargetValue": 1.0,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"},
+        },
+    )
+    for host in cluster.members:
+        cluster.run(host, "sh", "-c", "timeout 40 sh -c 'while :; do :; done' >/dev/null 2>&1 &")
+    wait(lambda: cluster.serves(hosts=5))
+    assert "percent of CPU" in (cluster.workspace.folder("local") / "daemon.log").read_text(encoding="utf-8")

@@ -39,6 +39,8 @@ class Clockwork:
     def __init__(self, folder: Path, account: str) -> None:
         self.seconds = 1000.0
         self.counts: dict[str, int] = {}
+        self.busy: dict[str, float] = {}
+        """By host, the CPU seconds that it has used."""
         self.world = World(
             instance="0a0b0c", fleet="shop", home=folder, timing=Timing.named("real"),
             ledger=Ledger(folder / "ledger"), with_hosts=False, account=account,
@@ -58,7 +60,7 @@ class Clockwork:
             moto_ec2.advance(self.world, set())
             moto_elbv2.advance(self.world)
             moto_schedule.advance(self.world, _START + timedelta(seconds=self.seconds))
-            moto_tracking.advance(self.world, self.counts)
+            moto_tracking.advance(self.world, self.counts, lambda: dict(self.busy))
             moto_refresh.advance(self.world)
             moto_autoscaling.advance(self.world)
 
