@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -22,6 +23,9 @@ pytest_plugins = ["soak"]
 _CONFIG = tempfile.TemporaryDirectory(prefix="ops-config-")
 os.environ["XDG_CONFIG_HOME"] = _CONFIG.name
 _LEFT_OUT: Counter[str] = Counter()
+
+# At its default the collector walks the many objects of the SDKs over and over: for most of the time of some tests.
+gc.set_threshold(100_000)
 
 
 def _lacks(asked: str) -> dict[str, str]:
@@ -53,6 +57,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if gone:
         config.hook.pytest_deselected(items=gone)
         items[:] = kept
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # what is imported stays
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
