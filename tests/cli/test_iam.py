@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mocked import declared_in
 
 from quartermaster.cli.main import run
 from quartermaster.fleet.schema import load_fleet
@@ -19,11 +20,16 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/fleet.yaml"))
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_every_type_that_the_program_declares_has_its_rights_listed(path: Path) -> None:
-    fleet = load_fleet(path)
-    for stack in fleet.stacks:
-        types = declared_types(fleet, stack)
+    for stack in load_fleet(path).stacks:
+        types = {one.type for one in declared_in(path, stack) if one.custom}
         assert "aws:autoscaling/group:Group" in types
         assert types - load_rights().keys() == set()
+
+
+def test_the_types_are_those_that_the_program_declares() -> None:
+    path = next(path for path in EXAMPLES if path.parent.name == "production")
+    types = {one.type for one in declared_in(path, "prod") if one.custom}
+    assert declared_types(load_fleet(path), "prod") == types
 
 
 def test_a_fleet_without_tables_asks_for_no_right_on_tables(tmp_path: Path) -> None:

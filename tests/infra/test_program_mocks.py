@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mocked import Declared, declared
+from mocked import Declared, declared_in
 from program_checks import faults
 
 from quartermaster.fleet.names import TAG_URN
@@ -22,18 +22,17 @@ STACKS = [(path, stack) for path in FILES for stack in load_fleet(path).stacks]
 
 @pytest.mark.parametrize(("path", "stack"), STACKS, ids=lambda value: getattr(value, "parent", Path(str(value))).name)
 def test_the_program_declares_what_aws_takes(path: Path, stack: str) -> None:
-    fleet = load_fleet(path)
-    found = declared(fleet, stack)
+    found = declared_in(path, stack)
     assert len(found) > 40
-    assert faults(fleet, stack, found) == []
+    assert faults(load_fleet(path), stack, found) == []
 
 
 def test_a_protected_stack_protects_what_holds_data() -> None:
-    fleet = load_fleet(_ROOT / "examples/production/fleet.yaml")
-    for stack in fleet.stacks:
-        guarded = {one.type for one in declared(fleet, stack) if one.protect}
+    path = _ROOT / "examples/production/fleet.yaml"
+    for name, stack in load_fleet(path).stacks.items():
+        guarded = {one.type for one in declared_in(path, name) if one.protect}
         assert ({"aws:rds/instance:Instance", "aws:dynamodb/table:Table", "aws:backup/vault:Vault"} <= guarded) is (
-            fleet.stacks[stack].protect
+            stack.protect
         )
 
 
