@@ -42,6 +42,7 @@ def run(
     workers: Annotated[int, typer.Option(help="Processes on this machine; 0: one a core.", min=0)] = 0,
     dask: Annotated[str, typer.Option(help="A Dask scheduler's address, such as tcp://host:8786.")] = "",
     timezone: Annotated[str, typer.Option(help="Of the people; default: the fleet's for the store, else found.")] = "",
+    holidays: Annotated[str, typer.Option(help="Of a country or a part of it (US, US-CA); default: the fleet's.")] = "",
 ) -> None:
     """Forecast every series: exactly HORIZON rows each, levels that never cross."""
     from quartermaster.planner import pieces
@@ -51,7 +52,7 @@ def run(
 
     asked = check_request(horizon, _levels(levels))
     candidates(_names(models))
-    calendar = _calendar(metrics, timezone)
+    calendar = _calendar(metrics, timezone, holidays)
     out = out or session().workspace.folder("reports") / "forecast.parquet"
     if not out.parent.is_dir():
         raise InputError(f"no folder {out.parent} for --out", remedy="create it, or choose another --out")
@@ -95,12 +96,19 @@ def history(metrics: Path | None) -> pd.DataFrame:
     return load(session().workspace.folder("metrics"))
 
 
-def _calendar(metrics: Path | None, timezone: str = "") -> Calendar:
-    """What is known of the days of the store's series, or of a file's: the zone given, if any."""
+def _calendar(metrics: Path | None, timezone: str = "", holidays: str = "") -> Calendar:
+    """What is known of the days of the store's series, or of a file's: the zone and holidays given, if any."""
+    from quartermaster.fleet.holidays import checked
     from quartermaster.planner.calendar import Calendar
     from quartermaster.planner.settings import calendar_of
 
     known = Calendar() if metrics is not None else calendar_of(session().fleet)
+    if holidays:
+        try:
+            known = replace(known, holidays="" if holidays == "none" else checked(holidays))
+        except ValueError as exc:
+            problem, _, remedy = str(exc).partition("; ")
+            raise InputError(f"--holidays: {problem}", remedy=remedy) from exc
     if not timezone:
         return known
     try:

@@ -180,7 +180,7 @@ def _holidays(value: Any) -> str:
 HolidayCode = Annotated[
     str,
     PlainValidator(_holidays),
-    WithJsonSchema({"type": "string", "pattern": r"^(auto|none|[A-Z]{2}(-[A-Z0-9]+)?)$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^(auto|none|[A-Z]{2,3}(-[A-Za-z0-9 ]+)?)$"}),
 ]
 
 
