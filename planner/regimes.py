@@ -32,6 +32,8 @@ _FAR = 6.0
 """A change is so many times what levels usually do between neighbouring weeks, and"""
 _BEYOND = 1.5
 """exceeds all that they ever did elsewhere by this factor, and"""
+_WITHIN_A_WEEK = 1.5
+"""both so much more while it is younger than a week, as it may be a holiday then, and"""
 _APART = 0.3
 """leaves so much of itself free between the days before and those after."""
 _FEWEST = 3
@@ -221,9 +223,10 @@ def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
         if clear <= best:
             continue
         day = _sharpest(levels, int(at[here]), before // 2)
+        clear /= _WITHIN_A_WEEK if count - day < _WEEK else 1.0
         left, right = levels[max(0, day - before) : day], levels[day : day + before]
         by = nanmedian(right[None])[0] - nanmedian(left[None])[0]
-        if abs(by) > _LEAST and _free(left, right, by):
+        if clear > best and abs(by) > _LEAST and _free(left, right, by):
             best, found = clear, (day, float(by))
     return found
 
