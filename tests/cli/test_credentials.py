@@ -1,8 +1,9 @@
-"""Credentials of another account than the stack's are refused before any read or write, by every command."""
+"""Credentials of another account than the stack's, and expired ones, are refused before any read or write."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -46,12 +47,34 @@ def test_nothing_is_asked_of_it_but_who_it_is(
     assert asked == ["GetCallerIdentity"]
 
 
-def _listening(make, asked: list[str]):  # type: ignore[no-untyped-def]
-    """Clients that note each operation they are asked for."""
+@pytest.mark.parametrize("command", ["provision up --yes", "provision drift", "patch run web --yes"])
+def test_credentials_that_have_expired_are_said_to_be(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    asked: list[str] = []
+    expired = {"Error": {"Code": "ExpiredToken", "Message": "The security token included in the request is expired"}}
+    answer = SimpleNamespace(status_code=403), expired
+    monkeypatch.setattr(boto3.Session, "client", _listening(boto3.Session.client, asked, answer))
+    with mock_aws():
+        assert run([*command.split(), "--fleet", str(tmp_path), "--stack", "prod"]) == 2
+    said = capsys.readouterr().err
+    assert "ExpiredToken" in said
+    assert "aws sso login" in said
+    assert asked == ["GetCallerIdentity"]
+
+
+def _listening(make, asked: list[str], answer: object = None):  # type: ignore[no-untyped-def]
+    """Clients that note each operation they are asked for, and answer themselves where they are given an answer."""
 
     def client(self, *arguments, **more):  # type: ignore[no-untyped-def]
         made = make(self, *arguments, **more)
-        made.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+
+        def note(model, **_):  # type: ignore[no-untyped-def]
+            asked.append(model.name)
+            return answer
+
+        made.meta.events.register("before-call", note)
         return made
 
     return client
