@@ -6,7 +6,8 @@ The last non-overlapping windows of each series, as many as the set's line in SE
 years), each forecast from what lies before it. A row a set: the share of readings under each level; how far q0.95 is
 off, in points, at the worst hour of the day, eighth of the horizon and fifth of series by size, with the standard error
 that so many independent windows would have; and the quantile loss as a share of demand, as wider bounds are only better
-where that does not grow.
+where that does not grow. Last, the share of spans of six intervals whose highest reading is under what is given as
+its q0.95: the highest of the intervals' own, and the one from paths that hang together.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from quartermaster.planner.clean import clean
 from quartermaster.planner.forecasters.registry import candidates
 from quartermaster.planner.one import forecast_all
 from quartermaster.planner.series import Series
+from quartermaster.planner.together import over_lead
 
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 SETS = {
@@ -35,6 +37,7 @@ SETS = {
     "vm": ("vm_cpu_5min", 4032, 288, 12),
     "cloudwatch": ("cloudwatch_5min", 2880, 288, 12),
 }
+REACH = 5
 Window = tuple[Series, "np.ndarray"]
 
 
@@ -81,6 +84,14 @@ def measured(name: str, windows: list[Window]) -> str:
     levels = np.array(LEVELS)
     loss = np.maximum(levels * short, (levels - 1) * short).sum(axis=1)
     size = np.array([np.nanmean(np.abs(np.append(past.values, y))) for past, y in windows])
+    alone, together = [], []
+    for y, f in zip(came, made, strict=True):
+        if f.ranks is not None:
+            top = np.lib.stride_tricks.sliding_window_view(y, REACH + 1).max(axis=1)
+            for ranks, under_top in ((None, alone), (f.ranks, together)):
+                bound = over_lead(f.quantiles, LEVELS, ranks, 1, REACH)[:-REACH, 2]
+                under_top.append((top <= bound)[np.isfinite(top)])
+    tops = " ".join(f"{np.concatenate(part).mean():.3f}" for part in (alone, together))
     share = (2 * loss.mean(axis=1) / (size * known.sum(axis=1) + 1e-300))[size > 0]
     hour = np.array([past.ahead(horizon).hour for past, _ in windows])
     eighth = np.broadcast_to(np.arange(horizon) * 8 // horizon, came.shape)
@@ -92,7 +103,7 @@ def measured(name: str, windows: list[Window]) -> str:
         f"{label} {worst(at95[known], groups[known], number[known])}"
         for label, groups in (("hour", hour), ("eighth", eighth), ("fifth", fifth))
     )
-    return f"{name:10s} {len(windows):4d} windows  under {cover}  {parts}  loss {share.mean():.4f}"
+    return f"{name:10s} {len(windows):4d} windows  under {cover}  {parts}  loss {share.mean():.4f}  six {tops}"
 
 
 def main() -> None:

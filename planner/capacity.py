@@ -26,7 +26,7 @@ from quartermaster.fleet.errors import Fault, InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Rules", "carried", "instances", "left_after", "over_lead", "requirement", "smallest_leaving"]
+__all__ = ["Rules", "carried", "instances", "left_after", "requirement", "smallest_leaving"]
 
 _MOST = 2.0**53
 _ROUNDING = 1e-9
@@ -117,19 +117,6 @@ def requirement(demand: Sequence[float] | NDArray[np.float64], rules: Rules) -> 
     rounds, rest = np.divmod(_ceiling(asked / rules.surviving_unit), left)
     surviving = rounds * rules.zones + np.where(rest > 0, rules.lost + rest, 0)
     return np.asarray(np.maximum(_ceiling(asked / rules.unit), surviving))
-
-
-def over_lead(quantile: NDArray[np.float64], interval_minutes: float, lead_minutes: float) -> NDArray[np.float64]:
-    """Highest quantile from each step on until what is ordered at its end would serve.
-
-    A floor set at an instant carries the demand of its own interval and, as a host ordered at the end of it serves only
-    ``lead_minutes`` later, of the intervals that the lead time reaches into. The last steps look as far as data goes.
-    """
-    reach = math.ceil(lead_minutes / interval_minutes - _ROUNDING)
-    if reach <= 0 or not len(quantile):
-        return quantile.copy()
-    padded = np.concatenate([quantile, np.full(reach, -np.inf)])
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, reach + 1).max(axis=1))
 
 
 def _ceiling(ratio: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.seasons import HOUR_US
+from quartermaster.planner.together import highest_within, over_lead
 from quartermaster.planner.within_hour import WithinHour
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Hourly:
     quantiles: NDArray[np.float64]
     """Shape (hours, levels)."""
     levels: tuple[float, ...]
+    ranks: NDArray[np.uint8] | None
+    """(origins, hours), as of :class:`SeriesForecast`."""
 
     def at(self, level: float) -> NDArray[np.float64]:
         """The quantile of one of ``levels``."""
@@ -38,25 +41,39 @@ class Hourly:
         stamps = np.array([(t - instant(0)) // timedelta(microseconds=1) for t in self.times], dtype=np.int64)
         factor = within.over(stamps)
         return Hourly(
-            self.times, self.interval_minutes, self.mean * factor, self.quantiles * factor[:, None], self.levels
+            self.times,
+            self.interval_minutes,
+            self.mean * factor,
+            self.quantiles * factor[:, None],
+            self.levels,
+            self.ranks,
         )
 
     def part(self, start: int, count: int) -> Hourly:
         """``count`` of its hours, from ``start`` on."""
         some = slice(start, start + count)
-        return Hourly(self.times[some], self.interval_minutes, self.mean[some], self.quantiles[some], self.levels)
+        ranks = None if self.ranks is None else self.ranks[:, some]
+        return Hourly(
+            self.times[some], self.interval_minutes, self.mean[some], self.quantiles[some], self.levels, ranks
+        )
+
+    def over_lead(self, lead_minutes: float) -> NDArray[np.float64]:
+        """Quantiles of the highest demand from each hour on until what is ordered at its end would serve, likewise."""
+        return over_lead(self.quantiles, self.levels, self.ranks, self.interval_minutes, lead_minutes)
 
 
 def hourly(forecast: SeriesForecast) -> Hourly:
-    """A forecast by the hour. The highest quantile of the steps within an hour stands for it."""
-    series = forecast.series
+    """A forecast by the hour. Of steps within an hour the highest stands for it."""
+    series, ranks = forecast.series, forecast.ranks
     stamps = series.last_us + series.interval_us * np.arange(1, len(forecast.mean) + 1)
     if series.interval_us >= HOUR_US:
         times = tuple(instant(int(s)) for s in stamps)
-        return Hourly(times, series.interval_us / 60e6, forecast.mean, forecast.quantiles, forecast.levels)
+        return Hourly(times, series.interval_us / 60e6, forecast.mean, forecast.quantiles, forecast.levels, ranks)
     starts, mean = peaks(stamps, forecast.mean)
-    columns = [peaks(stamps, forecast.quantiles[:, i])[1] for i in range(len(forecast.levels))]
-    return Hourly(tuple(instant(int(s)) for s in starts), 60.0, mean, np.stack(columns, axis=1), forecast.levels)
+    times = tuple(instant(int(s)) for s in starts)
+    first = np.searchsorted(stamps, starts)
+    quantiles = highest_within(forecast.quantiles, forecast.levels, ranks, first)
+    return Hourly(times, 60.0, mean, quantiles, forecast.levels, None if ranks is None else ranks[:, first])
 
 
 def peaks(stamps: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

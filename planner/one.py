@@ -14,6 +14,7 @@ from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.forecasters.registry import NAIVE
 from quartermaster.planner.quantiles import around
 from quartermaster.planner.series import Series
+from quartermaster.planner.together import ranked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +73,8 @@ class SeriesForecast:
     levels: tuple[float, ...]
     choice: Choice | None
     """None where the series is refused."""
+    ranks: NDArray[np.uint8] | None = None
+    """(origins, horizon): how past origins' errors ranked at each step (planner/together.py); None of a plain rule."""
 
     def at(self, level: float) -> NDArray[np.float64]:
         """The quantile of one of ``levels``."""
@@ -156,13 +159,15 @@ def _batch(
     paths = rolled.mixture.paths
     positive = np.array([job.series.lower == 0 for job in jobs])
     quantiles = around(paths, rolled.came, shape.steps, np.asarray(levels), relative=positive)
+    ranks = ranked(rolled.came - paths[:, :-1], shape.steps)
     out = []
     for i, job in enumerate(jobs):
         ahead = slice(job.lead, job.lead + horizon)
         if not (np.isfinite(paths[i, -1]).all() and np.isfinite(quantiles[i]).all()):
             out.append(_fallback(job, horizon, levels))
             continue
-        out.append(_made(job, paths[i, -1, ahead], quantiles[i, ahead], levels, _choice(job, rolled, i)))
+        choice = _choice(job, rolled, i)
+        out.append(_made(job, paths[i, -1, ahead], quantiles[i, ahead], levels, choice, ranks[i, :, ahead]))
     return out
 
 
@@ -226,6 +231,7 @@ def _made(
     quantiles: NDArray[np.float64],
     levels: tuple[float, ...],
     choice: Choice,
+    ranks: NDArray[np.uint8] | None = None,
 ) -> SeriesForecast:
     lower = job.series.lower
     return SeriesForecast(
@@ -234,6 +240,7 @@ def _made(
         _unscaled(np.maximum(quantiles, lower), -job.exponent),
         levels,
         choice,
+        ranks,
     )
 
 

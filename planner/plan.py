@@ -13,7 +13,7 @@ from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.prices import load_prices
 from quartermaster.planner import unit as unit_capacity
 from quartermaster.planner.advice import Advice, advise
-from quartermaster.planner.capacity import Rules, over_lead, requirement
+from quartermaster.planner.capacity import Rules, requirement
 from quartermaster.planner.clean import clean
 from quartermaster.planner.findings import Finding, Refusal
 from quartermaster.planner.forecast import DEFAULT_LEVELS
@@ -273,7 +273,7 @@ def _one(
 
 def provided_for(hours: Hourly, own: Settings) -> NDArray[np.float64]:
     """What each hour's floor must carry: the demand quantile over the lead time."""
-    return over_lead(hours.at(own.quantile), hours.interval_minutes, own.lead_minutes)
+    return hours.over_lead(own.lead_minutes)[:, hours.levels.index(own.quantile)]
 
 
 def _unit_of(series: Series, own: Settings, by_name: Mapping[str, Series]) -> UnitCapacity:

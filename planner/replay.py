@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quartermaster.planner.calendar import Calendar
-from quartermaster.planner.capacity import Rules, over_lead, requirement
+from quartermaster.planner.capacity import Rules, requirement
 from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.prepared import forecast_prepared
@@ -22,6 +22,7 @@ from quartermaster.planner.scalers import STEP_MINUTES
 from quartermaster.planner.schedule import cheapest
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
+from quartermaster.planner.together import over_lead
 from quartermaster.planner.trial import Outcome, Trial
 from quartermaster.planner.within_hour import learn
 
@@ -153,8 +154,10 @@ def _judged(
 ) -> Replay:
     day, minutes, count = series.seasons.day, trial.minutes, trial.count
 
+    provided = np.concatenate([_provided(m, within, minutes, trial.lead_minutes)[:day] for m in made])
+
     def planned(level: float) -> NDArray[np.float64]:
-        return np.concatenate([_demand(m, level, within, minutes, trial.lead_minutes)[:day] for m in made])
+        return provided[:, made[0].levels.index(level)]
 
     def floors(demand: NDArray[np.float64], changes: int = changes_per_day) -> NDArray[np.int64]:
         wanted = trial.clip(requirement(demand, trial.rules))
@@ -200,12 +203,13 @@ def _judged(
     )
 
 
-def _demand(
-    made: SeriesForecast, level: float, within: NDArray[np.float64], minutes: float, lead_minutes: float
+def _provided(
+    made: SeriesForecast, within: NDArray[np.float64], minutes: float, lead_minutes: float
 ) -> NDArray[np.float64]:
-    """What a day's plan provides for: the quantile over the lead time, at the peaks within the hours."""
+    """What a day's plan provides for: the quantiles over the lead time, at the peaks within the hours."""
     stamps = made.series.last_us + made.series.interval_us * np.arange(1, len(made.mean) + 1)
-    return over_lead(made.at(level) * within[stamps // HOUR_US % 24], minutes, lead_minutes)
+    factor = within[stamps // HOUR_US % 24]
+    return over_lead(made.quantiles * factor[:, None], made.levels, made.ranks, minutes, lead_minutes)
 
 
 def _point(factor: float, outcome: Outcome) -> Point:

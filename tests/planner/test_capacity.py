@@ -15,7 +15,6 @@ from quartermaster.planner.capacity import (
     carried,
     instances,
     left_after,
-    over_lead,
     requirement,
     smallest_leaving,
 )
@@ -88,14 +87,6 @@ def test_whole_numbers_are_not_rounded_up() -> None:
     rules = Rules(0.1, zones=3, lost=0)
     assert instances(0.3, rules) == 3
     assert instances(0.7, rules) == 7
-
-
-def test_a_floor_carries_the_intervals_that_its_lead_time_reaches_into() -> None:
-    quantile = np.array([1.0, 5.0, 2.0, 9.0, 3.0])
-    assert list(over_lead(quantile, 60, 10)) == [5, 5, 9, 9, 3]
-    assert list(over_lead(quantile, 60, 60)) == [5, 5, 9, 9, 3]
-    assert list(over_lead(quantile, 60, 61)) == [5, 9, 9, 9, 3]
-    assert list(over_lead(quantile, 60, 0)) == list(quantile)
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,11 @@ def test_it_meets_its_own_requirement(web: ClusterPlan) -> None:
 
 
 def test_the_lead_time_looks_ahead(web: ClusterPlan) -> None:
+    """Both of two hours stay under more seldom than the higher one does."""
     quantile = web.forecast.at(0.99)
-    assert web.requirement[5].demand_q == max(quantile[5], quantile[6])
+    assert max(quantile[5], quantile[6]) <= web.requirement[5].demand_q < 1.1 * max(quantile[5], quantile[6])
+    either = [r.demand_q / max(quantile[i : i + 2]) for i, r in enumerate(web.requirement)]
+    assert 1 < np.mean(either) < 1.05
 
 
 def test_more_demand_never_means_fewer_instances() -> None:
@@ -128,7 +131,9 @@ def test_it_starts_now_where_the_history_ends_earlier() -> None:
 def test_the_replay_beats_a_static_peak_on_a_seasonal_series(web: ClusterPlan) -> None:
     assert isinstance(web.replay, Replay)
     assert web.replay.hours == web.replay.days * 24
-    assert web.replay.planner.over_provisioning < web.replay.static_peak.over_provisioning / 2
+    assert web.replay.thrifty is not None
+    assert web.replay.thrifty.outcome.over_provisioning < web.replay.static_peak.over_provisioning / 2
+    assert web.replay.planner.over_provisioning < 0.6 * web.replay.static_peak.over_provisioning
     assert web.replay.planner.under_share < 0.03
 
 

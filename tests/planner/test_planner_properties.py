@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from quartermaster.fleet.schema import read_text
 from quartermaster.planner.apply import propose
-from quartermaster.planner.capacity import Rules, carried, instances, over_lead, requirement
+from quartermaster.planner.capacity import Rules, carried, instances, requirement
 from quartermaster.planner.plan import plan
 from quartermaster.planner.samples import demand
 from quartermaster.planner.schedule import MOST_ACTIONS, floors
 from quartermaster.planner.settings import of_fleet
+from quartermaster.planner.together import over_lead
 
 RULES = st.builds(
     lambda unit, zones, lost, target, after, cross: Rules(
@@ -62,7 +63,7 @@ def test_without_cross_zone_balancing_every_zone_carries_its_share(asked: float,
 def test_floors_meet_the_requirement_they_were_made_for(
     demands: list[float], rules: Rules, changes: int, lead: int
 ) -> None:
-    asked = over_lead(np.array(demands), 60, lead)
+    asked = over_lead(np.array(demands)[:, None], (0.9,), None, 60, lead)[:, 0]
     needed = requirement(asked, rules).tolist()
     start = datetime(2026, 3, 28, 20, tzinfo=UTC)
     times = [start + timedelta(hours=i) for i in range(len(needed))]
