@@ -77,7 +77,8 @@ def localised(series: Series, horizon: int, zone: tzinfo) -> Local:
     at = (ahead - end) // interval - 1
 
     def back(made: SeriesForecast) -> SeriesForecast:
-        return replace(made, series=series, mean=made.mean[at], quantiles=made.quantiles[at])
+        ranks = None if made.ranks is None else made.ranks[:, at]
+        return replace(made, series=series, mean=made.mean[at], quantiles=made.quantiles[at], ranks=ranks)
 
     return Local(replace(series, last_us=end, values=values), int(at.max()) + 1, back)
 
