@@ -118,63 +118,12 @@ def test_statsmodels_is_imported_only_when_used() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def _mutilated(rng: np.random.Generator) -> pd.DataFrame:
-    """A series with several accidents at once."""
-    interval = int(rng.choice([60, 300, 3600, 86_400, 1234])) * 1_000_000
-    count = int(rng.integers(1, 700))
-    frame = demand(str(rng.integers(1e6)), days=count * interval / 86_400e6, interval_us=interval)
-    values = frame["value"].to_numpy().copy()
-    for accident in rng.choice(9, size=3):
-        values = np.clip(values, -1e300, 1e300)
-        some = rng.random(len(values)) < rng.random()
-        start = int(rng.integers(len(values)))
-        if accident == 0:
-            values[some] = np.nan
-        elif accident == 1:
-            values[start:] = np.nan
-        elif accident == 2:
-            values[some] = 0
-        elif accident == 3:
-            values[start:] *= 10.0 ** int(rng.integers(-12, 5))
-        elif accident == 4:
-            values[start] = float(rng.choice([np.inf, -np.inf, 1e300, -1e300, 5e-324]))
-        elif accident == 5:
-            values = -values
-        elif accident == 6:
-            values = np.round(values / 60)
-        elif accident == 7:
-            values = np.cumsum(values)
-        else:
-            values = np.where(rng.random(len(values)) < 0.02, values * 1e6, values)
-    frame = frame.assign(value=values)
-    keep = rng.random(len(frame)) < rng.choice([1.0, 0.7, 0.2])
-    frame = frame[keep] if keep.any() else frame
-    if rng.random() < 0.3:
-        frame = frame.assign(timestamp=frame["timestamp"] + pd.to_timedelta(rng.integers(0, 90, len(frame)), unit="s"))
-    return frame.sample(frac=1 + (rng.random() < 0.3), replace=True, random_state=1) if rng.random() < 0.4 else frame
-
-
 def _sound(frame: pd.DataFrame, horizon: int) -> None:
     numbers = frame.select_dtypes("number")
     finite = np.isfinite(numbers).all(axis=1)
     assert (finite | numbers.isna().all(axis=1)).all()
     assert (np.diff(numbers[["q0.5", "q0.9", "q0.95", "q0.99"]][finite], axis=1) >= 0).all()
     assert (frame.groupby("series_id").size() == horizon).all()
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_no_mutilated_input_crashes_the_forecast(seed: int) -> None:
-    frame = _mutilated(np.random.default_rng(seed))
-    # Every eighth with all forecasters: statsmodels takes most of the time.
-    result = forecast(frame, 20, LEVELS, models=() if seed % 8 == 0 else CHEAP)
-    _sound(result.frame, 20)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(1000, 3000))
-def test_no_mutilated_input_crashes_the_forecast_in_full(seed: int) -> None:
-    result = forecast(_mutilated(np.random.default_rng(seed)), 20, LEVELS)
-    _sound(result.frame, 20)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
