@@ -34,13 +34,16 @@ def whatif(
     survive: Annotated[list[int] | None, typer.Option(help="Zones that may be lost at once.")] = None,
     instance: Annotated[_Many, typer.Option(help="Another instance type: m7g.large.")] = None,
     quantile: Annotated[list[float] | None, typer.Option(help="Quantile of demand to plan for.")] = None,
+    utilisation: Annotated[list[float] | None, typer.Option(help="Target utilisation to plan for: 0.7.")] = None,
     days: Annotated[int | None, typer.Option(help="Days to look ahead; default: as planned.")] = None,
 ) -> None:
     """Show the plan under other assumptions, side by side with its cost: a column for each, and all together."""
-    asked = _asked(growth, launch, lost_tenant, zones, survive, instance, quantile)
+    asked = _asked(growth, launch, lost_tenant, zones, survive, instance, quantile, utilisation)
     from quartermaster.planner.whatif import compare, together
 
-    repeated = [options for options in (zones, survive, instance, quantile) if options and len(options) > 1]
+    repeated = [
+        options for options in (zones, survive, instance, quantile, utilisation) if options and len(options) > 1
+    ]
     scenarios = [*asked, together(asked)] if len(asked) > 1 and not repeated else asked
     found = _plans(metrics, unit_capacity, days, quantile or ())
     columns = {name: compare(item, scenarios) for name, item in found.clusters.items()}
@@ -83,6 +86,7 @@ def _asked(
     survive: list[int] | None,
     instance: _Many,
     quantile: list[float] | None,
+    utilisation: list[float] | None = None,
 ) -> list[Scenario]:
     """A scenario for each value given. Raises InputError with every fault of them."""
     from quartermaster.planner.whatif import Scenario
@@ -107,7 +111,12 @@ def _asked(
         if not 0 < level < 1:
             faults.append(Fault("quantile", f"{level:g} is no probability between 0 and 1", "for example 0.95"))
         out.append(Scenario(f"quantile {level:g}", quantile=level))
-    faults += [Fault(s.name, "leaves no demand", "a share below 100%") for s in out if s.growth <= 0]
+    for target in utilisation or ():
+        if not 0 < target < 1:
+            faults.append(Fault("utilisation", f"{target:g} is no share between 0 and 1", "for example 0.7"))
+        out.append(Scenario(f"utilisation {target:g}", utilisation=target))
+    least = {s.name: min(s.growth, *(factor for _, factor in s.launches)) if s.launches else s.growth for s in out}
+    faults += [Fault(name, "leaves no demand", "a share below 100%") for name, factor in least.items() if factor <= 0]
     if faults:
         raise InputError("; ".join(f"--{f.where}: {f.problem}" for f in faults), faults, remedy=faults[0].remedy)
     if not out:
@@ -136,6 +145,7 @@ def _table(name: str, columns: Sequence[Column]) -> str:
 
     row("instance", [c.instance for c in columns])
     row("zones, of which lost", [f"{c.zones}, {c.lost_zones}" for c in columns])
+    row("target utilisation", [f"{c.target_utilisation:g}" for c in columns])
     row("highest demand", [f"{c.peak_demand:.4g}" for c in columns])
     row("instances", [f"{c.instances_least} - {c.instances_most}" for c in columns])
     row("hours over size.max", [c.over_max or "" for c in columns])

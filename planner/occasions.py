@@ -99,7 +99,7 @@ def named_days(calendar: Calendar, series: str, first: int, last: int) -> dict[i
         out |= {day: _Day("holiday", name) for day, name in free.items()}
     for event in calendar.events:
         if event.of in ("", series):
-            for day in range(_number(event.starts), _number(event.ends) + 1):
+            for day in range(max(first, _number(event.starts)), min(last, _number(event.ends)) + 1):
                 before = out.get(day, _Day())
                 if event.factor is None:
                     out[day] = _Day("event", event.name, day - _number(event.starts), before.factor)

@@ -81,7 +81,7 @@ def _of(limit: str, found: Ahead | str, series: Series, most: float, told: str) 
         return Runway(limit, None, None, None, found)
     over = found.paths > most
     first = np.where(over.any(axis=1), over.argmax(axis=1), np.inf)
-    if (first < 7).mean() >= 0.5 or found.level > most:
+    if found.level > most:
         today = _date(series, 0)
         return Runway(
             limit, today, today, today, f"a week's peak already reaches {found.level:.4g}, {told} carries {most:.4g}"

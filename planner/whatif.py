@@ -11,15 +11,21 @@ import numpy as np
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.prices import load_prices
+from quartermaster.planner.calendar import Calendar, Occasion
 from quartermaster.planner.capacity import requirement
 from quartermaster.planner.plan import ClusterPlan, provided_for
 from quartermaster.planner.prices import monthly
 from quartermaster.planner.runway import Runway, runways
 from quartermaster.planner.schedule import floors
+from quartermaster.planner.seasons import HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.sizing import scaled_unit
+from quartermaster.planner.within_hour import by_hour
 
 __all__ = ["Column", "Scenario", "compare", "together"]
+
+_SINGLE = ("zones", "lost_zones", "instance", "quantile", "utilisation")
+"""Assumptions that exclude others of their kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Scenario:
     lost_zones: int | None = None
     instance: str | None = None
     quantile: float | None = None
+    utilisation: float | None = None
+    """Target utilisation of a usual hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Column:
     zones: int
     lost_zones: int
     quantile: float
+    target_utilisation: float
     peak_demand: float
     """Highest demand provided for."""
     instances_least: int
@@ -74,7 +83,7 @@ def together(scenarios: Sequence[Scenario]) -> Scenario:
     """All of them at once; of what only one can say, the last."""
     out = replace(scenarios[0], name="all together")
     for other in scenarios[1:]:
-        said = {n: v for n in ("zones", "lost_zones", "instance", "quantile") if (v := getattr(other, n)) is not None}
+        said = {name: value for name in _SINGLE if (value := getattr(other, name)) is not None}
         out = replace(out, growth=out.growth * other.growth, launches=(*out.launches, *other.launches), **said)
     return out
 
@@ -105,16 +114,18 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
         zones=s.zones or own.zones,
         lost_zones=own.lost_zones if s.lost_zones is None else s.lost_zones,
         quantile=s.quantile or own.quantile,
+        target_utilisation=s.utilisation or own.target_utilisation,
+        calendar=_with_launches(own.calendar, s, plan.requirement[0].at.astimezone(own.zone).date()),
     )
-    rules = changed.rules(unit)
+    # What an instance carries at its target grows with the target, as utilisation does with demand.
+    rules = changed.rules(unit * changed.target_utilisation / own.target_utilisation)
     demand = provided_for(plan.forecast, changed)[: len(plan.requirement)] * s.growth
     demand = demand * _launched(plan, s, notes)
     needed = requirement(demand, rules)
     clipped = np.clip(needed, max(rules.smallest, 1), rules.largest)
     schedule, lowered = floors(plan.forecast.times, clipped.tolist(), own.changes_per_day, own.zone)
     cost = monthly(schedule, plan.forecast.times, plan.forecast.interval_minutes, clipped, instance, own.region)
-    factor = s.growth * float(np.prod([f for _, f in s.launches]))
-    limits = runways(plan.series, rules, changed, cost.mean_instances, by_name, plan.peak_factor * factor)
+    limits = runways(_by_the_hour(plan), rules, changed, cost.mean_instances, by_name, plan.peak_factor * s.growth)
     before = base.cost_per_month if base is not None else cost.per_month
     return Column(
         scenario=s.name,
@@ -122,6 +133,7 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
         zones=rules.zones,
         lost_zones=rules.lost,
         quantile=changed.quantile,
+        target_utilisation=changed.target_utilisation,
         peak_demand=float(demand.max()),
         instances_least=int(clipped.min()),
         instances_most=int(clipped.max()),
@@ -133,6 +145,18 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
         runways=limits,
         notes=(*notes, lowered) if lowered else tuple(notes),
     )
+
+
+def _with_launches(calendar: Calendar, s: Scenario, start: date) -> Calendar:
+    """The calendar with each launch as an event that does not end; none is before the plan starts."""
+    more = tuple(Occasion("launch", max(day, start), date.max, factor=factor) for day, factor in s.launches)
+    return replace(calendar, events=(*calendar.events, *more))
+
+
+def _by_the_hour(plan: ClusterPlan) -> Series:
+    """What the plan was made of: hours, where finer readings taught it what lies within them."""
+    fine = plan.within_hour is not None and plan.series.interval_us < HOUR_US
+    return by_hour(plan.series, plan.series.id)[0] if fine else plan.series
 
 
 def _launched(plan: ClusterPlan, s: Scenario, notes: list[str]) -> np.ndarray[Any, np.dtype[np.float64]]:

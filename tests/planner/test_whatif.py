@@ -56,6 +56,19 @@ def test_a_launch_counts_from_its_day_on(web: ClusterPlan) -> None:
     assert "--days" in caught.value.remedy
 
 
+def test_a_launch_brings_its_limits_nearer_from_its_day_on(web: ClusterPlan) -> None:
+    start = web.requirement[0].at.date()
+    _, soon = columns(web, Scenario("launch", launches=((date(start.year, start.month, start.day + 2), 20.0),)))
+    assert soon.runways[0].p10 == soon.runways[0].p90 == date(start.year, start.month, start.day + 2).isoformat()
+
+
+def test_busier_hosts_are_fewer_but_survive_as_before(web: ClusterPlan) -> None:
+    base, busier = columns(web, Scenario("busier", utilisation=0.8))
+    assert (base.target_utilisation, busier.target_utilisation) == (0.6, 0.8)
+    # After the loss of a zone of three, hosts at 0.85 carry as much whatever they did before.
+    assert base.instances_most * 0.6 / 0.8 <= busier.instances_most <= base.instances_most
+
+
 def test_another_type_carries_by_its_size_and_says_so(web: ClusterPlan) -> None:
     base, twice, arm = columns(web, Scenario("x", instance="m6i.xlarge"), Scenario("a", instance="m7g.large"))
     assert twice.instances_most < base.instances_most
