@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from quartermaster.infra import local
 from quartermaster.infra.local import postgres
 from quartermaster.infra.setup import basetree, engine
 
@@ -22,6 +23,8 @@ pytest_plugins = ["soak"]
 # No test is priced by the figures of whoever runs it.
 _CONFIG = tempfile.TemporaryDirectory(prefix="ops-config-")
 os.environ["XDG_CONFIG_HOME"] = _CONFIG.name
+# moto has the local cloud's few images, rather than make its own 1,300 for every region of every test.
+os.environ["MOTO_AMIS_PATH"] = str(Path(local.__file__).with_name("images.json"))
 _LEFT_OUT: Counter[str] = Counter()
 
 # At its default the collector walks the many objects of the SDKs over and over: for most of the time of some tests.
