@@ -19,7 +19,7 @@ from quartermaster.infra.component import Component
 from quartermaster.infra.floors import next_floors
 from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
-from quartermaster.infra.layout import Layout, urn_tag
+from quartermaster.infra.layout import GROUP, Layout, urn_tag
 from quartermaster.infra.refresh import instance_refresh
 from quartermaster.infra.scaling import policies, warm_pool, warmup_seconds
 from quartermaster.infra.template import launch_template
@@ -32,7 +32,11 @@ HOOK = "converged"
 There is no hook at the other end: the group deregisters a leaving host and waits out the balancer's drain before it
 terminates it, and logs are shipped as they are written."""
 
-_HOOK_SECONDS = 900
+_HOOK_SETTINGS: Any = {
+    "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+    "default_result": "ABANDON",
+    "heartbeat_timeout": 900,
+}
 _GRACE_SECONDS = 30
 """From joining to the first health check that counts. The hook has waited for boot and converge; what is left is
 registration and two checks of five seconds. Longer would only hide a host that is lost soon after it joined."""
@@ -72,12 +76,17 @@ class Cluster(Component):
     ) -> None:
         super().__init__("Cluster", f"{name}-cluster")
         self._layout, self._name, self._declared = layout, name, declared
+        self._adopted = any((item.type, item.name) == (GROUP, name) for item in layout.adopted)
         self._warmup = warmup_seconds(declared, hook=bool(user_data))
         self._template = launch_template(
             layout, name, declared, image=image, user_data=user_data, keys=keys, access=access, opts=self.child()
         )
         refresh = instance_refresh(patching, floor, warmup=self._warmup, stops=stops)
         self.group = self._group(floor, subnets, balancer, ready, hook=bool(user_data), refresh=refresh)
+        if user_data and self._adopted:
+            aws.autoscaling.LifecycleHook(
+                name, name=HOOK, autoscaling_group_name=self.group.name, **_HOOK_SETTINGS, opts=self.child()
+            )
         self._schedule(now, timezone)
         policies(
             name,
@@ -100,14 +109,8 @@ class Cluster(Component):
         hook: bool,
         refresh: Any,
     ) -> aws.autoscaling.Group:
-        hooks: Any = [
-            {
-                "name": HOOK,
-                "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING",
-                "default_result": "ABANDON",
-                "heartbeat_timeout": _HOOK_SECONDS,
-            }
-        ]
+        # A group that was there before the fleet cannot be born with it: it gets it when it starts our hosts.
+        hooks: Any = [{"name": HOOK, **_HOOK_SETTINGS}] if hook and not self._adopted else None
         metrics: Any = list(_METRICS)
         needed = [*ready, *([balancer.listener] if balancer else [])]
         force = not self._layout.protect
@@ -131,7 +134,7 @@ class Cluster(Component):
             capacity_rebalance=False,
             enabled_metrics=metrics,
             metrics_granularity="1Minute",
-            initial_lifecycle_hooks=hooks if hook else None,
+            initial_lifecycle_hooks=hooks,
             instance_refresh=refresh,
             wait_for_capacity_timeout="15m",
             force_delete=force,

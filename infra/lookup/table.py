@@ -18,6 +18,7 @@ __all__ = ["HARMLESS", "LOOKUPS"]
 HARMLESS = frozenset(
     {
         "aws:acm/certificateValidation:CertificateValidation",
+        "aws:autoscaling/lifecycleHook:LifecycleHook",
         "aws:autoscaling/policy:Policy",
         "aws:autoscaling/schedule:Schedule",
         "aws:backup/vaultLockConfiguration:VaultLockConfiguration",

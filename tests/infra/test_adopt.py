@@ -117,6 +117,9 @@ def test_hosts_and_alarms_call_what_was_there_before_by_its_own_name(tmp_path: P
     user_data = base64.b64decode(made["aws:ec2/launchTemplate:LaunchTemplate", "web"]["userData"]).decode()
     assert 'GROUP, HOOK = "old-web", "converged"' in user_data
     assert "autoScalingGroupName/old-web" in made["aws:iam/rolePolicy:RolePolicy", "web"]["policy"]
+    [hook] = [one for (type_, _), one in made.items() if type_ == "aws:autoscaling/lifecycleHook:LifecycleHook"]
+    assert (hook["name"], hook["lifecycleTransition"]) == ("converged", "autoscaling:EC2_INSTANCE_LAUNCHING")
+    assert "initialLifecycleHooks" not in made["aws:autoscaling/group:Group", "web"]
     watched = {value for alarm in alarms(fleet, shape) for one in alarm.metrics for value in one.dimensions.values()}
     assert watched == {"old-web", "old-orders", "old-sessions"}
     assert {layout(fleet, "dev").called(TABLE, name) for name in ("sessions", "other")} == {

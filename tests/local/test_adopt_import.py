@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from stacks import run, stand
 
+from quartermaster.fleet.hosts import Hosts
 from quartermaster.infra.adopt import discover
 from quartermaster.infra.adopt_text import fleet_text
+from quartermaster.infra.cluster import HOOK
 from tests.infra.shop_by_hand import build
 
 pytestmark = pytest.mark.engine
@@ -29,3 +31,10 @@ def test_what_was_built_by_hand_is_taken_in_and_stays_what_it_is(tmp_path: Path)
         state = made.deployment()._engine.export()
         assert {item["id"] for item in state["resources"] if item.get("id") in wanted} == set(wanted)
         run(made.deployment(), "adopt")
+        run(made.deployment(), "up")
+        group = Hosts(made.cloud).group("old-web-asg")
+        assert group.name == "old-web-asg"
+        hooks = made.cloud.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=group.name)
+        assert [hook["LifecycleHookName"] for hook in hooks["LifecycleHooks"]] == [HOOK]
+        again = made.deployment().preview().changes
+        assert {kind: count for kind, count in again.items() if count and kind != "same"} == {}

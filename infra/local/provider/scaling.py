@@ -6,6 +6,7 @@ from typing import Any
 
 from quartermaster.infra.local.provider.group_extras import collect_metrics, extras, keep_warm, refresh
 from quartermaster.infra.local.provider.group_limits import refuse_group
+from quartermaster.infra.local.provider.hooks import hook_settings
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.launch_rights import check_launch
 
@@ -65,7 +66,7 @@ def _create_group(api: Api, given: Given) -> str:
         **_settings(given),
     )
     for hook in hooks:
-        client.put_lifecycle_hook(AutoScalingGroupName=name, **_hook(hook))
+        client.put_lifecycle_hook(AutoScalingGroupName=name, **hook_settings(hook))
     if hooks:
         desired = given.get("desiredCapacity", given["minSize"])
         client.update_auto_scaling_group(AutoScalingGroupName=name, **size, DesiredCapacity=desired)
@@ -73,16 +74,6 @@ def _create_group(api: Api, given: Given) -> str:
     collect_metrics(api, str(name), {}, given)
     keep_warm(api, str(name), {}, given)
     return str(name)
-
-
-def _hook(hook: Given) -> dict[str, Any]:
-    fields = {
-        "name": "LifecycleHookName",
-        "lifecycleTransition": "LifecycleTransition",
-        "defaultResult": "DefaultResult",
-        "heartbeatTimeout": "HeartbeatTimeout",
-    }
-    return {theirs: hook[ours] for ours, theirs in fields.items() if ours in hook}
 
 
 def _await_capacity(api: Api, name: str, given: Given) -> None:

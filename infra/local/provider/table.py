@@ -19,6 +19,7 @@ from quartermaster.infra.local.provider import (
     ec2_routes,
     ec2_vpc,
     events,
+    hooks,
     identity,
     keys,
     listeners,
@@ -42,8 +43,8 @@ __all__ = ["TABLE"]
 
 _SERVICES = (
     backups, balancers, bucket_rules, certificates, database_groups, databases, dns, ec2_access, ec2_acls,
-    ec2_endpoints, ec2_routes, ec2_vpc, events, identity, keys, listeners, logs, notices, policies, restore_tests,
-    scaling, schedules, stacks, storage, tables, target_groups, templates, trails, watching,
+    ec2_endpoints, ec2_routes, ec2_vpc, events, hooks, identity, keys, listeners, logs, notices, policies,
+    restore_tests, scaling, schedules, stacks, storage, tables, target_groups, templates, trails, watching,
 )  # fmt: skip
 
 TABLE: Mapping[str, Kind] = duplicate_free(chain.from_iterable(service.KINDS for service in _SERVICES))
