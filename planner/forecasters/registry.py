@@ -10,7 +10,6 @@ from quartermaster.planner.forecasters.fitted import ETS, MSTL, SARIMAX
 from quartermaster.planner.forecasters.phase_median import LevelMedian, PhaseMedian
 from quartermaster.planner.forecasters.regression import Regression
 from quartermaster.planner.forecasters.seasonal_naive import SeasonalNaive
-from quartermaster.planner.forecasters.week_profile import WeekProfile
 
 __all__ = ["NAIVE", "PLAIN", "candidates"]
 
@@ -19,15 +18,15 @@ _PLAIN: tuple[Forecaster, ...] = (*_NAIVE, LevelMedian(), PhaseMedian("day", 7),
 NAIVE = frozenset(f.name for f in _NAIVE)
 """Seasonal naive in its seasons: what every other forecaster has to beat."""
 PLAIN = frozenset(f.name for f in _PLAIN)
-"""Rules that learn nothing from the series but its last values."""
+"""Rules that learn nothing from the series but its last values, nor how far a level carries on."""
 
 _DEFAULT: tuple[Forecaster, ...] = (
     *_PLAIN,
-    Regression("regression_weekday", relative=True, days=(7, 14), weeks=(1, 2), penalty=0.3),
-    Regression("regression_level", relative=True, days=(14,), weeks=(1, 2, 4), penalty=0.03, half_life=14),
-    Regression("regression_near", relative=True, days=(3, 14), weeks=(1, 2, 4), penalty=0.1),
-    Regression("regression_additive", relative=False, days=(7, 14), weeks=(1, 2), penalty=0.3),
-    WeekProfile("regression_week_median", relative=True),
+    PhaseMedian("day", 7, share=0.5),
+    PhaseMedian("week", 6, cycles=3, share=0.5),
+    Regression("regression_weekday", days=(7, 14), weeks=(1, 2), penalty=0.3, levels=False),
+    Regression("regression_near", days=(3, 14), weeks=(1, 2, 4), penalty=0.1),
+    Regression("regression_robust", days=(7,), weeks=(1,), penalty=0.3, centre="week_median", bound=1.5),
 )
 _ON_REQUEST: tuple[Forecaster, ...] = (ETS(), MSTL(), SARIMAX())
 """Models of statsmodels: seconds a series, and on real series seldom better (bench/planner.py)."""

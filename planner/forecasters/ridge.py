@@ -33,6 +33,8 @@ class Block:
     """(series, rows, steps): what came for the first ``rows`` origins, less the centre."""
     known: NDArray[np.bool_]
     """Of the target: what was filled teaches nothing."""
+    weight: NDArray[np.float64] | None = None
+    """Of the target: how much it counts; all alike where None."""
 
 
 def solved(block: Block, ahead: int, origins: int, penalty: float, half_life: float | None) -> NDArray[np.float64]:
@@ -51,6 +53,8 @@ def solved(block: Block, ahead: int, origins: int, penalty: float, half_life: fl
     told = columns[:, :, :rows]
     if not block.known.all():
         told = np.where(block.known[:, None], told, 0.0)
+    if block.weight is not None:
+        told = told * np.sqrt(block.weight)[:, None]
     # Origin i of the features is fitted on the rows of origins up to i - ahead: their step has come by then.
     at = np.arange(count - origins - 1, count)
     last = np.clip(at - ahead, 0, rows - 1)
@@ -58,7 +62,8 @@ def solved(block: Block, ahead: int, origins: int, penalty: float, half_life: fl
     gram, moments = sums[:, :, :features, :features], sums[:, :, :features, features]
     # Each origin scales the features by what it has seen of them, so that none of them sees what comes later.
     power = np.sqrt(np.einsum("soff->sof", gram))
-    scale = power + _TINY * (1 + power.max(axis=2, keepdims=True))
+    most = power.max(axis=2, keepdims=True)
+    scale = power + _TINY * np.where(most > 0, most, 1.0)
     gram = gram / (scale[..., None] * scale[..., None, :]) + penalty * np.eye(features)
     weights = np.linalg.solve(gram, (moments / scale)[..., None])[..., 0] / scale
     weights[:, at - ahead < 1] = 0.0

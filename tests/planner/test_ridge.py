@@ -54,3 +54,14 @@ def test_series_of_a_batch_do_not_touch() -> None:
     block = made(8, 1)
     one = Block(block.centre[1:2], [f[1:2] for f in block.features], block.target[1:2], block.known[1:2])
     assert (solved(one, 1, 5, 0.1, None) == solved(block, 1, 5, 0.1, None)[1:2]).all()
+
+
+def test_rows_count_by_their_weight() -> None:
+    block = made(9, 1)
+    rng = np.random.default_rng(9)
+    weight = rng.choice([0.0, 1.0], size=block.target.shape)
+    weighed = Block(block.centre, block.features, block.target, block.known, weight)
+    left_out = Block(block.centre, block.features, block.target, block.known & (weight > 0))
+    assert solved(weighed, 1, 5, 0.1, None) == pytest.approx(solved(left_out, 1, 5, 0.1, None))
+    halved = Block(block.centre, block.features, block.target, block.known, np.full_like(weight, 0.5))
+    assert solved(halved, 1, 5, 0.1, None) == pytest.approx(solved(block, 1, 5, 0.1, None))
