@@ -1,7 +1,7 @@
 """How each type is found again after an interrupted creation. A new type needs a line here or in HARMLESS.
 
-    "aws:iam/role:Role": Ask("iam", "get_role", "Role.RoleName", {"RoleName": "{name}"}),
-     type                     service  operation  where the id stands  arguments, filled from the resource's inputs
+"aws:iam/role:Role": Ask("iam", "get_role", "Role.RoleName", {"RoleName": "{name}"}),
+ type                     service  operation  where the id stands  arguments, filled from the resource's inputs
 """
 
 from __future__ import annotations
