@@ -39,7 +39,7 @@ PATHS = 256
 
 
 def daily(series: Series, offset: int) -> Series:
-    """The highest hour of each whole local day, of the week before where none was read; stamped with its noon."""
+    """The highest hour of each whole local day, of the week before where none was read; stamped with its start."""
     first = (-(series.last_us // (DAY_US // 24) - len(series.values) + 1 + offset)) % 24
     whole = (len(series.values) - first) // 24
     blocks = series.values[first : first + whole * 24].reshape(whole, 24)
@@ -47,7 +47,7 @@ def daily(series: Series, offset: int) -> Series:
     peaks = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=1)
     for day in np.flatnonzero(~np.isfinite(peaks)):
         peaks[day] = peaks[day - 7]
-    return replace(series, last_us=last - 11 * DAY_US // 24, interval_us=DAY_US, values=peaks)
+    return replace(series, last_us=last - 23 * DAY_US // 24, interval_us=DAY_US, values=peaks)
 
 
 def last_year(past: Series, days: int, _: Calendar) -> np.ndarray | None:
