@@ -67,8 +67,8 @@ class Ahead:
     """80 % interval."""
     proven: bool
     """Whether that interval excludes 0; else paths have no trend, only its uncertainty."""
-    days: int
-    """Of history."""
+    years: int
+    """Of history, whose seasons it shows; 0 below one and a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,8 @@ def ahead(series: Series, days: int, count: int = 1024, calendar: Calendar | Non
     scale = Scale.of(plain)
     z = scale.to(_filled(plain.values)) if scale.logarithms else np.zeros(len(plain.values))
     random = seed_of(series.id, "days ahead")
-    drawn = _by_season(z, days, count, random) if len(z) >= _FEWEST_YEARLY else _by_level(z, days, count, random)
+    years = len(z) // _YEAR if len(z) >= _FEWEST_YEARLY else 0
+    drawn = (_by_season if years else _by_level)(z, days, count, random)
     paths = drawn.paths + deviation * random.standard_normal((count, 1))
     paths = np.maximum(scale.back(paths) if scale.logarithms else 0.0 * paths, 0.0) * factor
     low, middle, high = np.quantile(drawn.growth, [0.1, 0.5, 0.9])
@@ -115,7 +116,7 @@ def ahead(series: Series, days: int, count: int = 1024, calendar: Calendar | Non
         float(low),
         float(high),
         drawn.proven,
-        len(z),
+        years,
     )
 
 
@@ -134,8 +135,8 @@ def _peaks(series: Series, calendar: Calendar) -> Series:
         highest = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=1, initial=-np.inf)
         values = np.where(enough, highest, np.nan)
     values = values[int(np.isfinite(values).argmax()) :]
-    # Days end with the last row: their middle says which date they are.
-    last = series.last_us - (series.interval_us * width) // 2
+    # Days end with the last row's interval: their middle says which date they are.
+    last = series.last_us + series.interval_us - (series.interval_us * width) // 2
     return Series(series.id, series.unit, last, DAY_US, values, series.lower)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.clock import infer, localised
+from quartermaster.planner.far import seasoned
 from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.occasions import without
 from quartermaster.planner.one import SeriesForecast, forecast_all
@@ -52,4 +53,4 @@ def forecast_prepared(
         result = made[i]
         for way in reversed(backs[i]):
             result = way(result)
-        yield result
+        yield seasoned(result, known)
