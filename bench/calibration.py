@@ -22,7 +22,7 @@ import numpy as np
 from quartermaster.planner import frame
 from quartermaster.planner.clean import clean
 from quartermaster.planner.forecasters.registry import candidates
-from quartermaster.planner.one import forecast_all
+from quartermaster.planner.prepared import forecast_prepared
 from quartermaster.planner.series import Series
 from quartermaster.planner.together import over_lead
 
@@ -75,7 +75,7 @@ def worst(under: np.ndarray, groups: np.ndarray, windows: np.ndarray) -> str:
 
 def measured(name: str, windows: list[Window]) -> str:
     horizon = len(windows[0][1])
-    made = list(forecast_all([past for past, _ in windows], horizon, LEVELS, candidates()))
+    made = list(forecast_prepared([past for past, _ in windows], horizon, LEVELS, candidates()))
     came = np.array([y for _, y in windows])
     known = np.isfinite(came)
     quantiles = np.array([f.quantiles for f in made])
