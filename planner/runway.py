@@ -24,6 +24,8 @@ __all__ = ["Runway", "runways"]
 _DAYS = 3 * 365
 _FULL = 0.9
 """Share of a disk at which it counts as full: what writes to it slows down, and alarms stand, before the end."""
+_ROUNDING = 1e-9
+"""Share by which demand may exceed what is carried and be rounding, not demand (as in planner/capacity.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def runways(
 def _of(limit: str, found: Ahead | str, series: Series, most: float, told: str) -> Runway:
     if isinstance(found, str):
         return Runway(limit, None, None, None, found)
+    most *= 1 + _ROUNDING
     over = found.paths > most
     first = np.where(over.any(axis=1), over.argmax(axis=1), np.inf)
     if found.level > most:

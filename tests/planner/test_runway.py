@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 
+import numpy as np
+
+from quartermaster.fleet.prices import HOURS_A_MONTH, load_prices
 from quartermaster.planner.capacity import Rules
 from quartermaster.planner.clean import clean
 from quartermaster.planner.runway import Runway, runways
 from quartermaster.planner.samples import demand
+from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.settings import Settings
 
@@ -47,3 +52,33 @@ def test_peaks_within_hours_bring_it_nearer() -> None:
     series = clean(demand(days=140, growth=0.03)).series[0]
     plain, peaky = (runways(series, RULES, Settings(), 8.0, {}, factor)[0] for factor in (1.0, 1.3))
     assert str(peaky.p50) < str(plain.p50)
+
+
+def test_a_limit_that_growth_meets_on_a_known_day_is_met_around_it() -> None:
+    # A fifth more every year up to 190: as much again as in the last year, and 230 is there a year later.
+    at = np.arange(1096) - 1095
+    daily = 190 * 1.2 ** (at / 365.25) * np.exp(0.005 * np.random.default_rng(5).standard_normal(1096))
+    last = (date(2026, 3, 1) - date(1970, 1, 1)).days * DAY_US
+    series = Series("web", "x/s", last, DAY_US, daily, 0.0)
+    rules = Rules(10.0, zones=1, lost=0, target_utilisation=0.6, at_utilisation=0.6, largest=23)
+    found = runways(series, rules, Settings(vcpu_quota=46), 8.0, {}, 1.0)
+    # 46 vCPU are 23 of m6i.large, which carry as much; both are met when the first high day passes 230.
+    assert [r.limit for r in found] == ["size.max", "vcpu_quota"]
+    assert (found[0].p10, found[0].p50, found[0].p90) == (found[1].p10, found[1].p50, found[1].p90)
+    early, middle, late = (date.fromisoformat(str(d)) for d in (found[0].p10, found[0].p50, found[0].p90))
+    exact = date(2026, 3, 1) + timedelta(days=365.25 * (230 / 190 - 1) / 0.2)
+    # Days that stand out by three deviations meet it some weeks sooner.
+    assert early <= middle <= late and exact - timedelta(days=60) < middle < exact + timedelta(days=10)
+
+
+def test_a_budget_is_met_when_the_bill_has_grown_to_it() -> None:
+    series = clean(demand(days=140, daily=0.0, weekly=0.0, noise=0.0)).series[0]
+    rules = Rules(10.0, zones=1, lost=0, target_utilisation=0.6, at_utilisation=0.6)
+    hour = load_prices().instance_hour("m6i.large", "eu-west-1")
+    assert hour is not None
+    month = float(hour) * HOURS_A_MONTH
+    # Ten instances carry the 100 that there are always: eleven are paid for, nine are not.
+    for count, met in ((10.5, False), (9.5, True)):
+        own = Settings(budget_per_month=count * month)
+        (budget,) = (r for r in runways(series, rules, own, 10.0, {}, 1.0) if r.limit == "budget")
+        assert (budget.p50 is not None) == met, budget
