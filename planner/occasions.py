@@ -31,6 +31,8 @@ __all__ = ["named_days", "over_days", "without"]
 _EPOCH = date(1970, 1, 1)
 _PROOF = {"event": 1.0, "holiday": 9.0, "near": 9.0}
 """Of a day's size. Who names an event knows of an effect; that of a holiday must show itself."""
+_FEW = 2.0
+"""One day needs this much more proof again, two half of it: a storm makes a single day look like an effect."""
 _SHAPE_PROOF = 2.0
 """Of how the effect goes over the day, which few days show well enough."""
 _WAY = 5.0
@@ -184,7 +186,7 @@ def _learn(series: Series, day: NDArray[np.int64], phase: NDArray[np.int64], nam
                 left = row - way[n % 7] if kind == "holiday" else row
                 groups.setdefault((kind, named[n].name, named[n].place), []).append(left)
         found = {
-            key: _garrote(np.mean(rows, axis=0), len(rows), proof, size_noise, shape_noise)
+            key: _garrote(np.median(rows, axis=0), len(rows), proof, size_noise, shape_noise)
             for key, rows in groups.items()
         }
         missed = [float((row - found[key]).mean()) for key, rows in groups.items() for row in rows]
@@ -195,7 +197,7 @@ def _learn(series: Series, day: NDArray[np.int64], phase: NDArray[np.int64], nam
         if kind == "holiday" and missed:
             fresh[kind] = float(np.sqrt(spread))
     own = {
-        n: _garrote(row, 1, 1.0, size_noise, shape_noise)
+        n: _garrote(row, 1, _PROOF["event"], size_noise, shape_noise)
         for n, row in done.items()
         if named[n].kind == "event" or named[n].factor != 1
     }
@@ -211,10 +213,10 @@ def _part(gaps: NDArray[np.float64], sizes: NDArray[np.float64], gap: NDArray[np
 def _garrote(
     row: NDArray[np.float64], seen: int, proof: float, size_noise: float, shape_noise: float
 ) -> NDArray[np.float64]:
-    """A mean effect by phase as far as it stands out; size and course over the day each for itself."""
+    """An effect by phase as far as it stands out; size and course over the day each for itself."""
     size = float(row.mean())
     shape = row - size
-    strong = _kept(proof * size_noise, seen * size**2)
+    strong = _kept(proof * (1 + _FEW / seen) * size_noise, seen * size**2)
     return strong * size + _kept(_SHAPE_PROOF * shape_noise, seen * float((shape**2).mean())) * shape
 
 
