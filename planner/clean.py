@@ -23,6 +23,7 @@ from quartermaster.planner.grid import grid, iso
 from quartermaster.planner.regimes import shifts, told
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
+from quartermaster.planner.trend_breaks import trend_break
 from quartermaster.planner.unit import is_companion
 
 if TYPE_CHECKING:
@@ -248,6 +249,15 @@ def _tell_changes(series: Series, report: _Notes) -> None:
             f"{told(series, shift)}: readings before it are drawn to the level after it, or left out where their "
             "days have another shape",
             "if the readings are wrong, leave them empty; if it was planned, put it into events",
+        )
+    broken = trend_break(series)
+    if broken is not None:
+        report(
+            "trend_break",
+            _at(series, broken.step),
+            int(np.isfinite(series.values[: broken.step]).sum()),
+            f"{broken.told(series)}: the forecasters that go by recent weeks are judged by those",
+            "if it was planned, put it into events; growth to come is told by ops capacity whatif --growth",
         )
     zone = infer(series)
     if zone is not None:

@@ -20,9 +20,10 @@ from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.clock import localised
 from quartermaster.planner.deviations import Scale
 from quartermaster.planner.occasions import over_days
-from quartermaster.planner.regimes import settled, shifts
+from quartermaster.planner.regimes import shifts
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
+from quartermaster.planner.settling import settled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

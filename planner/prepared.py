@@ -13,8 +13,8 @@ from quartermaster.planner.far import seasoned
 from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.occasions import without
 from quartermaster.planner.one import SeriesForecast, forecast_all
-from quartermaster.planner.regimes import settled
 from quartermaster.planner.series import Series
+from quartermaster.planner.settling import settled
 
 __all__ = ["forecast_prepared"]
 

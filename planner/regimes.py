@@ -1,4 +1,4 @@
-"""Regimes: where the level of a series changed for good, and what that makes of its history and of its forecast.
+"""Regimes: where the level of a series changed for good.
 
 Levels are those of days, weekdays evened out. A change counts where it is abrupt, lasting, and far larger than what
 levels do between any other weeks of the history, so that seasons, weather and single bad days are none.
@@ -6,8 +6,7 @@ levels do between any other weeks of the history, so that seasons, weather and s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,18 +14,17 @@ import numpy as np
 
 from quartermaster.planner.grid import iso
 from quartermaster.planner.medians import nanmedian
-from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RECENT_DAYS", "Shift", "settled", "shifts", "told"]
+__all__ = ["OTHER_THING", "SMALLEST", "Shift", "residual_of", "scaled", "shifts", "told"]
 
 _WINDOW = 14
 """Days on either side of a change that are compared; half of them in a history of less than twelve weeks."""
-_LEAST = float(np.log(1.25))
+SMALLEST = float(np.log(1.25))
 """Smallest change of level that counts, as a logarithm; of a series that may be negative, in its usual spread."""
 _FAR = 6.0
 """A change is so many times what levels usually do between neighbouring weeks, and"""
@@ -39,14 +37,11 @@ _APART = 0.3
 _FEWEST = 3
 """Days after a change, and so many more that show what is usual:"""
 _FEWEST_ELSEWHERE = 6
-RECENT_DAYS = 14
-"""A change is recent for so long: a forecast after it has low confidence."""
 _WEEK = 7
 _MOST_DAYS = 182
 _MOST_SHIFTS = 3
-_OTHER_THING = 30.0
+OTHER_THING = 30.0
 """A change by more than that factor is a stop, a start or another unit: history is not drawn to it."""
-_LARGEST = float(np.finfo(np.float64).max)
 _ZERO = -800.0
 """Stands for the logarithm of nothing."""
 
@@ -79,61 +74,22 @@ def shifts(series: Series) -> tuple[Shift, ...]:
     spread = 1.0 if relative else _spread(series.values[start:end])
     if not spread > np.finfo(float).tiny:
         return ()
-    scaled = _scaled(series.values[start:end], relative) / spread
+    readings = scaled(series.values[start:end], relative) / spread
     found: list[Shift] = []
     while len(found) < _MOST_SHIFTS:
-        residual = _residual(scaled.reshape(days, width))
+        residual = residual_of(readings.reshape(days, width))
         largest = _largest(_even(nanmedian(residual)))
         if largest is None:
             break
         day, by = largest
         step = _place(residual.ravel(), day, width, by)
-        scaled[:step] += by
+        readings[:step] += by
         size = float(np.exp(min(by, -_ZERO / 2))) if relative else by * spread
-        found.append(Shift(start + step, (len(scaled) - step) / width, size))
-        if relative and abs(by) > np.log(_OTHER_THING):
+        found.append(Shift(start + step, (len(readings) - step) / width, size))
+        if relative and abs(by) > np.log(OTHER_THING):
             # What lies before a stop or a start says nothing of levels.
             break
     return tuple(sorted(found, key=lambda shift: -shift.step))
-
-
-def settled(series: Series) -> tuple[Series, Callable[[SeriesForecast], SeriesForecast]]:
-    """The series with what came before its changes drawn to the level of now, and the way back for its forecast.
-
-    History of another shape is left out once there is enough of the new. The way back says where confidence is low,
-    and widens the bounds there by how few days have been seen since.
-    """
-    found = shifts(series)
-    if not found:
-        return series, lambda made: made
-    values = series.values.copy()
-    relative = series.lower == 0
-    for shift in found:
-        before = values[: shift.step]
-        if relative and not 1 / _OTHER_THING < shift.by < _OTHER_THING:
-            if shift.days >= RECENT_DAYS:
-                before[:] = np.nan
-        elif shift.days >= RECENT_DAYS and not _alike(series, shift):
-            before[:] = np.nan
-        else:
-            with np.errstate(over="ignore"):
-                drawn = before * shift.by if relative else before + shift.by
-            before[:] = np.clip(drawn, -_LARGEST, _LARGEST)
-    recent = found[0]
-    reason = told(series, recent)
-    widening = float(np.sqrt(1 + _WEEK / recent.days))
-
-    def back(made: SeriesForecast) -> SeriesForecast:
-        made = replace(made, series=series)
-        if made.choice is None or recent.days >= RECENT_DAYS:
-            return made
-        choice = replace(made.choice, confidence="low", confidence_reason=reason)
-        wide = made.mean[:, None] + widening * (made.quantiles - made.mean[:, None])
-        # The mean may lie outside of narrow quantiles: bounds move away from the forecast, never towards it.
-        wide = np.where(made.quantiles >= made.mean[:, None], wide, np.minimum(wide, made.quantiles))
-        return replace(made, quantiles=np.maximum(wide, series.lower), choice=choice)
-
-    return replace(series, values=values), back
 
 
 def told(series: Series, shift: Shift) -> str:
@@ -145,25 +101,7 @@ def told(series: Series, shift: Shift) -> str:
     return f"its level changed {how} at {at}, {shift.days:.1f} days before the end"
 
 
-def _alike(series: Series, shift: Shift) -> bool:
-    """Whether the day before the change has the shape of the day after: nearer to it than no shape at all."""
-    width = max(1, round(DAY_US / series.interval_us))
-    if width == 1:
-        return True
-    relative = series.lower == 0
-    scaled = _scaled(series.values[max(0, shift.step - 28 * width) :], relative) / (1.0 if relative else abs(shift.by))
-    cut = min(shift.step, 28 * width)
-    shapes = []
-    for part in (scaled[cut % width : cut], scaled[cut : cut + len(scaled[cut:]) // width * width]):
-        # By the same hours of the day, counted from the change.
-        usual = nanmedian(part.reshape(-1, width).T)
-        shapes.append(usual - np.nanmedian(usual))
-    apart, own = shapes[0] - shapes[1], shapes[1]
-    both = np.isfinite(apart)
-    return bool((apart[both] ** 2).sum() <= (own[both] ** 2).sum() or np.abs(own[both]).max(initial=0.0) < _LEAST)
-
-
-def _scaled(values: NDArray[np.float64], relative: bool) -> NDArray[np.float64]:
+def scaled(values: NDArray[np.float64], relative: bool) -> NDArray[np.float64]:
     """Logarithms of what is never negative, else as it is."""
     if not relative:
         return values.copy()
@@ -177,7 +115,7 @@ def _spread(values: NDArray[np.float64]) -> float:
         return float(np.subtract(*np.nanquantile(values / 2, [0.75, 0.25])) * 2)
 
 
-def _residual(days: NDArray[np.float64]) -> NDArray[np.float64]:
+def residual_of(days: NDArray[np.float64]) -> NDArray[np.float64]:
     """(days, steps) less what each step of the day usually is; NaN where that is nothing."""
     usual = nanmedian(days.T)
     usual = np.where(usual > _ZERO, usual, np.nan)
@@ -208,13 +146,13 @@ def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
     for after in range(_FEWEST, before + 1):
         at = np.arange(before, count - after + 1)
         # Only the last days can be fewer; what is usual is worked out where they differ.
-        if after < before and not abs(nanmedian(levels[None, -after:])[0] - former[at[-1] - before]) > _LEAST:
+        if after < before and not abs(nanmedian(levels[None, -after:])[0] - former[at[-1] - before]) > SMALLEST:
             continue
         moved = nanmedian(_windows(levels, after)[at]) - former[at - before]
         size = np.abs(np.where(np.isfinite(moved), moved, 0.0))
         here = len(at) - 1 if after < before else int(size.argmax())
         elsewhere = size[np.abs(at - at[here]) >= before]
-        if size[here] <= _LEAST or len(elsewhere) < _FEWEST_ELSEWHERE:
+        if size[here] <= SMALLEST or len(elsewhere) < _FEWEST_ELSEWHERE:
             continue
         clear = min(
             size[here] / (_FAR * max(float(np.median(elsewhere)), 1e-9)),
@@ -226,7 +164,7 @@ def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
         clear /= _WITHIN_A_WEEK if count - day < _WEEK else 1.0
         left, right = levels[max(0, day - before) : day], levels[day : day + before]
         by = nanmedian(right[None])[0] - nanmedian(left[None])[0]
-        if clear > best and abs(by) > _LEAST and _free(left, right, by):
+        if clear > best and abs(by) > SMALLEST and _free(left, right, by):
             best, found = clear, (day, float(by))
     return found
 

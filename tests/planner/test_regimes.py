@@ -12,11 +12,12 @@ from quartermaster.planner.forecasters.registry import candidates
 from quartermaster.planner.one import SeriesForecast, forecast_series
 from quartermaster.planner.plan import plan
 from quartermaster.planner.prepared import forecast_prepared
-from quartermaster.planner.regimes import settled, shifts
+from quartermaster.planner.regimes import shifts
 from quartermaster.planner.samples import demand
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.settings import Settings
+from quartermaster.planner.settling import settled
 
 LEVELS = (0.05, 0.5, 0.95)
 CHEAP = candidates(("naive", "seasonal_naive_day", "level_median", "day_median", "week_median"))
