@@ -9,6 +9,7 @@ import numpy as np
 
 from quartermaster.planner.cycles import Cycles, Shape
 from quartermaster.planner.forecasters.base import from_each
+from quartermaster.planner.medians import middle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,21 +39,30 @@ class PhaseMedian:
         return "" if shape.count >= need else f"needs {need} days of history, has {shape.count}"
 
     def paths(self, past: Cycles, origins: int, blocks: int) -> NDArray[np.float64]:
-        cycles, steps = self._season(past.shape), past.shape.steps
+        cycles, steps, count = self._season(past.shape), past.shape.steps, past.shape.count
         ahead = np.arange(blocks * steps) % (cycles * steps)
         before = np.arange(-self.cycles * steps, 0) % (cycles * steps)
-
-        def path(days: NDArray[np.float64]) -> NDArray[np.float64]:
-            count = min(self.most, days.shape[1] // cycles)
-            seasons = days[:, days.shape[1] - count * cycles :].reshape(len(days), count, cycles * steps)
-            profile = np.median(seasons, axis=1)
-            error = days[:, -self.cycles :].reshape(len(days), -1) - profile[:, before]
-            return np.asarray(profile[:, ahead] + self.share * np.median(error, axis=1)[:, None])
-
-        return from_each(past, origins, path)
+        at = np.arange(count - origins, count + 1)
+        # Before early origins fewer seasons stand.
+        spans = np.minimum(self.most, at // cycles)
+        out = np.empty((len(past), len(at), len(ahead)))
+        for span in np.unique(spans).tolist():
+            some = at[spans == span]
+            seasons = [_ending(past.values, some - cycles * k, cycles) for k in range(span)]
+            profile = middle(seasons)
+            error = _ending(past.values, some, self.cycles) - profile[:, :, before]
+            shift = np.median(error, axis=2, keepdims=True)
+            out[:, spans == span] = profile[:, :, ahead] + self.share * shift
+        return out
 
     def _season(self, shape: Shape) -> int:
         return 1 if self.season == "day" else shape.week
+
+
+def _ending(values: NDArray[np.float64], at: NDArray[np.int64], cycles: int) -> NDArray[np.float64]:
+    """The ``cycles`` before each of consecutive origins, (series, origins, cycles * steps)."""
+    parts = [values[:, at[0] - k : at[-1] + 1 - k] for k in range(cycles, 0, -1)]
+    return np.concatenate(parts, axis=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from quartermaster.planner.cycles import Cycles, Shape
 from quartermaster.planner.forecasters.ridge import Block, solved
+from quartermaster.planner.medians import middle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,7 +142,7 @@ def _medians(values: NDArray[np.float64], week: int) -> NDArray[np.float64]:
     for weeks in range(1, min(_WEEKS, -(-count // week)) + 1):
         start, stop = (weeks - 1) * week, count if weeks == _WEEKS else min(weeks * week, count)
         alike = [values[:, start - k * week : stop - k * week] for k in range(weeks)]
-        out[:, start:stop] = np.median(np.stack(alike), axis=0)
+        out[:, start:stop] = middle(alike)
     return out
 
 
