@@ -1,31 +1,34 @@
-"""How well and how fast the planner forecasts, on real series held beside the repository.
+"""How well and how fast the planner forecasts, on real series held beside the repository, beside simple methods.
 
-    python bench/planner.py [DATA_FOLDER] [m4 eia web bike service tweets vm cloudwatch] [--series N] [--cheap]
+    python bench/planner.py [DATA_FOLDER] [m4 eia web bike service tweets vm cloudwatch] [--series N] [--mstl N]
 
-M4 hourly: OWA against Naive2, as the competition defines it. The others: the last non-overlapping windows
-as origins, weighted quantile loss relative to week median with back-test bounds, the share of demand under q0.95, and
-seconds a series. Without a folder only the sample in examples/ is measured.
+M4 hourly: OWA against Naive2, as the competition defines it. The others: the last non-overlapping windows as origins
+(EIA's are spread over its years), weighted quantile loss relative to week median with back-test bounds (mean over
+series), and relative to the best simple method of that set (by the mean over windows of loss over demand): seasonal
+naive of the day or the week and week median, with the same bounds, and MSTL where --mstl names a number of windows.
+Risk for money: the median over windows of what is provisioned beyond demand where one factor on the upper quantile of
+the whole set leaves 5 % of hours under; of simple methods the best is shown, from its path or its bound. Then the share
+of demand under q0.95 and seconds a series. Without a folder only the sample in examples/ is measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from quartermaster.planner import frame
 from quartermaster.planner.clean import clean
-from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.forecasters.registry import candidates
-from quartermaster.planner.one import forecast_series
+from quartermaster.planner.one import SeriesForecast, forecast_series
 from quartermaster.planner.series import Series
 
 LEVELS = (0.5, 0.9, 0.95)
-CHEAP = ("naive", "seasonal_naive_day", "seasonal_naive_week", "level_median", "day_median", "week_median")
 SETS = {
     # file, history in steps, horizon, origins
     "eia": ("eia_demand_hourly", 2016, 168, 6),
@@ -35,8 +38,11 @@ SETS = {
     "service": ("service_hourly", 672, 48, 4),
     "tweets": ("tweet_volume_5min", 8064, 288, 3),
     "vm": ("vm_cpu_5min", 4032, 288, 3),
-    "cloudwatch": ("cloudwatch_5min", 4032, 288, 3),
+    "cloudwatch": ("cloudwatch_5min", 2880, 288, 3),
 }
+OURS, WEEK = "quartermaster", "week_median"
+# Each with plain naive beside it, for histories too short for it.
+SIMPLE = {name: (name, "naive") for name in ("seasonal_naive_day", "seasonal_naive_week", WEEK)}
 
 
 def naive2(past: np.ndarray, steps: int, period: int = 24) -> np.ndarray:
@@ -61,26 +67,6 @@ def smape(y: np.ndarray, f: np.ndarray) -> float:
     return float(np.mean(np.where(both > 0, 200 * np.abs(y - f) / np.where(both > 0, both, 1), 0)))
 
 
-def m4(data: Path, forecasters: tuple[Forecaster, ...], limit: int) -> str:
-    train = clean(frame.read(data / "m4_hourly_train.parquet")).series[:limit]
-    test = {s.id: s.values for s in clean(frame.read(data / "m4_hourly_test.parquet")).series}
-    ours, ref, covered = [], [], []
-    started = time.perf_counter()
-    for s in train:
-        f = forecast_series(s, 48, LEVELS, forecasters)
-        y, scale = test[s.id], float(np.abs(s.values[24:] - s.values[:-24]).mean())
-        n2 = naive2(s.values, 48)
-        ours.append((smape(y, np.maximum(f.mean, 0)), float(np.abs(y - f.mean).mean()) / scale))
-        ref.append((smape(y, n2), float(np.abs(y - n2).mean()) / scale))
-        covered.append([(y <= f.at(level)).mean() for level in LEVELS])
-    spent = (time.perf_counter() - started) / len(train)
-    (s1, m1), (s0, m0) = np.mean(ours, axis=0), np.mean(ref, axis=0)
-    owa = (s1 / s0 + m1 / m0) / 2
-    cover = " ".join(f"q{a:g} {c:.3f}" for a, c in zip(LEVELS, np.mean(covered, axis=0), strict=True))
-    scores = f"OWA {owa:.3f} (sMAPE {s1:.2f}, MASE {m1:.3f})"
-    return f"m4         {len(train):3d} series  {scores}  under {cover}  {spent:.3f} s/series"
-
-
 def pinball(y: np.ndarray, q: np.ndarray) -> tuple[float, float]:
     known = np.isfinite(y)
     short = y[known, None] - q[known]
@@ -88,34 +74,126 @@ def pinball(y: np.ndarray, q: np.ndarray) -> tuple[float, float]:
     return 2 * float(np.maximum(levels * short, (levels - 1) * short).mean(axis=1).sum()), float(np.abs(y[known]).sum())
 
 
-def rolling(name: str, data: Path, forecasters: tuple[Forecaster, ...], limit: int) -> str:
+@dataclass
+class Windows:
+    """What one method said of the windows of a set, and what came."""
+
+    series: list[str] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    demand: list[float] = field(default_factory=list)
+    came: list[np.ndarray] = field(default_factory=list)
+    made: list[SeriesForecast] = field(default_factory=list)
+    spent: float = 0.0
+
+    def add(self, past: Series, horizon: int, y: np.ndarray, models: tuple[str, ...]) -> None:
+        started = time.perf_counter()
+        made = forecast_series(past, horizon, LEVELS, candidates(models))
+        self.spent += time.perf_counter() - started
+        loss, demand = pinball(y, made.quantiles)
+        self.series.append(past.id)
+        self.loss.append(loss)
+        self.demand.append(demand)
+        self.came.append(y)
+        self.made.append(made)
+
+    def share(self) -> float:
+        """Loss as a share of demand, mean over windows with demand."""
+        demand = np.array(self.demand)
+        return float(np.mean(np.array(self.loss)[demand > 0] / demand[demand > 0]))
+
+    def relative(self, other: Windows) -> float:
+        """Mean over series of the loss relative to that of another method."""
+        ratios = []
+        for name in dict.fromkeys(self.series):
+            mine = [i for i, s in enumerate(self.series) if s == name]
+            theirs = sum(other.loss[i] for i in mine)
+            if theirs > 0:
+                ratios.append(sum(self.loss[i] for i in mine) / theirs)
+        return float(np.mean(ratios))
+
+    def under(self, level: float) -> float:
+        return float(np.mean([(y <= f.at(level))[np.isfinite(y)].mean() for y, f in self._pairs()]))
+
+    def over(self, level: float) -> float:
+        """Median over windows of provisioning beyond demand, with 5 % of all hours under."""
+        asked = []
+        for y, f in self._pairs():
+            known = np.isfinite(y)
+            asked.append((y[known], f.at(level)[known]))
+        demand = np.concatenate([y for y, _ in asked])
+        given = np.concatenate([q for _, q in asked])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            need = np.where(demand > 0, demand / given, 0.0)
+        factor = float(np.quantile(need, 0.95, method="higher"))
+        if not np.isfinite(factor):
+            return np.inf
+        return float(np.median([factor * q.sum() / y.sum() - 1 for y, q in asked if y.sum() > 0]))
+
+    def _pairs(self) -> Iterator[tuple[np.ndarray, SeriesForecast]]:
+        return ((y, f) for y, f in zip(self.came, self.made, strict=True) if np.isfinite(y).any())
+
+
+def windows(name: str, data: Path, limit: int) -> Iterator[tuple[Series, int, np.ndarray]]:
+    """What is known, the horizon, and what came."""
+    if name == "m4":
+        test = {s.id: s.values for s in clean(frame.read(data / "m4_hourly_test.parquet")).series}
+        for s in clean(frame.read(data / "m4_hourly_train.parquet")).series[:limit]:
+            yield s, 48, test[s.id]
+        return
     file, history, horizon, count = SETS[name]
-    week = candidates(("week_median",)) + candidates(("naive",))
-    ratios, covered, spent, runs = [], [], 0.0, 0
     for s in clean(frame.read(data / f"{file}.parquet")).series[:limit]:
-        ours = other = 0.0
         far = (len(s.values) - history) // horizon
-        # EIA spans years: its origins are spread over them, the others are the last windows.
         gaps = np.linspace(1, far, count).astype(int) if name == "eia" else np.arange(1, min(count, far) + 1)
         for back in gaps:
             end = len(s.values) - int(back) * horizon
             past = Series(s.id, s.unit, 0, s.interval_us, s.values[max(0, end - history) : end], s.lower)
             y = s.values[end : end + horizon]
-            if not np.isfinite(y).any() or not past.known:
-                continue
-            started = time.perf_counter()
-            f = forecast_series(past, horizon, LEVELS, forecasters)
-            spent, runs = spent + time.perf_counter() - started, runs + 1
-            g = forecast_series(past, horizon, LEVELS, week)
-            ours += pinball(y, f.quantiles)[0]
-            other += pinball(y, g.quantiles)[0]
-            covered.append((y[np.isfinite(y)] <= f.at(0.95)[np.isfinite(y)]).mean())
-        if other > 0:
-            ratios.append(ours / other)
-    return (
-        f"{name:10s} {len(ratios):3d} series {runs:4d} windows  loss / week median {np.mean(ratios):.3f}"
-        f"  under q0.95 {np.mean(covered):.3f}  {spent / max(runs, 1):.3f} s/series"
-    )
+            if np.isfinite(y).any() and past.known:
+                yield past, horizon, y
+
+
+def owa(known: list[Series], mine: Windows) -> str:
+    ours, ref = [], []
+    for s, y, f in zip(known, mine.came, mine.made, strict=True):
+        scale = float(np.abs(s.values[24:] - s.values[:-24]).mean())
+        n2 = naive2(s.values, 48)
+        ours.append((smape(y, np.maximum(f.mean, 0)), float(np.abs(y - f.mean).mean()) / scale))
+        ref.append((smape(y, n2), float(np.abs(y - n2).mean()) / scale))
+    (s1, m1), (s0, m0) = np.mean(ours, axis=0), np.mean(ref, axis=0)
+    return f"OWA {(s1 / s0 + m1 / m0) / 2:.3f} (sMAPE {s1:.2f}, MASE {m1:.3f})"
+
+
+def measured(name: str, data: Path, limit: int, mstl: int) -> tuple[str, float]:
+    """The set's line, and the loss relative to the best simple method."""
+    known = []
+    by = {method: Windows() for method in (OURS, *SIMPLE)}
+    some, ours_there = Windows(), Windows()
+    every = list(windows(name, data, limit))
+    chosen = set(np.linspace(0, len(every) - 1, min(mstl, len(every))).astype(int).tolist())
+    for i, (past, horizon, y) in enumerate(every):
+        known.append(past)
+        for method, found in by.items():
+            found.add(past, horizon, y, SIMPLE.get(method, ()))
+        if i in chosen:
+            some.add(past, horizon, y, ("mstl", "naive"))
+            ours_there.add(past, horizon, y, ())
+    ours = by.pop(OURS)
+    best = min(by, key=lambda method: by[method].share())
+    ratio = ours.share() / by[best].share()
+    spare = {(m, level): by[m].over(level) for m in by for level in (0.5, 0.95)}
+    cheap = min(spare, key=lambda key: spare[key])
+    over = ours.over(0.95)
+    parts = [
+        f"{name:10s} {len(set(ours.series)):3d} series {len(ours.loss):4d} windows",
+        owa(known, ours) if name == "m4" else f"loss / {WEEK} {ours.relative(by[WEEK]):.3f}",
+        f"/ {best} {ratio:.3f}",
+        f"over at 5 % under {over:.1%}, {cheap[0]} {spare[cheap]:.1%} ({over / spare[cheap] - 1:+.0%})",
+        f"under q0.95 {ours.under(0.95):.3f}",
+        f"{ours.spent / max(len(ours.loss), 1):.3f} s/series",
+    ]
+    if chosen:
+        parts.append(f"/ mstl {ours_there.share() / some.share():.3f} ({len(chosen)} windows)")
+    return "  ".join(parts), ratio
 
 
 def main() -> None:
@@ -123,16 +201,18 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("sets", nargs="*", default=["m4", *(s for s in SETS if s != "sample")])
     parser.add_argument("--series", type=int, default=10**6)
-    parser.add_argument("--cheap", action="store_true", help="without the statsmodels forecasters")
+    parser.add_argument("--mstl", type=int, default=0, help="windows of each set on which MSTL runs too, seconds each")
     args = parser.parse_args()
-    forecasters = candidates(CHEAP) if args.cheap else candidates()
     if args.data is None:
         args.data, args.sets = Path(__file__).parents[1] / "examples" / "metrics", ["sample"]
+    ratios = {}
     for name in args.sets:
-        measure = m4 if name == "m4" else functools.partial(rolling, name)
-        line = measure(args.data, forecasters, args.series)
+        line, ratios[name] = measured(name, args.data, args.series, args.mstl)
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
+    worst = max(ratios, key=lambda name: ratios[name])
+    mean = np.mean(list(ratios.values()))
+    sys.stdout.write(f"loss / the best simple method: mean of sets {mean:.3f}, worst {ratios[worst]:.3f} ({worst})\n")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from quartermaster.planner.many import Ask, Report, forecast_many
 from quartermaster.planner.samples import demand
 from quartermaster.planner.store import import_file
 
-CHEAP = ("naive", "seasonal_naive_day", "seasonal_naive_week", "regression_level")
+CHEAP = ("naive", "seasonal_naive_day", "seasonal_naive_week", "regression_near")
 ASK: Ask = partial(forecast, horizon=24, levels=(0.5, 0.95), models=CHEAP)
 
 
@@ -243,3 +243,10 @@ def test_pieces_are_bounded_in_series_and_rows(monkeypatch: pytest.MonkeyPatch) 
 def test_dask_is_imported_only_when_used() -> None:
     code = "import sys; from quartermaster.planner import many, pieces; print('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_demand_series_stays_with_its_companions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "_SERIES", 2)
+    names = ["a", "b", "web", "web-2", "web:rejected", "web:utilisation", "z"]
+    assert pieces.cut([10] * 7, names) == [(0, 2), (2, 6), (6, 7)]
+    assert pieces.cut([10] * 7, [n.replace(":", "_") for n in names]) == [(0, 2), (2, 4), (4, 6), (6, 7)]
