@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -10,6 +11,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import botocore.loaders
 import pytest
 
 from quartermaster.infra import local
@@ -25,6 +27,8 @@ _CONFIG = tempfile.TemporaryDirectory(prefix="ops-config-")
 os.environ["XDG_CONFIG_HOME"] = _CONFIG.name
 # moto has the local cloud's few images, rather than make its own 1,300 for every region of every test.
 os.environ["MOTO_AMIS_PATH"] = str(Path(local.__file__).with_name("images.json"))
+# What boto3 knows of a service is read once, and not by every session anew.
+botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 _LEFT_OUT: Counter[str] = Counter()
 
 # At its default the collector walks the many objects of the SDKs over and over: for most of the time of some tests.
