@@ -14,6 +14,7 @@ import numpy as np
 
 from quartermaster.planner.frame import read
 from quartermaster.planner.store import load, load_one, names
+from quartermaster.planner.unit import is_companion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ __all__ = ["Histories", "Piece", "cut", "of_file", "of_frame", "of_store"]
 _SERIES = 128
 _ROWS = 400_000
 """A piece travels to its worker in one message."""
+_STRETCHED = 4
+"""So many times larger a piece may be, so that a demand series stays with its companions."""
 _WHOLE_ROWS = 1_000_000
 """A Parquet file of so many rows or fewer is read at once."""
 
@@ -90,15 +93,32 @@ def of_store(store: Path) -> Histories:
     return Histories(len(known), _of_store(store, known))
 
 
-def cut(rows: Sequence[int] | NDArray[np.int64]) -> list[tuple[int, int]]:
-    """First and past-the-last series of each piece, from the number of rows of each series."""
+def cut(rows: Sequence[int] | NDArray[np.int64], names: Sequence[str] = ()) -> list[tuple[int, int]]:
+    """First and past-the-last series of each piece, from the number of rows of each series, in order of ``names``.
+
+    A demand series and its companions go together, as those tell when it was overloaded.
+    """
+    together = _together(names)
     cuts, start, held = [], 0, 0
     for i, count in enumerate(rows):
-        if i > start and (i - start == _SERIES or held + count > _ROWS):
+        room = _STRETCHED if i < len(together) and together[i] else 1
+        if i > start and (i - start >= room * _SERIES or held + count > room * _ROWS):
             cuts.append((start, i))
             start, held = i, 0
         held += int(count)
     return [*cuts, (start, len(rows))]
+
+
+def _together(names: Sequence[str]) -> NDArray[np.bool_]:
+    """Where a cut before a name would part a series from a companion."""
+    place = {name: i for i, name in enumerate(names)}
+    spans = np.zeros(len(names) + 1, dtype=np.int64)
+    for i, name in enumerate(names):
+        demand = place.get(name.rpartition(":")[0]) if is_companion(name) else None
+        if demand is not None:
+            spans[demand + 1] += 1
+            spans[i + 1] -= 1
+    return np.asarray(np.cumsum(spans[:-1]) > 0)
 
 
 def _of_frame(frame: pd.DataFrame, codes: NDArray[np.int64], found: list[str]) -> Iterator[Piece]:
@@ -107,7 +127,7 @@ def _of_frame(frame: pd.DataFrame, codes: NDArray[np.int64], found: list[str]) -
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(found) + 1))
     units = [str(unit) for unit in frame["unit"].iloc[order[bounds[:-1]]]]
-    for a, b in cut(np.diff(bounds)):
+    for a, b in cut(np.diff(bounds), found):
         rows = np.sort(order[bounds[a] : bounds[b]])
         own = (codes[rows] - a).astype(np.int32)
         yield Piece(tuple(found[a:b]), tuple(units[a:b]), own, times[rows], values[rows])
@@ -117,9 +137,13 @@ def _of_store(store: Path, known: Sequence[str]) -> Iterator[Piece]:
     import pandas as pd
 
     some: list[pd.DataFrame] = []
+    start = 0
     for name in known:
         some.append(load_one(store, name))
-        if len(done := cut([len(frame) for frame in some])) > 1:
+        rows = [len(frame) for frame in some]
+        if len(rows) <= _SERIES and sum(rows) <= _ROWS:
+            continue
+        if len(done := cut(rows, known[start : start + _STRETCHED * _SERIES + 1])) > 1:
             yield from of_frame(pd.concat(some[: done[0][1]])).pieces
-            some = some[done[0][1] :]
+            some, start = some[done[0][1] :], start + done[0][1]
     yield from of_frame(pd.concat(some)).pieces

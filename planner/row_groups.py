@@ -88,7 +88,7 @@ class RowGroups:
 
     def pieces(self, folder: Path) -> Iterator[Piece]:
         """Every series once; rows stand in the order of files, row groups and rows. ``folder`` is for buckets."""
-        cuts = cut(self._rows)
+        cuts = cut(self._rows, self.names)
         of = np.repeat(np.arange(len(cuts)), [b - a for a, b in cuts])
         needs: list[list[int]] = [[] for _ in cuts]
         for number, held in enumerate(self._held):
