@@ -51,7 +51,8 @@ def plan(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
 def _advice(item: Mapping[str, Any]) -> Iterator[str]:
     """Runways, what the replay came to, and advice, one line each."""
     for limit in item["runways"]:
-        dates = f"{limit['p50']} (80 %: {limit['p10']} to {limit['p90'] or 'never'})" if limit["p10"] else "no date"
+        likely = limit["p50"] or "likely never"
+        dates = f"{likely} (80 %: {limit['p10']} to {limit['p90'] or 'never'})" if limit["p10"] else "no date"
         yield f"runway to {limit['limit']}: {dates}: {limit['reason']}"
     replay = item["replay"]
     if replay is None:
@@ -65,9 +66,10 @@ def _advice(item: Mapping[str, Any]) -> Iterator[str]:
             )
         if replay["thrifty"] is not None:
             mix = replay["thrifty"]
+            above = f"tracking with {mix['headroom'] - 1:.0%} headroom" if mix["headroom"] else "no tracking"
             yield (
-                f"least that was short in at most 1% of hours: floors at q{mix['quantile']:g}, tracking with "
-                f"{mix['headroom'] - 1:.0%} headroom: {mix['outcome']['over_provisioning']:.0%} more than needed"
+                f"least that was short in at most 1% of hours: floors at q{mix['quantile']:g}, {above}: "
+                f"{mix['outcome']['over_provisioning']:.0%} more than needed"
             )
     for term in item["purchase"]:
         yield f"commit for {term['years']} years to {term['instances']} more: {term['reason']}; nothing is bought"

@@ -67,7 +67,7 @@ class Ahead:
     growth_high: float
     """80 % interval."""
     proven: bool
-    """Whether that interval excludes 0; else paths have no trend, only its uncertainty."""
+    """Whether paths go on with it: it stands out, and no season could be it."""
     years: int
     """Of history, whose seasons it shows; 0 below one and a month."""
 
