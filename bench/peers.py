@@ -200,7 +200,7 @@ def table(name: str, some: list[Window], python: Path | None, args: argparse.Nam
             with tempfile.TemporaryDirectory() as folder:
                 found = theirs(python, method, some, Path(folder), args.runs)
         shown = f"none: {found}" if isinstance(found, str) else score(name, some, found)
-        print(f"  {method:30s} {shown}", flush=True)
+        print(f"  {method:32s} {shown}", flush=True)
 
 
 def sizes(python: Path | None, runs: int, many: tuple[int, ...]) -> None:
