@@ -28,9 +28,9 @@ _PRIOR = 8.0
 """Cycles that the error of all phases counts for in the error of one."""
 _GROWTH_PRIOR = 4.0
 """Origins for which errors do not grow with the steps ahead."""
-_OPTIMISM = 0.95
+_OPTIMISM = 1.1
 """Errors on which weights were chosen are too small, and few origins show too few bad days: quantiles are moved out by
-the inverse root of the origins, so much at 0.95 (bench/calibration.py)."""
+the inverse root of the origins and two more, so much at 0.95 (bench/calibration.py)."""
 _RECENT = 10.0
 """Half-life of an origin's say in cycles."""
 _GAIN = 0.99
@@ -97,7 +97,7 @@ def _widened(levels: NDArray[np.float64], origins: int) -> NDArray[np.float64]:
     It grows with the level as Student's t does over the normal (first term of the expansion by Cornish and Fisher).
     """
     z = np.array([NormalDist().inv_cdf(level) for level in levels.tolist()])
-    return np.asarray(1 + _OPTIMISM * (z**2 + 1) / (NormalDist().inv_cdf(0.95) ** 2 + 1) / np.sqrt(max(origins, 1)))
+    return np.asarray(1 + _OPTIMISM * (z**2 + 1) / (NormalDist().inv_cdf(0.95) ** 2 + 1) / np.sqrt(origins + 2))
 
 
 def _sizes(errors: NDArray[np.float64], weights: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
