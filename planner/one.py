@@ -57,6 +57,8 @@ class Choice:
     """``normal``, or ``low`` where demand changed so lately that little is known of how it goes on."""
     confidence_reason: str = ""
     """Why it is low."""
+    left_out: int = 0
+    """Readings older than forecasters look back: not used."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -197,8 +199,16 @@ def _choice(job: _Job, rolled: Rolled, i: int) -> Choice:
         reason += f", {first.relative_error:.2f} of the best seasonal naive's"
     others = [s.model for s in scores[1:2] if s.reason.endswith("mixture")]
     told = tuple(Score(name, None, f"not run: {why}") for name, why in rolled.refused)
+    older = job.values[: len(job.values) - rolled.past.shape.count * rolled.past.shape.steps]
     return Choice(
-        job.series.id, first.model, reason, others[0] if others else "", False, rolled.origins, (*scores, *told)
+        job.series.id,
+        first.model,
+        reason,
+        others[0] if others else "",
+        False,
+        rolled.origins,
+        (*scores, *told),
+        left_out=int(np.isfinite(older).sum()),
     )
 
 

@@ -73,6 +73,17 @@ def test_a_season_is_found_and_none_is_invented() -> None:
     assert walk.frame["mean"].std() < 2
 
 
+@pytest.mark.parametrize("days", [20, 29, 182, 300])
+def test_readings_older_than_forecasters_look_back_are_counted(days: int) -> None:
+    frame = demand(days=days)
+    spoiled = frame.copy()
+    (choice,) = forecast(frame, 24, LEVELS, models=CHEAP).choices
+    assert (choice.left_out > 0) == (days >= 182)
+    spoiled.loc[spoiled.index[: choice.left_out], "value"] *= 1 + np.arange(choice.left_out) % 2
+    first, second = (forecast(f, 24, LEVELS, models=CHEAP).frame for f in (frame, spoiled))
+    pd.testing.assert_frame_equal(first, second)
+
+
 def test_models_of_statsmodels_run_on_request() -> None:
     frame = demand(days=21, growth=0.25, noise=0.01, daily=0.5, weekly=0.0)
     scores = forecast(frame, 48, LEVELS, models=(*CHEAP, "ets", "mstl", "sarimax")).choices[0].scores
