@@ -27,6 +27,8 @@ def alone(block: Block, series: int, origin: int, ahead: int, penalty: float, fa
     if rows < 2:
         return np.asarray(block.centre[series, origin])
     weight = (fade ** np.arange(rows - 1, -1, -1.0))[:, None] * block.known[series, :rows]
+    if block.weight is not None:
+        weight = weight * block.weight[series, :rows]
     x, y, w = table[:rows].reshape(-1, 3), block.target[series, :rows].ravel(), weight.ravel()
     gram, moments = x.T @ (w[:, None] * x), x.T @ (w * y)
     scale = np.sqrt(np.diag(gram))
@@ -57,11 +59,10 @@ def test_series_of_a_batch_do_not_touch() -> None:
 
 
 def test_rows_count_by_their_weight() -> None:
-    block = made(9, 1)
-    rng = np.random.default_rng(9)
-    weight = rng.choice([0.0, 1.0], size=block.target.shape)
-    weighed = Block(block.centre, block.features, block.target, block.known, weight)
-    left_out = Block(block.centre, block.features, block.target, block.known & (weight > 0))
-    assert solved(weighed, 1, 5, 0.1, None) == pytest.approx(solved(left_out, 1, 5, 0.1, None))
-    halved = Block(block.centre, block.features, block.target, block.known, np.full_like(weight, 0.5))
-    assert solved(halved, 1, 5, 0.1, None) == pytest.approx(solved(block, 1, 5, 0.1, None))
+    plain = made(9, 2)
+    weight = np.random.default_rng(9).random(plain.target.shape)
+    block = Block(plain.centre, plain.features, plain.target, plain.known, weight)
+    paths = solved(block, 2, 5, 0.3, 5.0)
+    expected = alone(block, 1, ORIGINS - 1, 2, 0.3, 0.5 ** (1 / 5.0))
+    assert paths[1, -1] == pytest.approx(expected, rel=1e-6, abs=1e-7)
+    assert paths[1, -1] != pytest.approx(solved(plain, 2, 5, 0.3, 5.0)[1, -1], rel=1e-3)
