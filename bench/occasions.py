@@ -104,21 +104,18 @@ def measured(name: str, data: Path, limit: int, most: int) -> list[str]:
                     [np.nansum(loss), np.nansum(loss[free]), under.mean(), under[free].sum(), free.sum(), 1.0]
                 )
                 sums[told, kind] = sums.get((told, kind), np.zeros(6)) + row
+        # Series count by the size of their demand alone: ratios of few weeks each would lean upwards.
         for key, total in sums.items():
-            base = sums["none", key[1]]
-            if base[0] > 0:
-                share = total[1] / base[1] if base[1] else np.nan
-                rows.setdefault(key, []).append(np.array([total[0] / base[0], share, *total[2:]]))
+            rows.setdefault(key, []).append(np.r_[total[:2] / max(np.nanmean(series.values), 1e-9), total[2:]])
     return [line for kind in KINDS for told in CALENDARS if (told, kind) in rows for line in [_line(kind, told, rows)]]
 
 
 def _line(kind: str, told: str, rows: dict[tuple[str, str], list[np.ndarray]]) -> str:
-    r = np.array(rows[told, kind])
-    loss, free_loss = r[:, 0].mean(), np.nanmean(r[:, 1]) if kind == "before" else np.nan
-    under, under_free, hours_free, weeks = r[:, 2:].sum(axis=0)
-    line = f"  {kind:6s} {told:15s} {weeks:5.0f} weeks  loss {loss:.3f}  under q0.95 {under / weeks:.3f}"
+    loss, free_loss, under, under_free, hours_free, weeks = np.sum(rows[told, kind], axis=0)
+    base, free_base = np.sum(rows["none", kind], axis=0)[:2]
+    line = f"  {kind:6s} {told:15s} {weeks:5.0f} weeks  loss {loss / base:.3f}  under q0.95 {under / weeks:.3f}"
     if kind == "before":
-        line += f"  on the holidays: loss {free_loss:.3f}  under q0.95 {under_free / hours_free:.3f}"
+        line += f"  on the holidays: loss {free_loss / free_base:.3f}  under q0.95 {under_free / hours_free:.3f}"
     return line
 
 
