@@ -150,6 +150,6 @@ def test_runway_dates_come_in_order_and_only_with_growth() -> None:
     assert None not in dates
     assert dates == sorted(dates, key=str)
     flat = planned(demand(days=140), Settings(unit=20.0, horizon_days=1, largest=200)).clusters["web"]
-    assert flat.runway.p50 is None and "stay under" in flat.runway.reason
+    assert flat.runway.p50 is None and "stays under" in flat.runway.reason
     full = planned(demand(days=140), Settings(unit=20.0, horizon_days=1, largest=3)).clusters["web"]
     assert full.runway.p50 == "2026-03-02"
