@@ -135,7 +135,7 @@ def _peaks(series: Series, calendar: Calendar) -> Series:
         enough = np.isfinite(blocks).sum(axis=1) > width / 2
         highest = np.where(np.isfinite(blocks), blocks, -np.inf).max(axis=1, initial=-np.inf)
         values = np.where(enough, highest, np.nan)
-    values = values[int(np.isfinite(values).argmax()) :]
+    values = values[int(np.append(np.isfinite(values), True).argmax()) :]
     # Days end with the last row's interval: their middle says which date they are.
     last = series.last_us + series.interval_us - (series.interval_us * width) // 2
     return Series(series.id, series.unit, last, DAY_US, values, series.lower)

@@ -94,6 +94,8 @@ def test_holidays_and_events_lie_on_their_days() -> None:
 def test_it_is_deterministic_and_says_why_there_are_none() -> None:
     assert (found(weekly(100)).paths == found(weekly(100)).paths).all()
     assert "needs 6 weeks of history, has 5" in str(ahead(history(weekly(40)), 10))
+    for few in (weekly(1)[:0], np.full(50, np.nan)):
+        assert "has 0" in str(ahead(history(few), 10))
     holes = np.where(np.arange(100) % 3 == 0, weekly(100), np.nan)
     assert "only 34 of 100 days" in str(ahead(history(holes), 10))
 
