@@ -151,9 +151,10 @@ def test_a_lasting_change_of_level_is_told_of() -> None:
     assert clean(demand(days=70)).findings == ()
 
 
+@pytest.mark.parametrize("rows", [slice(60, 90), slice(200, None)])
 @pytest.mark.parametrize("factor", [45, 500, 7.0])
-def test_a_jump_by_no_factor_of_units_is_none(factor: float) -> None:
-    cleaned = clean(_times(slice(60, 90), factor)(demand(days=14, noise=0.02)))
+def test_a_jump_by_no_factor_of_units_is_none(factor: float, rows: slice) -> None:
+    cleaned = clean(_times(rows, factor)(demand(days=14, noise=0.02)))
     assert "unit_change" not in {f.kind for f in cleaned.findings}
 
 

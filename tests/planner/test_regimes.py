@@ -102,6 +102,19 @@ def test_what_is_no_change_of_level_is_left_alone(change: object) -> None:
     assert choice is not None and (choice.confidence, choice.confidence_reason) == ("normal", "")
 
 
+def test_weather_and_what_passes_within_a_week_seldom_counts() -> None:
+    series, found = sample(84), 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        days = np.zeros(84)
+        for day in range(1, 84):
+            days[day] = 0.8 * days[day - 1] + random.normal(0, 0.12)
+        # Every other history ends in a holiday.
+        days[-5:] -= 0.5 * (seed % 2)
+        found += bool(shifts(replace(series, values=series.values * np.exp(np.repeat(days, 24)))))
+    assert found <= 4
+
+
 @pytest.mark.parametrize("factor", [0.4, 2.5])
 def test_a_recent_change_is_followed_with_low_confidence_and_wider_bounds(factor: float) -> None:
     calm = forecast(sample())
