@@ -7,7 +7,7 @@ PYTHON ?= python3
 FOLDERS := cli fleet infra planner playbooks runbooks
 TYPES := .venv/types/quartermaster
 SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermaster.infra.setup
-FAST := not engine and not hosts and not browser and not prometheus and not soak
+FAST := not engine and not hosts and not browser and not prometheus and not slow and not soak
 
 .PHONY: help setup demo test check fmt soak acceptance-aws bench lock clean folders
 

@@ -64,8 +64,14 @@ class Mix:
     changes_per_day: int
     """As often as the floors may change."""
     headroom: float
-    """Factor by which tracking provisions above the demand it sees."""
+    """Factor by which tracking provisions above the demand it sees; 0: nothing tracks."""
     outcome: Outcome
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        above = f"tracking with {self.headroom - 1:+.0%}" if self.headroom else "no tracking"
+        return f"floors at q{self.quantile:g}, {above}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,9 +92,7 @@ def tradeoff_chart(name: str, replay: Replay) -> Chart:
     }
     marks = [_mark("floors", "this plan", replay.planner)]
     if replay.thrifty is not None:
-        mix = replay.thrifty
-        told = f"floors at q{mix.quantile:g}, tracking with {mix.headroom - 1:+.0%}"
-        marks.append(_mark("mixes", told, mix.outcome))
+        marks.append(_mark("mixes", replay.thrifty.told, replay.thrifty.outcome))
     marks += [
         _mark("tracking", "target tracking", replay.target_tracking),
         _mark("predictive", "predictive scaling", replay.predictive_scaling),

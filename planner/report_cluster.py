@@ -182,7 +182,7 @@ def _replay(r: Replay, currency: str) -> Table:
         )
     if r.thrifty is not None:
         o, mix = r.thrifty.outcome, r.thrifty
-        told = f"least surplus at 1 %: floors at q{mix.quantile:g}, tracking with {mix.headroom - 1:+.0%}"
+        told = f"least surplus at 1 %: {mix.told}"
         cost = "" if o.cost_per_month is None else money(o.cost_per_month, currency)
         over = f"{o.over_provisioning:.0%}"
         rows.append([told, f"{o.under_hours} ({o.under_share:.1%})", over, over, f"{o.changes_per_day:.1f}", cost])

@@ -90,6 +90,7 @@ def test_files_and_row_groups_change_no_bit(tmp_path: Path, files: int, rows: in
     assert len(report.to_json()["choices"]) == 10
 
 
+@pytest.mark.slow
 def test_processes_and_a_cluster_change_no_bit(tmp_path: Path, cluster: str) -> None:
     path = spread(history(), tmp_path / "in", 3, 400)
     run(path, tmp_path / "one.parquet")
@@ -141,6 +142,7 @@ def test_the_store_is_read_by_the_piece(tmp_path: Path) -> None:
     assert same(out, whole())
 
 
+@pytest.mark.slow
 def test_a_lost_worker_changes_no_number(tmp_path: Path) -> None:
     lost = tmp_path / "lost"
 
@@ -168,6 +170,7 @@ def test_a_failed_run_leaves_the_old_file(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out.parquet"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     path = spread(history(), tmp_path / "in", 1, 700)
     code = f"""if True:
@@ -215,6 +218,7 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
         pieces.of_file(tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_or_made_of_other_code_is_refused(
     tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +244,7 @@ def test_pieces_are_bounded_in_series_and_rows(monkeypatch: pytest.MonkeyPatch) 
     assert pieces.cut([60, 60, 500, 1, 1]) == [(0, 1), (1, 2), (2, 3), (3, 5)]
 
 
+@pytest.mark.slow
 def test_dask_is_imported_only_when_used() -> None:
     code = "import sys; from quartermaster.planner import many, pieces; print('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

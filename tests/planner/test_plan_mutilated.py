@@ -57,6 +57,7 @@ def mutilated(values: np.ndarray, how: str) -> np.ndarray:
 HOWS = ("zero", "constant", "holes", "ends early", "gap", "huge", "tiny", "stops", "absurd", "rare", "one")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize(("interval", "days"), [(HOUR_US // 60, 3), (HOUR_US // 12, 12), (HOUR_US, 40), (HOUR_US, 210)])
 def test_a_plan_or_a_refusal(how: str, interval: int, days: int) -> None:
