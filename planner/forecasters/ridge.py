@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Block", "solved"]
 
 _TINY = 1e-9
+_COARSE = 4096.0
+"""Added and taken off again it leaves multiples of 1e-12: differences of logarithms smaller than that are rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +52,9 @@ def solved(block: Block, ahead: int, origins: int, penalty: float, half_life: fl
     for k, feature in enumerate(block.features):
         columns[:, k] = feature
     columns[:, features, :rows] = block.target
+    # Where history repeats itself a difference is nothing but rounding, which no coefficient must go by.
+    columns += _COARSE
+    columns -= _COARSE
     told = columns[:, :, :rows]
     if not block.known.all():
         told = np.where(block.known[:, None], told, 0.0)
@@ -62,8 +67,7 @@ def solved(block: Block, ahead: int, origins: int, penalty: float, half_life: fl
     gram, moments = sums[:, :, :features, :features], sums[:, :, :features, features]
     # Each origin scales the features by what it has seen of them, so that none of them sees what comes later.
     power = np.sqrt(np.einsum("soff->sof", gram))
-    most = power.max(axis=2, keepdims=True)
-    scale = power + _TINY * np.where(most > 0, most, 1.0)
+    scale = power + _TINY * np.maximum(power.max(axis=2, keepdims=True), 1.0)
     gram = gram / (scale[..., None] * scale[..., None, :]) + penalty * np.eye(features)
     weights = np.linalg.solve(gram, (moments / scale)[..., None])[..., 0] / scale
     weights[:, at - ahead < 1] = 0.0

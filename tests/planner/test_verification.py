@@ -79,9 +79,13 @@ def test_headroom_within_hours_is_no_error_of_the_forecast(tmp_path: Path) -> No
     end = FINE["timestamp"].iloc[-1].to_pydatetime()
     made = end - timedelta(days=2)
     before = planned(made, True)
-    within = before.clusters["web"].within_hour
+    plan, within = before.clusters["web"], before.clusters["web"].within_hour
     assert within is not None and within.factor.min() > 1.2
     keep(tmp_path, before, made)
+    frame = pd.read_parquet(tmp_path / "web" / f"{made:%Y-%m-%d}.parquet")
+    hours = np.array([t.hour for t in plan.forecast.times])
+    assert frame["median"].to_numpy() == pytest.approx(plan.forecast.at(0.5) / within.factor[hours])
     found = verify(tmp_path, planned(end, True).clusters["web"])
     assert found is not None
-    assert abs(found.leads[0].bias) < 0.1
+    # Beside hours' means, as they came.
+    assert found.came[-24:] == pytest.approx(FINE["value"].to_numpy()[-24 * 12 :].reshape(24, 12).mean(axis=1))
