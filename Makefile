@@ -9,6 +9,14 @@ TYPES := .venv/types/quartermaster
 SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermaster.infra.setup
 FAST := not engine and not hosts and not browser and not prometheus and not slow and not soak
 
+# Two runs of pytest side by side; what the second one says comes at the end.
+define both
+@second=$$(mktemp); set -m; .venv/bin/python -m pytest -q $(2) >$$second 2>&1 & beside=$$!; set +m; \
+  trap 'kill -INT $$beside 2>/dev/null && wait $$beside; rm -f $$second' EXIT; status=0; \
+  .venv/bin/python -m pytest -q $(1) || status=$$?; \
+  wait $$beside || status=$$?; cat $$second; exit $$status
+endef
+
 .PHONY: help setup demo test check fmt soak acceptance-aws bench lock clean folders
 
 help: ## This list
@@ -28,10 +36,7 @@ demo: setup ## The whole loop on this machine, then clean up (KEEP=1 leaves it r
 test: folders ## Every test but the soak ones, those of pages with Chromium
 	@$(SETUP) --browser
 	@# Tests on real hosts wait more than they compute: beside the others they cost little.
-	@hosts=$$(mktemp); set -m; .venv/bin/python -m pytest -q -m "hosts and not soak" >$$hosts 2>&1 & beside=$$!; set +m; \
-	  trap 'kill -INT $$beside 2>/dev/null && wait $$beside; rm -f $$hosts' EXIT; status=0; \
-	  .venv/bin/python -m pytest -q -m "not hosts and not soak" || status=$$?; \
-	  wait $$beside || status=$$?; cat $$hosts; exit $$status
+	$(call both,-m "not hosts and not soak",-m "hosts and not soak")
 
 check: folders ## Format, lint, types, imports and the fast tests: what CI asks first
 	@$(SETUP) --only venv
@@ -39,7 +44,7 @@ check: folders ## Format, lint, types, imports and the fast tests: what CI asks 
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy $(addprefix -p quartermaster.,$(FOLDERS))
 	@PYTHONPATH=.venv/types .venv/bin/lint-imports
-	@.venv/bin/python -m pytest -q -m "$(FAST)"
+	$(call both,-m "$(FAST)" --ignore=tests/planner,-m "$(FAST)" tests/planner)
 
 fmt: folders ## Format, and mend what ruff can
 	@$(SETUP) --only venv
