@@ -17,6 +17,7 @@ from quartermaster.fleet.aws import Cloud
 from quartermaster.fleet.errors import LeaseHeld, OpsError
 from quartermaster.fleet.events import Event, Noted, StepFinished, StepStarted
 from quartermaster.infra.engine import Engine
+from quartermaster.infra.half_made import complete
 from quartermaster.infra.locks import Holder, bucket_holders, holders
 from quartermaster.infra.lookup import HARMLESS, find
 from quartermaster.infra.outcome import Watcher
@@ -110,7 +111,12 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
     begun = time.monotonic()
     state = engine.export()
     begun_creations = [item for item in waiting if item.operation == "creating"]
-    ids = _made(cloud, state, [item for item in begun_creations if item.type not in HARMLESS])
+    # Components are the state's alone: there is nothing of them to be found.
+    sought = [item for item in begun_creations if item.custom and item.type not in HARMLESS]
+    ids = _made(cloud, state, sought)
+    for item in sought:
+        if item.urn in ids:
+            complete(cloud, item.type, ids[item.urn], item.inputs)
     for item in begun_creations:
         name = f"{item.type.rsplit(':', 1)[-1]} {item.urn.rsplit('::', 1)[-1]}"
         found = f"had been made ({ids[item.urn]}): taken over" if item.urn in ids else "will be made"

@@ -23,6 +23,8 @@ class Pending:
     operation: str
     """creating, updating, deleting, reading or importing."""
     inputs: Mapping[str, Json]
+    custom: bool = True
+    """Whether it is of the cloud; a component is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ def pending(state: State) -> tuple[Pending, ...]:
     found = []
     for operation in state.get("pending_operations") or ():
         resource = operation["resource"]
-        found.append(Pending(resource["urn"], resource["type"], operation["type"], resource.get("inputs") or {}))
+        inputs, is_custom = resource.get("inputs") or {}, bool(resource.get("custom"))
+        found.append(Pending(resource["urn"], resource["type"], operation["type"], inputs, is_custom))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from quartermaster.fleet.aws import Cloud
 from quartermaster.fleet.events import Event, Noted
 from quartermaster.fleet.names import TAG_FLEET, TAG_STACK, TAG_URN
+from quartermaster.infra.half_made import complete
 from quartermaster.infra.interrupted import saved_state
 from quartermaster.infra.layout import urn_tag
 from quartermaster.infra.lookup import LOOKUPS, find
@@ -98,6 +99,8 @@ def sweep(
         for stray in found:
             named = f"{stray.urn.split('$')[-1].split('::')[0].rsplit(':', 1)[-1]} {stray.urn.rsplit('::', 1)[-1]}"
             yield Noted(step="mend", message=f"{named} is there already ({stray.id}): taken over", level="warning")
+            entry = births.entries[stray.urn]
+            complete(cloud, entry["type"], stray.id, entry.get("inputs") or {})
         engine.replace_state(taken_over(engine.export(), births, found))
         for _event in engine.refresh(targets=[stray.urn for stray in found]):
             pass

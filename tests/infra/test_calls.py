@@ -59,6 +59,7 @@ WHO: Mapping[str, tuple[Job, ...]] = {
 BY_TYPE: Mapping[str, tuple[Job, ...]] = {
     "infra/lookup/table.py": ("provision",),
     "infra/outputs.py": ("provision", "readonly"),
+    "infra/half_made.py": ("provision",),
     "infra/sweep.py": ("provision",),
 }
 """Who asks of a resource what its type brings along."""

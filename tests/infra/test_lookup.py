@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from quartermaster.fleet.aws import Cloud
 from quartermaster.fleet.names import TAG_URN
+from quartermaster.infra.half_made import complete
 from quartermaster.infra.layout import urn_tag
 from quartermaster.infra.lookup import LOOKUPS, find
 
@@ -55,6 +56,29 @@ def test_a_rule_is_found_by_what_it_says(cloud: Cloud) -> None:
     assert found(cloud, ingress, **says, toPort=81) == ()
     all_out = {"securityGroupId": group, "ipProtocol": "-1", "cidrIpv4": "0.0.0.0/0"}
     assert len(found(cloud, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", **all_out)) == 1
+
+
+def test_a_group_cut_off_loses_the_rule_that_aws_gave_it_and_no_other(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    group = ec2.create_security_group(GroupName="g", Description="d")["GroupId"]
+    web = [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    ec2.authorize_security_group_egress(GroupId=group, IpPermissions=web)
+
+    def protocols() -> list[str]:
+        rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+        return sorted(rule["IpProtocol"] for rule in rules["SecurityGroupRules"] if rule["IsEgress"])
+
+    assert protocols() == ["-1", "tcp"]
+    complete(cloud, "aws:ec2/vpc:Vpc", group, {})
+    assert protocols() == ["-1", "tcp"]
+    complete(cloud, "aws:ec2/securityGroup:SecurityGroup", group, {})
+    complete(cloud, "aws:ec2/securityGroup:SecurityGroup", group, {})
+    assert protocols() == ["tcp"]
+    marks = [{"ResourceType": "security-group-rule", "Tags": MARKED}]
+    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    ec2.authorize_security_group_egress(GroupId=group, IpPermissions=everything, TagSpecifications=marks)
+    complete(cloud, "aws:ec2/securityGroup:SecurityGroup", group, {})
+    assert protocols() == ["-1", "tcp"]
 
 
 def test_a_name_that_is_not_there_is_nothing_and_no_error(cloud: Cloud) -> None:
