@@ -70,6 +70,8 @@ class PatchPlan:
     ends_at: datetime | None
     """No wave starts after this."""
     warnings: tuple[str, ...] = ()
+    prescale: int = 0
+    """Hosts above the present desired that the group gets before the first wave; 0: what there is suffices."""
 
     def host(self, host_id: str) -> HostPlan:
         """The plan of that host. Raises KeyError."""
