@@ -69,9 +69,8 @@ class Answers:
     seconds: list[float]
 
 
-def environment() -> Path | None:
+def environment(lock: Path = HERE / "peers-requirements.txt") -> Path | None:
     """Python of the peers' environment, made on first use; None, and a line that says why, where it cannot be made."""
-    lock = HERE / "peers-requirements.txt"
     place = cache.root() / "peers" / hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     python = place / "bin" / "python"
     with cache.locked(place.parent / ".lock"):
