@@ -91,9 +91,9 @@ def environment(lock: Path = HERE / "peers-requirements.txt") -> Path | None:
     return python
 
 
-def versions(python: Path) -> str:
+def versions(python: Path, asked: Path = HERE / "peers-requirements.in") -> str:
     """Of the peers, by what their environment says."""
-    names = [line for line in (HERE / "peers-requirements.in").read_text().split() if line]
+    names = [line for line in asked.read_text().split() if line]
     code = f"from importlib.metadata import version\nprint(', '.join(f'{{n}} {{version(n)}}' for n in {names}))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 

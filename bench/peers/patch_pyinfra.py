@@ -1,6 +1,7 @@
 """pyinfra's part of bench/patching.py: ``patch_pyinfra.py ORDER.json``; run in the peers' environment.
 
-One process, one connection a host, wave by wave: the same operations as playbooks/patch.yml.
+One process, one connection a host, wave by wave: the same operations as playbooks/patch.yml. Started by
+``-m gevent.monkey``, as pyinfra's own command line patches itself.
 """
 
 from __future__ import annotations
