@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
@@ -12,6 +13,7 @@ from quartermaster.fleet.schema.base import Share as _Share
 from quartermaster.fleet.windows import Window
 
 __all__ = [
+    "Approve",
     "Capacity",
     "Committed",
     "DemandMetric",
@@ -138,10 +140,39 @@ class Gate(Model):
     max_error_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
 
 
+def _package(value: Any) -> str:
+    if not isinstance(value, str) or re.fullmatch(_PACKAGE, value) is None:
+        raise fault(f"{value!r} is no name of a package", 'one such as "linux-image-*"; * and ? stand for others')
+    return value
+
+
+_PACKAGE = r"^[A-Za-z0-9*?][A-Za-z0-9*?+._-]*$"
+_Packages = tuple[
+    Annotated[str, PlainValidator(_package), WithJsonSchema({"type": "string", "pattern": _PACKAGE})], ...
+]
+
+
+class Approve(Model):
+    """Which pending updates a cycle may install, and when; deny goes before allow, allow before the rest."""
+
+    after_days: Annotated[int, Field(ge=0, le=365)] = 0
+    """Since the update was first seen. A newer version of it meanwhile does not start them again."""
+    security_after_days: Annotated[int, Field(ge=0, le=365)] = 0
+    """The same for security updates."""
+    only: Literal["all", "security", "allowed"] = "all"
+    """allowed: nothing but what allow names."""
+    allow: _Packages = ()
+    """Packages that are approved at once."""
+    deny: _Packages = ()
+    """Packages that are never approved."""
+
+
 class Patching(Model):
     """How a cluster's hosts, or a database, are patched."""
 
     method: Literal["in_place", "replace"] = "in_place"
+    approve: Approve = Approve()
+    """Default: everything that is pending, at once."""
     window: WindowText = Window.parse("Sun 01:00-05:00")
     canary: Annotated[int, Field(ge=0, le=100)] = 1
     """Hosts that go first, alone."""

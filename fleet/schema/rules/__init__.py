@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     planning.survivors_remain,
     planning.metric_sources_are_complete,
     planning.patching_fits_its_subject,
+    planning.approvals_can_come,
     planning.patch_windows_are_long_enough,
     planning.freezes_run_forwards,
     planning.events_run_forwards,

@@ -10,7 +10,7 @@ from quartermaster.fleet.schema.model import Fleet
 from quartermaster.fleet.schema.planning import Patching
 from quartermaster.fleet.schema.rules.words import unknown
 
-_HOST_FIELDS = ("method", "canary", "wave", "soak_minutes", "gate", "max_failures", "reboot")
+_HOST_FIELDS = ("method", "approve", "canary", "wave", "soak_minutes", "gate", "max_failures", "reboot")
 _UPGRADE = timedelta(minutes=5)
 """Least time that packages, restart and health checks of one batch of hosts take."""
 _RDS_WINDOW = timedelta(minutes=30)
@@ -100,6 +100,22 @@ def patching_fits_its_subject(fleet: Fleet) -> Iterator[Fault]:
             )
         if patching.says("gate") and cluster.balancer is None:
             yield Fault(f"{where}.gate", f"{name} has no balancer that counts requests", "leave it out, or a balancer")
+
+
+def approvals_can_come(fleet: Fleet) -> Iterator[Fault]:
+    """Rules of approval approve something, and security updates no later than others."""
+    for name, patching in fleet.patching.items():
+        where, rules = f"patching.{name}.approve", patching.approve
+        if rules.only == "allowed" and not rules.allow:
+            yield Fault(f"{where}.only", "allowed, and nothing is", "allow: [names], or only: all")
+        if rules.only == "all" and rules.security_after_days > rules.after_days:
+            yield Fault(
+                f"{where}.security_after_days",
+                f"security updates would wait {rules.security_after_days} days, others {rules.after_days}",
+                f"at most {rules.after_days}, or after_days: {rules.security_after_days}",
+            )
+        if "*" in rules.deny:
+            yield Fault(f"{where}.deny", "* denies everything", "only: allowed, and allow what may be installed")
 
 
 def patch_windows_are_long_enough(fleet: Fleet) -> Iterator[Fault]:
