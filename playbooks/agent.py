@@ -63,7 +63,8 @@ def survey(**_: Any) -> dict[str, Any]:
     """What could be upgraded, after reading the package lists again."""
     _must([*APT, "update"])
     updates = _simulate(["--with-new-pkgs", "upgrade"])
-    return {"updates": updates, "reboot_required": os.path.exists("/run/reboot-required")}
+    gone = _gone([update for update in updates if update["old"]])
+    return {"updates": updates, "unsaved": gone, "reboot_required": os.path.exists("/run/reboot-required")}
 
 
 def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
@@ -122,7 +123,8 @@ def reboot(run: str, **_: Any) -> dict[str, Any]:
     _store(mark, {"boot_id": now})
     os.sync()
     command = "sleep 0.3; exec reboot || exec systemctl reboot"
-    subprocess.Popen(["sh", "-c", command], start_new_session=True, env=ENVIRONMENT, **_quiet())
+    silent: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    subprocess.Popen(["sh", "-c", command], start_new_session=True, env=ENVIRONMENT, **silent)
     return {"boot_id": now, "done": False}
 
 
@@ -169,12 +171,24 @@ def _simulate(words: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+def _gone(changes: list[dict[str, Any]]) -> list[str]:
+    """Packages whose installed version neither a repository nor apt's own cache has: `save` could not keep it."""
+    if not changes:
+        return []
+    rows = (line.split("|") for line in _must(["apt-cache", "madison", *(one["name"] for one in changes)]).splitlines())
+    offered = {(row[0].strip(), row[1].strip()) for row in rows}
+    return [one["name"] for one in changes if (one["name"], one["old"]) not in offered and not _cached(one)]
+
+
+def _cached(change: Mapping[str, Any]) -> list[str]:
+    return glob.glob("/var/cache/apt/archives/{}_{}_*.deb".format(change["name"], change["old"].replace(":", "%3a")))
+
+
 def _keep(folder: str, change: Mapping[str, Any]) -> bool:
     """Bring the installed version's .deb: from the repository, else from apt's own cache."""
     if _run([*APT, "download", f"{change['name']}={change['old']}"], cwd=folder).returncode == 0:
         return True
-    escaped = change["old"].replace(":", "%3a")
-    cached = glob.glob(f"/var/cache/apt/archives/{change['name']}_{escaped}_*.deb")
+    cached = _cached(change)
     for path in cached:
         shutil.copy(path, folder)
     return bool(cached)
@@ -241,10 +255,6 @@ def _store(path: str, value: dict[str, Any]) -> dict[str, Any]:
 def _read(path: str) -> str:
     with open(path, errors="replace") as file:
         return file.read().strip()
-
-
-def _quiet() -> dict[str, Any]:
-    return {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def _run(

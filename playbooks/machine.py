@@ -26,6 +26,8 @@ class Update:
     security: bool = False
     source: str = ""
     """Where it comes from, as apt says it."""
+    first_seen: str = ""
+    """When an update of the installed version was first seen pending, ISO 8601; empty: it is not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Survey:
     reboot_required: bool = False
     error: str = ""
     """Why the host could not be asked."""
+    unsaved: tuple[str, ...] = ()
+    """Packages whose present version can no longer be had: an upgrade of them cannot be taken back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class SshMachine:
 
     def survey(self) -> Survey:
         found = self._ask("survey", within=_TRANSACTION_SECONDS)
-        return Survey(tuple(Update(**row) for row in found["updates"]), found["reboot_required"])
+        updates = tuple(Update(**row) for row in found["updates"])
+        return Survey(updates, found["reboot_required"], unsaved=tuple(found["unsaved"]))
 
     def save(self, run: str, pins: Mapping[str, str]) -> Saved:
         found = self._ask("save", within=_TRANSACTION_SECONDS, run=run, pins=dict(pins))
