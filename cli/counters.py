@@ -29,6 +29,9 @@ def _balancer_name(cloud: Cloud, fleet: Fleet, cluster: str) -> str:
     return fleet.balancer_name(cloud.stack, behind[0] if behind is not None else cluster)
 
 
+_LATELY = timedelta(minutes=5)
+
+
 class _LocalCounter:
     def __init__(self, workspace: Workspace, cloud: Cloud, fleet: Fleet) -> None:
         self._workspace = workspace
@@ -42,7 +45,7 @@ class _LocalCounter:
 
 
 class _CloudWatchCounter:
-    """RequestCount and 5xx of balancer and targets, summed since this object was made.
+    """RequestCount and 5xx of balancer and targets, summed since this object was made; what targets took of late.
 
     CloudWatch shows a minute late; the patch gate waits for it.
     """
@@ -57,7 +60,22 @@ class _CloudWatchCounter:
         balancers = self._cloud.client("elbv2").describe_load_balancers(Names=[name])["LoadBalancers"]
         dimension = balancers[0]["LoadBalancerArn"].split("loadbalancer/", 1)[1]
         failed = sum(self._sum(dimension, m) for m in ("HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count"))
-        return Requests(sent=self._sum(dimension, "RequestCount"), failed=failed)
+        return Requests(self._sum(dimension, "RequestCount"), failed, self._latency_ms(dimension))
+
+    def _latency_ms(self, dimension: str) -> float | None:
+        """The p99 of the targets' response times in the last five minutes that had requests."""
+        now = datetime.now(UTC)
+        answer = self._cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApplicationELB",
+            MetricName="TargetResponseTime",
+            Dimensions=[{"Name": "LoadBalancer", "Value": dimension}],
+            StartTime=now - _LATELY,
+            EndTime=now,
+            Period=int(_LATELY.total_seconds()),
+            ExtendedStatistics=["p99"],
+        )
+        points = sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
+        return float(points[-1]["ExtendedStatistics"]["p99"]) * 1000 if points else None
 
     def _sum(self, dimension: str, metric: str) -> int:
         answer = self._cloud.client("cloudwatch").get_metric_statistics(

@@ -55,9 +55,15 @@ class Requests:
 
     sent: int
     failed: int
+    latency_ms: float | None = None
+    """Response time of late, the one thing here that is not a sum: HAProxy's mean, CloudWatch's p99. None: unknown."""
 
     def __sub__(self, earlier: Requests) -> Requests:
-        return Requests(self.sent - earlier.sent, self.failed - earlier.failed)
+        return Requests(self.sent - earlier.sent, self.failed - earlier.failed, self.latency_ms)
+
+
+_REFRESHING = ("Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress")
+"""https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceRefresh.html: those that end by themselves."""
 
 
 class RequestCounter(Protocol):
@@ -148,11 +154,20 @@ class Hosts:
         """Set the group's min. Changes AWS."""
         self._autoscaling.update_auto_scaling_group(AutoScalingGroupName=group.name, MinSize=floor)
 
-    def terminate(self, host_id: str) -> None:
-        """Terminate one host; its group replaces it. Changes AWS."""
+    def set_desired(self, group: Group, desired: int) -> None:
+        """Set how many hosts the group wants. Changes AWS."""
+        self._autoscaling.update_auto_scaling_group(AutoScalingGroupName=group.name, DesiredCapacity=desired)
+
+    def terminate(self, host_id: str, *, replaced: bool = True) -> None:
+        """Terminate one host, drained first; its group replaces it, or wants one fewer. Changes AWS."""
         self._autoscaling.terminate_instance_in_auto_scaling_group(
-            InstanceId=host_id, ShouldDecrementDesiredCapacity=False
+            InstanceId=host_id, ShouldDecrementDesiredCapacity=not replaced
         )
+
+    def refresh_running(self, group: Group) -> bool:
+        """Whether an instance refresh of the group is under way. Read-only."""
+        answer = self._autoscaling.describe_instance_refreshes(AutoScalingGroupName=group.name)
+        return any(item["Status"] in _REFRESHING for item in answer["InstanceRefreshes"])
 
     def drain_seconds(self, group: Group) -> int:
         """The deregistration delay of the group's target group, 0 without a balancer. Read-only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from quartermaster.fleet.hosts import Requests
 from quartermaster.infra.local import moto_elbv2
 from quartermaster.infra.local.balancer import BalancerSpec, Server
 from quartermaster.infra.local.haproxy import Balancer
@@ -33,8 +34,8 @@ class Balancers:
         for arn, spec in wanted.items():
             self._work.submit(f"balancer/{arn}", self._turn, spec, servers)
 
-    def requests(self, name: str) -> tuple[int, int]:
-        """(finished, failed) of the balancer. Raises KeyError with the known ones."""
+    def requests(self, name: str) -> Requests:
+        """Finished and failed at the balancer. Raises KeyError with the known ones."""
         for balancer in list(self._balancers.values()):
             if balancer.spec.name == name:
                 return balancer.requests()

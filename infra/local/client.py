@@ -159,8 +159,7 @@ def kill_host(workspace: Workspace, host_id: str) -> None:
 
 def requests(workspace: Workspace, balancer_name: str) -> Requests:
     """Cumulative: requests that the balancer finished, and those that ended in 5xx or were cut by the server."""
-    answer = _ask(workspace, "requests", {"balancer": balancer_name})
-    return Requests(sent=answer["sent"], failed=answer["failed"])
+    return Requests(**_ask(workspace, "requests", {"balancer": balancer_name}))
 
 
 def execute(workspace: Workspace, host_id: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -154,7 +154,7 @@ class Cloud:
             "hosts/kill": lambda body: self._machines.kill(body["host"]),
             "hosts/enter": lambda body: self._enter(body["host"]),
             "packages/add": lambda body: self._repository.add(Path(body["path"])),
-            "requests": lambda body: self._requests(body["balancer"]),
+            "requests": lambda body: asdict(self._balancers.requests(body["balancer"])),
             "zones/fail": lambda body: self._zone(body["zone"], failed=True),
             "zones/heal": lambda body: self._zone(body["zone"], failed=False),
         }
@@ -173,10 +173,6 @@ class Cloud:
             "with_hosts": world.with_hosts,
             "why_no_hosts": world.why_no_hosts,
         }
-
-    def _requests(self, name: str) -> Mapping[str, int]:
-        sent, failed = self._balancers.requests(name)
-        return {"sent": sent, "failed": failed}
 
     def _enter(self, host_id: str) -> Mapping[str, Any]:
         machine = self._machines.get(host_id)

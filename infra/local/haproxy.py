@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from quartermaster.fleet.hosts import Requests
 from quartermaster.infra.local import haproxy_servers
 from quartermaster.infra.local.balancer import BalancerSpec, Health, Server
 from quartermaster.infra.local.haproxy_config import certificate_name, config
@@ -65,12 +66,15 @@ class Haproxy:
             ]
         return found
 
-    def requests(self) -> tuple[int, int]:
-        """(finished, failed) since the balancer exists, over all its processes."""
+    def requests(self) -> Requests:
+        """Finished and failed since the balancer exists, over all its processes."""
+        latency_ms = None
         if self._process is not None and self._process.poll() is None:
-            self._count(self._ask("show stat"))
+            stat = self._ask("show stat")
+            self._count(stat)
+            latency_ms = haproxy_servers.latency_ms(stat)
         with self._counting:
-            return self._before[0] + self._last[0], self._before[1] + self._last[1]
+            return Requests(self._before[0] + self._last[0], self._before[1] + self._last[1], latency_ms)
 
     def stop(self) -> None:
         """End all processes at once."""
@@ -177,8 +181,8 @@ class Balancer:
         self.spec = spec
         return self._haproxy.step(spec, wanted)
 
-    def requests(self) -> tuple[int, int]:
-        """(finished, failed) since the balancer exists."""
+    def requests(self) -> Requests:
+        """Finished and failed since the balancer exists."""
         return self._haproxy.requests()
 
     def close(self) -> None:

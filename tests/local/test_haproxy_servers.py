@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from quartermaster.infra.local.balancer import Check, Health, Pool, Server
-from quartermaster.infra.local.haproxy_servers import counts, decide, present
+from quartermaster.infra.local.haproxy_servers import counts, decide, latency_ms, present
 
 CHECK = Check("HTTP", "/healthz", 0, 5, 2, 3, 2, "200-299")
 POOL = Pool("arn:web", "web", "http", "least_outstanding_requests", CHECK)
@@ -16,7 +16,7 @@ SLOW = replace(POOL, algorithm="round_robin", slow_start_seconds=30)
 SERVER = Server("i-1", "10.9.0.4", 80)
 COLUMNS = (
     "pxname,svname,mode,status,check_status,check_code,stot,econ,srv_abrt,"
-    "hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other"
+    "hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,ctime,rtime"
 )
 
 
@@ -86,6 +86,16 @@ def test_failed_requests_are_those_answered_5xx_or_cut_by_the_server() -> None:
     front = {"pxname": "f", "svname": "FRONTEND", "mode": "http", "hrsp_2xx": 90, "hrsp_4xx": 5, "hrsp_5xx": 3}
     back = {"pxname": "web", "svname": "BACKEND", "mode": "http", "srv_abrt": 2}
     assert counts(stat(front, back)) == (98, 5)
+
+
+def test_the_response_time_is_the_mean_of_pools_that_carried_something() -> None:
+    pool = {"svname": "BACKEND", "mode": "http"}
+    busy = {**pool, "pxname": "a", "hrsp_2xx": 300, "ctime": 1, "rtime": 7}
+    slow = {**pool, "pxname": "b", "hrsp_2xx": 100, "rtime": 40}
+    idle = {**pool, "pxname": "c", "rtime": 900}
+    host = {"svname": "i-1", "mode": "http", "pxname": "a", "hrsp_2xx": 300, "rtime": 7000}
+    assert latency_ms(stat(busy, slow, idle, host)) == (300 * 8 + 100 * 40) / 400
+    assert latency_ms(stat(idle)) is None
 
 
 @pytest.mark.parametrize(
