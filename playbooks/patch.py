@@ -20,7 +20,7 @@ from quartermaster.playbooks.patch_plan import GateRule, HostPlan, PatchPlan, Wa
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["SUSPENDED", "Need", "plan"]
+__all__ = ["SUSPENDED", "Need", "ends_at", "health_faults", "plan", "time_faults"]
 
 SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions", "ReplaceUnhealthy")
 """Scaling processes that would move hosts about while some of them are in standby."""
@@ -56,8 +56,8 @@ def plan(
     need = need or Need()
     if policy.method != "in_place":
         raise InputError(f"patching.{group.cluster}.method is {policy.method}", remedy="in_place is what there is yet")
-    against = _health_faults(group, refresh_running)
-    breaks = _time_faults(fleet, group.cluster, now)
+    against = health_faults(group, refresh_running)
+    breaks = time_faults(fleet, group.cluster, now)
     if not override:
         against += breaks
     if against:
@@ -89,12 +89,13 @@ def plan(
         reboot=policy.reboot,
         port=balancer.port if balancer else 0,
         health=balancer.health if balancer and balancer.health.startswith("/") else "",
-        ends_at=_ends_at(fleet, group.cluster, now) if not breaks else None,
+        ends_at=ends_at(fleet, group.cluster, now) if not breaks else None,
         warnings=tuple(warnings),
     )
 
 
-def _health_faults(group: Group, refresh_running: bool) -> list[str]:
+def health_faults(group: Group, refresh_running: bool) -> list[str]:
+    """What stands against touching the group: hosts that do not serve, an uneven spread, a refresh. Pure."""
     faults = [
         f"{host.id} is {host.lifecycle} and {host.health or 'unknown'}" for host in group.hosts if not host.serving
     ]
@@ -110,7 +111,8 @@ def _health_faults(group: Group, refresh_running: bool) -> list[str]:
     return faults
 
 
-def _time_faults(fleet: Fleet, cluster: str, now: datetime) -> list[str]:
+def time_faults(fleet: Fleet, cluster: str, now: datetime) -> list[str]:
+    """Why this is no time to work on the cluster, or database: its window is shut, a freeze holds. Pure."""
     window = fleet.patching_of(cluster).window
     faults = []
     if not window.contains(now, fleet.tz):
@@ -126,7 +128,7 @@ def _time_faults(fleet: Fleet, cluster: str, now: datetime) -> list[str]:
     return faults
 
 
-def _ends_at(fleet: Fleet, cluster: str, now: datetime) -> datetime | None:
+def ends_at(fleet: Fleet, cluster: str, now: datetime) -> datetime | None:
     """When window or a coming freeze ends the work; None without an end in sight."""
     window = fleet.patching_of(cluster).window
     ends = [datetime.combine(freeze.from_, time(), fleet.tz) for freeze in fleet.freezes]
