@@ -1,0 +1,190 @@
+"""What a patch cycle takes beside other ways to the same upgrade: the same hosts, waves and package, one run.
+
+    python bench/patching.py [--hosts N] [--runs N] [--only NAME ...]
+
+12 hosts of the local cloud in 3 zones, behind a balancer, in 3 waves of a zone each. Every turn offers a new version
+of a small package, and every host has to be at it afterwards.
+
+ops patch          the command: survey, waves, gates, journal, every step of a host
+ansible-playbook   playbooks/patch.yml with pipelining: no standby, no drain, no gate, no way back
+pyinfra            the same operations through its API, one process for all waves; pinned, in an environment of its own
+bare ssh           apt-get over one connection a host: the floor
+
+Only the first waits for a balancer, so its delays are the shortest that a target group takes: drain 0 s, a check every
+``CHECK_SECONDS`` s, and the local cloud takes no time where AWS's control plane would (``--timing instant``).
+"""
+
+# ruff: noqa: E402 - the tests' cluster is found from the root of the tree
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from peers import environment, versions
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from quartermaster.fleet.events import StepFinished
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.workspace import Workspace
+from quartermaster.infra.local import client
+from tests.hosts.patch_cluster import NAME, PatchCluster, patch_cluster
+
+BIN = Path(sys.executable).parent
+CHECK_SECONDS = 5
+PATCHING = "{window: always, canary: 0, wave: %d, soak_minutes: 0, gate: {min_requests: 100}}"
+APT = "apt-get -y -qq -o DPkg::Lock::Timeout=120"
+
+
+class Bench:
+    """The cluster, and each way to bring its hosts to another version; each returns its seconds."""
+
+    def __init__(self, cluster: PatchCluster, python: Path | None) -> None:
+        self.cluster = cluster
+        self.python = python
+        self.number = 1
+        self.zones: dict[str, list[str]] = defaultdict(list)
+        for target in cluster.inventory().targets:
+            self.zones[target.zone].append(target.id)
+        self.steps: dict[str, list[float]] = defaultdict(list)
+
+    def turn(self, way: Callable[[str], None]) -> float:
+        """Offer a version, go that way, and see that every host has it."""
+        self.number += 1
+        offered = f"{self.number}.0"
+        self.cluster.offer(offered)
+        began = time.perf_counter()
+        way(offered)
+        seconds = time.perf_counter() - began
+        for host in self.cluster.inventory().targets:
+            found = self.cluster.on(host.id, "dpkg-query -W -f='${Version}' shop-page")
+            assert found == offered, f"{host.id} is at {found}, not {offered}"
+        return seconds
+
+    def ours(self, _offered: str) -> None:
+        _must([BIN / "ops", "patch", "run", "web", "--yes", "--json", "--fleet", self.cluster.file])
+        journal = Journal.open(self.cluster.workspace.database)
+        for recorded in journal.events(journal.runs("patch")[0].id):
+            if isinstance(recorded.event, StepFinished):
+                self.steps[recorded.event.step.partition(":")[0]].append(recorded.event.seconds)
+
+    def ansible(self, offered: str) -> None:
+        words = ["-e", f"wave={len(self.waves[0])}", "-e", json.dumps({"packages": [f"shop-page={offered}"]})]
+        with tempfile.TemporaryDirectory() as folder:
+            hosts = self.cluster.inventory().write(Path(folder))
+            set_up = {**os.environ, "ANSIBLE_PIPELINING": "1", "ANSIBLE_HOME": folder, "ANSIBLE_FORKS": "10"}
+            book = HERE.parent / "playbooks" / "patch.yml"
+            _must([BIN / "ansible-playbook", "-i", hosts, book, *words], set_up)
+
+    def pyinfra(self, offered: str) -> None:
+        inventory = self.cluster.inventory()
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as order:
+            waves = [[inventory.target(host).address for host in wave] for wave in self.waves]
+            known = f"{order.name}.known_hosts"
+            ssh = {"user": inventory.ssh.user, "key": str(inventory.ssh.key), "known_hosts": known}
+            json.dump({**ssh, "packages": [f"shop-page={offered}"], "waves": waves}, order)
+            order.flush()
+            _must([self.python, "-m", "gevent.monkey", HERE / "peers" / "patch_pyinfra.py", order.name])
+            Path(known).unlink(missing_ok=True)
+
+    def ssh(self, offered: str) -> None:
+        inventory = self.cluster.inventory()
+        upgrade = f"{APT} update && DEBIAN_FRONTEND=noninteractive {APT} --only-upgrade install shop-page={offered}"
+        for wave in self.waves:
+            children = [
+                subprocess.Popen(
+                    [*inventory.ssh_command(host), f"sudo sh -c '{upgrade}; test ! -e /run/reboot-required'"],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                for host in wave
+            ]
+            assert not any(child.wait() for child in children)
+
+    @property
+    def waves(self) -> list[list[str]]:
+        return list(self.zones.values())
+
+
+def _must(command: list[str | Path | None], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run([str(word) for word in command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def grown(cluster: PatchCluster, count: int) -> None:
+    """The cluster at that size, with waves of a zone each and balancer delays as short as they go."""
+    text = cluster.file.read_text(encoding="utf-8")
+    before = text[text.index("patching: {web: ") :].partition("\n")[0]
+    size = f"size: {{min: {count}, max: {count + 4}}}"
+    text = text.replace(before, f"patching: {{web: {PATCHING % (count // 3)}}}").replace(
+        "size: {min: 3, max: 12}", size
+    )
+    cluster.file.write_text(text, encoding="utf-8")
+    elb = cluster.cloud.client("elbv2")
+    targets = elb.describe_target_groups(Names=[NAME])["TargetGroups"][0]["TargetGroupArn"]
+    elb.modify_target_group(TargetGroupArn=targets, HealthCheckIntervalSeconds=CHECK_SECONDS)
+    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "0"}
+    elb.modify_target_group_attributes(TargetGroupArn=targets, Attributes=[delay])
+    cluster.cloud.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=NAME, MinSize=count, MaxSize=count + 4, DesiredCapacity=count
+    )
+    cluster.await_serving(count, 900)
+
+
+def side_by_side(count: int, runs: int, only: list[str]) -> None:
+    python = environment(HERE / "patching-requirements.txt")
+    pyinfra = versions(python, HERE / "patching-requirements.in") if python else "no pyinfra"
+    print(f"patching: {count} hosts in 3 waves, medians of {runs}; ansible-core {version('ansible-core')}, {pyinfra}")
+    print(f"  drain 0 s, balancer's check every {CHECK_SECONDS} s; {os.cpu_count()} cores for controller and hosts")
+    folder = Path(tempfile.mkdtemp(prefix="ops-bench-"))
+    try:
+        client.ensure_running(Workspace(folder / "fleet.yaml"), "patches", "instant")
+        with patch_cluster(folder) as cluster:
+            grown(cluster, count)
+            bench = Bench(cluster, python)
+            ways = {
+                "ops patch": bench.ours,
+                "ansible-playbook": bench.ansible,
+                **({"pyinfra": bench.pyinfra} if python else {}),
+                "bare ssh": bench.ssh,
+            }
+            taken: dict[str, list[float]] = defaultdict(list)
+            for _ in range(runs):
+                for name, way in ways.items():
+                    if name in only or not only:
+                        taken[name].append(bench.turn(way))
+            medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
+            for name, seconds in medians.items():
+                beside = (
+                    f"   ops patch takes {medians['ops patch'] / seconds:.2f} of it" if "ops patch" in medians else ""
+                )
+                spread = f"{min(taken[name]):.1f} to {max(taken[name]):.1f}"
+                print(f"  {name:<18} {seconds:6.1f} s   ({spread}){beside if name != 'ops patch' else ''}", flush=True)
+            told = ", ".join(f"{name} {statistics.median(of):.2f}" for name, of in bench.steps.items() if max(of) > 0)
+            print(f"  a step of ours, median s: {told}")
+    finally:
+        shutil.rmtree(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hosts", type=int, default=12, help="a multiple of 3")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=[])
+    args = parser.parse_args()
+    side_by_side(args.hosts, args.runs, args.only)
+
+
+if __name__ == "__main__":
+    main()
