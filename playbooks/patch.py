@@ -84,7 +84,7 @@ def plan(
         floor=lowered if waves and lowered < group.min else None,
         drain_seconds=drain_seconds,
         soak_seconds=policy.soak_minutes * 60,
-        gate=GateRule(policy.gate.min_requests, policy.gate.max_error_rate),
+        gate=GateRule(**policy.gate.model_dump()),
         max_failures=policy.max_failures,
         reboot=policy.reboot,
         port=balancer.port if balancer else 0,

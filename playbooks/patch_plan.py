@@ -43,6 +43,7 @@ class GateRule:
 
     min_requests: int
     max_error_rate: float
+    max_latency_ratio: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

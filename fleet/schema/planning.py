@@ -138,6 +138,8 @@ class Gate(Model):
     min_requests: Annotated[int, Field(ge=0)] = 500
     """Fewer than this prove nothing: the gate stays shut."""
     max_error_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    max_latency_ratio: Annotated[float, Field(ge=1, le=100)] = 2.0
+    """Of response times to those from before the run."""
 
 
 def _package(value: Any) -> str:
