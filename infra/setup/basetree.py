@@ -36,6 +36,7 @@ PACKAGES = (
     "nginx-light",
     "openssh-server",
     "procps",
+    "prometheus-node-exporter",
     "python3",
     "python3-apt",
     "python3-boto3",
@@ -64,7 +65,7 @@ set -e
 chroot "$1" useradd --create-home --shell /bin/bash --groups sudo admin
 chroot "$1" passwd --lock admin >/dev/null
 chroot "$1" passwd --lock root >/dev/null
-for service in haproxy nginx postgresql; do chroot "$1" update-rc.d "$service" disable; done
+for service in haproxy nginx postgresql prometheus-node-exporter; do chroot "$1" update-rc.d "$service" disable; done
 install -d -m 0700 -o 1000 -g 1000 "$1/home/admin/.ssh"
 echo "admin ALL=(ALL) NOPASSWD:ALL" > "$1/etc/sudoers.d/90-admin"
 chmod 0440 "$1/etc/sudoers.d/90-admin"
