@@ -10,77 +10,99 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from quartermaster.playbooks.host_remedies import remedy
 from quartermaster.playbooks.inventory import Inventory
-from quartermaster.playbooks.machine import Facts, HostTrouble, Saved, Survey, Update
+from quartermaster.playbooks.machine import Facts, HostTrouble, Limits, Saved, Survey, Update
 
 __all__ = ["SshMachine", "SshMachines"]
 
-_AGENT = Path(__file__).with_name("agent.py").read_bytes()
+_PARTS = ("agent_settled",)
+"""Modules beside agent.py that it imports."""
 _START = "sudo -n /usr/bin/python3 -c 'import sys; exec(sys.stdin.buffer.read(%d))'"
-_TRANSACTION_SECONDS = 1800.0
-_REBOOT_SECONDS = 300.0
+_ANSWER_SECONDS = 60.0
+
+
+def _agent() -> bytes:
+    """What runs at the other end: agent.py after its parts, each under its name as if it had been imported."""
+    put = "import sys, types; m = sys.modules[{0!r}] = types.ModuleType({0!r}); exec({1!r}, m.__dict__)\n"
+    texts = {name: Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in (*_PARTS, "agent")}
+    parts = [put.format(f"quartermaster.playbooks.{name}", texts[name]) for name in _PARTS]
+    return "".join([*parts, f"exec({texts['agent']!r})\n"]).encode()
+
+
+_AGENT = _agent()
 
 
 class SshMachines:
     """The hosts of an inventory."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, limits: Limits = Limits()) -> None:
         self._inventory = inventory
+        self._limits = limits
 
     def open(self, host_id: str) -> SshMachine:
         """The host; connects when first asked something, and says then why it cannot."""
         try:
-            return SshMachine(host_id, self._inventory.ssh_command(host_id))
+            return SshMachine(host_id, self._inventory.ssh_command(host_id), self._limits)
         except KeyError:
-            return SshMachine(host_id, [], self._inventory.left_out.get(host_id, "it is not in the inventory"))
+            why = self._inventory.left_out.get(host_id, "it is not in the inventory")
+            return SshMachine(host_id, [], self._limits, why)
 
 
 class SshMachine:
     """A Machine behind ``ssh``. One thread at a time."""
 
-    def __init__(self, host_id: str, command: list[str], obstacle: str = "") -> None:
+    def __init__(self, host_id: str, command: list[str], limits: Limits = Limits(), obstacle: str = "") -> None:
         self._id = host_id
         self._command = command
+        self._limits = limits
         self._obstacle = obstacle
         self._child: subprocess.Popen[bytes] | None = None
         self._rest = b""
 
     def facts(self, names: Iterable[str]) -> Facts:
-        return Facts(**self._ask("facts", names=sorted(names)))
+        asked_at = time.time()
+        found = self._ask("facts", names=sorted(names))
+        ahead = found.pop("clock") - (asked_at + time.time()) / 2
+        return Facts(**found, clock_ahead=round(ahead, 1))
 
     def survey(self) -> Survey:
-        found = self._ask("survey", within=_TRANSACTION_SECONDS)
+        found = self._long("survey")
         updates = tuple(Update(**row) for row in found["updates"])
         return Survey(updates, found["reboot_required"], unsaved=tuple(found["unsaved"]))
 
     def save(self, run: str, pins: Mapping[str, str]) -> Saved:
-        found = self._ask("save", within=_TRANSACTION_SECONDS, run=run, pins=dict(pins))
+        found = self._long("save", run=run, pins=dict(pins))
         return Saved(tuple(Update(**row) for row in found["changes"]), tuple(found["missing"]))
 
     def upgrade(self, run: str, pins: Mapping[str, str]) -> Mapping[str, str]:
-        return dict(self._ask("upgrade", within=_TRANSACTION_SECONDS, run=run, pins=dict(pins))["versions"])
+        return dict(self._long("upgrade", run=run, pins=dict(pins))["versions"])
 
     def rollback(self, run: str) -> Mapping[str, str]:
-        return dict(self._ask("rollback", within=_TRANSACTION_SECONDS, run=run)["versions"])
+        return dict(self._long("rollback", run=run)["versions"])
 
     def reboot(self, run: str) -> str:
         before = self._ask("reboot", run=run)
         if before["done"]:
             return str(before["boot_id"])
-        until = time.monotonic() + _REBOOT_SECONDS
+        until, met = time.monotonic() + self._limits.reboot, "it never went down"
         while time.monotonic() < until:
             self.close()
             time.sleep(0.5)
             try:
                 now = self._ask("facts", within=15)["boot_id"]
-            except HostTrouble:
+            except HostTrouble as exc:
+                met = exc.message
                 continue
             if now != before["boot_id"]:
                 return str(now)
-        raise HostTrouble(f"host {self._id} did not come back within {_REBOOT_SECONDS:.0f} s of its reboot")
+        raise HostTrouble(
+            f"host {self._id} did not come back within {self._limits.reboot:.0f} s of its reboot: {met}",
+            remedy="look at its console, or let its group replace it",
+        )
 
     def converge(self, run: str) -> int:
-        return int(self._ask("converge", within=_TRANSACTION_SECONDS, run=run)["changed"])
+        return int(self._long("converge", run=run)["changed"])
 
     def health(self, port: int, path: str, seconds: float) -> str:
         return str(self._ask("health", within=seconds + 30, port=port, path=path, seconds=seconds)["error"])
@@ -96,17 +118,26 @@ class SshMachine:
             if stream is not None:
                 stream.close()
 
-    def _ask(self, order: str, *, within: float = 60.0, **words: Any) -> dict[str, Any]:
+    def _long(self, order: str, **words: Any) -> dict[str, Any]:
+        """An order that the host itself ends in time: an answer comes, unless the host is lost."""
+        return self._ask(order, within=self._limits.lock + 2 * self._limits.transaction + _ANSWER_SECONDS, **words)
+
+    def _ask(self, order: str, *, within: float = _ANSWER_SECONDS, **words: Any) -> dict[str, Any]:
         if self._obstacle:
-            raise HostTrouble(f"host {self._id} cannot be worked on: {self._obstacle}")
+            raise self._trouble(f"cannot be worked on: {self._obstacle}")
+        limits = {"lock": self._limits.lock, "transaction": self._limits.transaction}
+        line = json.dumps({"order": order, "limits": limits, **words}).encode() + b"\n"
         try:
-            answer = json.loads(self._exchange(json.dumps({"order": order, **words}).encode() + b"\n", within))
+            answer = json.loads(self._exchange(line, within))
         except (OSError, ValueError, TimeoutError) as exc:
             self.close()
-            raise HostTrouble(f"host {self._id}, {order}: {exc}") from exc
+            raise self._trouble(f"{order}: {exc}") from exc
         if "trouble" in answer:
-            raise HostTrouble(f"host {self._id}, {order}: {answer['trouble']}")
+            raise self._trouble(f"{order}: {answer['trouble']}")
         return dict(answer["ok"])
+
+    def _trouble(self, what: str) -> HostTrouble:
+        return HostTrouble(f"host {self._id}, {what}", remedy=remedy(what))
 
     def _exchange(self, line: bytes, within: float) -> bytes:
         fresh = self._child is None

@@ -1,0 +1,89 @@
+"""What a role left on a host shows; what it does not touch does not."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from quartermaster.playbooks import agent_settled as settled
+from quartermaster.playbooks.remote import _agent
+
+
+@pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "etc"
+    (folder / "nginx").mkdir(parents=True)
+    (folder / "nginx" / "nginx.conf").write_text("worker_processes 2;\n")
+    monkeypatch.setattr(settled, "_ETC", str(folder))
+    monkeypatch.setattr(settled, "_DERIVED", (str(folder / "ld.so.cache"),))
+    return folder
+
+
+def packages(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    done = subprocess.CompletedProcess([], 0, said, "")
+    monkeypatch.setattr(settled.subprocess, "run", lambda *_, **__: done)
+
+
+def test_nothing_moved_when_nothing_did(etc: Path) -> None:
+    before = settled.held(())
+    (etc / "ld.so.cache").write_text("made anew")
+    assert settled.moved(before) == ""
+
+
+def test_a_setting_that_was_rewritten_is_named(etc: Path) -> None:
+    before, file = settled.held(()), etc / "nginx" / "nginx.conf"
+    file.write_text("worker_processes 1;\n")
+    assert settled.moved(before) == str(file)
+
+
+def test_settings_that_came_or_went_are_named(etc: Path) -> None:
+    before, fresh = settled.held(()), etc / "cron.d"
+    fresh.mkdir()
+    assert settled.moved(before) == str(fresh)
+    fresh.rmdir()
+    (etc / "nginx" / "nginx.conf").unlink()
+    assert settled.moved(before) == str(etc / "nginx" / "nginx.conf")
+
+
+def test_the_mode_of_a_packaged_file_that_a_role_chose_is_held(
+    etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program"
+    program.write_text("v1")
+    program.chmod(0o700)
+    packages(monkeypatch, f"/.\n{program}\n")
+    before = settled.held(["shop"])
+    program.write_text("v2")
+    assert settled.moved(before) == "", "another content is what an upgrade is for"
+    program.chmod(0o755)
+    assert settled.moved(before) == str(program)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("??5?????? c /etc/nginx/nginx.conf\n", ""),
+        ("missing     /usr/share/doc/shop/changelog.gz\n", ""),
+        ("??5??????   /srv/www/page/index.html\n", "/srv/www/page/index.html"),
+        ("missing     /usr/lib/shop/banner\n", "/usr/lib/shop/banner"),
+    ],
+)
+def test_a_packaged_file_that_somebody_wrote_over_is_found(
+    said: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settled, "_ETC", "/etc")
+    packages(monkeypatch, said)
+    assert settled.rewritten(["shop"]) == found
+
+
+def test_the_agent_goes_over_in_one_text_with_what_it_imports() -> None:
+    done = subprocess.run(
+        ["python3", "-I", "-c", f"import sys; exec(sys.stdin.buffer.read({len(_agent())}))"],
+        input=_agent() + b'{"order": "facts"}\n',
+        capture_output=True,
+        check=True,
+        cwd="/",
+    )
+    assert b"boot_id" in done.stdout
