@@ -7,19 +7,52 @@ after a converge of the same bundle, is as the roles left it.
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import json
 import os
 import stat
 import subprocess
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-__all__ = ["held", "moved", "rewritten"]
+__all__ = ["note", "unsettled"]
 
 _ETC = "/etc"
 _DERIVED = ("/etc/ld.so.cache", "/etc/mtab")
 """Made anew from what is installed; no role writes them."""
 _LEFT_OUT = "/usr/share/"
 """Images leave documents, manuals and translations of packages out; what is missing there was never changed."""
+
+
+def note(folder: str, changes: Iterable[Mapping[str, Any]]) -> None:
+    """Write down in the run's folder what is there before the packages change. Changes that folder."""
+    names = [change["name"] for change in changes if change["old"]]
+    with open(f"{folder}/held.json", "w") as out:
+        json.dump({"rewritten": rewritten(names), "paths": held(names)}, out)
+
+
+def unsettled(folder: str, current: str) -> str:
+    """Why the host must converge after its upgrade; empty when the roles would find all as they left it. Read-only.
+
+    ``current`` is the link to the bundle that was last applied in full.
+    """
+    if not os.path.exists(f"{folder}/held.json"):
+        return "nothing was noted before the upgrade"
+    bundles, kept = (
+        os.path.dirname(current),
+        {os.path.realpath(current), os.path.realpath(f"{os.path.dirname(current)}/previous")},
+    )
+    if any(os.path.isdir(path) and os.path.realpath(path) not in kept for path in glob.glob(f"{bundles}/*")):
+        return "another bundle was applied in part"
+    if os.path.exists(f"{folder}/rollback.log") or os.path.exists(f"{folder}/reboot.json"):
+        return "it was rolled back or rebooted"
+    with open(f"{folder}/held.json") as file:
+        before = json.load(file)
+    if before["rewritten"]:
+        return f"{before['rewritten']} of a package was not as packaged"
+    path = moved(before["paths"])
+    return f"{path} is not as it was" if path else ""
 
 
 def held(names: Iterable[str]) -> dict[str, str]:

@@ -61,6 +61,55 @@ def test_the_mode_of_a_packaged_file_that_a_role_chose_is_held(
     assert settled.moved(before) == str(program)
 
 
+@pytest.fixture
+def run(etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run that noted what it found, on a host that holds a bundle."""
+    packages(monkeypatch, "")
+    for name in ("bundles/b1", "bundles/b0", "run"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "bundles" / "current").symlink_to("b1")
+    (tmp_path / "bundles" / "previous").symlink_to("b0")
+    settled.note(str(tmp_path / "run"), [{"name": "shop", "old": "1.0"}])
+    return tmp_path / "run"
+
+
+def why(run: Path) -> str:
+    return settled.unsettled(str(run), str(run.parent / "bundles" / "current"))
+
+
+def test_a_host_on_which_nothing_moved_need_not_converge(run: Path) -> None:
+    assert why(run) == ""
+
+
+def test_a_host_converges_when_a_setting_moved(run: Path, etc: Path) -> None:
+    (etc / "nginx" / "nginx.conf").write_text("worker_processes 1;\n")
+    assert why(run) == f"{etc / 'nginx' / 'nginx.conf'} is not as it was"
+
+
+def test_a_host_converges_when_a_bundle_was_applied_in_part(run: Path) -> None:
+    (run.parent / "bundles" / "b2").mkdir()
+    assert why(run) == "another bundle was applied in part"
+
+
+@pytest.mark.parametrize("left", ["rollback.log", "reboot.json"])
+def test_a_host_converges_after_a_rollback_or_a_reboot(run: Path, left: str) -> None:
+    (run / left).touch()
+    assert why(run) == "it was rolled back or rebooted"
+
+
+def test_a_host_converges_when_a_packaged_file_had_been_written_over(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages(monkeypatch, "??5??????   /srv/www/page/index.html\n")
+    settled.note(str(run), [{"name": "shop", "old": "1.0"}])
+    assert why(run) == "/srv/www/page/index.html of a package was not as packaged"
+
+
+def test_a_host_converges_when_nothing_was_noted(run: Path) -> None:
+    (run / "held.json").unlink()
+    assert why(run) == "nothing was noted before the upgrade"
+
+
 @pytest.mark.parametrize(
     ("said", "found"),
     [
