@@ -24,11 +24,12 @@ from typing import Any
 
 STATE = "/var/lib/ops/patch"
 BUNDLE = "/opt/ops/bundles/current"
+LIMITS = {"lock": 120.0, "transaction": 1800.0}
+"""Seconds; whoever orders may tell others."""
 APT = (
     "apt-get",
     "--yes",
     "--quiet=2",
-    "--option=DPkg::Lock::Timeout=120",
     "--option=Dpkg::Options::=--force-confdef",
     "--option=Dpkg::Options::=--force-confold",
     "--option=APT::Install-Recommends=false",
@@ -54,6 +55,7 @@ def facts(names: Iterable[str] = (), **_: Any) -> dict[str, Any]:
     """What the host is like now. Read-only."""
     return {
         "boot_id": _read("/proc/sys/kernel/random/boot_id"),
+        "clock": time.time(),
         "reboot_required": os.path.exists("/run/reboot-required"),
         "versions": _versions(names),
     }
@@ -61,14 +63,14 @@ def facts(names: Iterable[str] = (), **_: Any) -> dict[str, Any]:
 
 def survey(**_: Any) -> dict[str, Any]:
     """What could be upgraded, after reading the package lists again."""
-    _must([*APT, "update"])
+    _update()
     updates = _simulate(["--with-new-pkgs", "upgrade"])
     gone = _gone([update for update in updates if update["old"]])
     return {"updates": updates, "unsaved": gone, "reboot_required": os.path.exists("/run/reboot-required")}
 
 
 def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
-    """Which packages the upgrade would change, their present .deb kept where they can be had."""
+    """Which packages the upgrade would change: their present .deb kept where it can be had, the new ones fetched."""
     folder = _folder(run)
     kept = _load(f"{folder}/saved.json")
     if kept:
@@ -77,10 +79,10 @@ def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
         if old != folder:
             shutil.rmtree(old)
     try:
-        changes = _simulate(_upgrade_words(pins))
+        changes = _fetch(pins)
     except Trouble:
-        _must([*APT, "update"])
-        changes = _simulate(_upgrade_words(pins))
+        _update()
+        changes = _fetch(pins)
     os.makedirs(f"{folder}/debs", exist_ok=True)
     missing = [change["name"] for change in changes if change["old"] and not _keep(f"{folder}/debs", change)]
     return _store(f"{folder}/saved.json", {"changes": changes, "missing": missing})
@@ -88,7 +90,7 @@ def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
 
 def upgrade(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
     """Install exactly the pinned versions, once per run, however often it is asked."""
-    _once(_folder(run), "upgrade", [*APT, *_upgrade_words(pins)])
+    _once(_folder(run), "upgrade", [*APT, _patience(), *_upgrade_words(pins)])
     found = _versions(pins)
     wrong = {name: found.get(name, "none") for name in pins if found.get(name) != pins[name]}
     if wrong:
@@ -109,7 +111,7 @@ def rollback(run: str, **_: Any) -> dict[str, Any]:
     debs = sorted(glob.glob(f"{folder}/debs/*.deb"))
     fresh = [f"{change['name']}-" for change in saved["changes"] if not change["old"]]
     if debs or fresh:
-        _once(folder, "rollback", [*APT, "--allow-downgrades", "install", *debs, *fresh])
+        _once(folder, "rollback", [*APT, _patience(), "--allow-downgrades", "install", *debs, *fresh])
     return {"versions": _versions(change["name"] for change in saved["changes"])}
 
 
@@ -159,6 +161,22 @@ def health(port: int, path: str, seconds: float, **_: Any) -> dict[str, Any]:
         time.sleep(0.2)
 
 
+def _update() -> None:
+    """Read the package lists again; a repository that does not answer is an error, and not an empty list."""
+    _must([*APT, "--option=APT::Update::Error-Mode=any", "update"])
+
+
+def _fetch(pins: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the upgrade would change, all of it brought here."""
+    changes = _simulate(_upgrade_words(pins))
+    _must([*APT, _patience(), "--download-only", *_upgrade_words(pins)])
+    return changes
+
+
+def _patience() -> str:
+    return f"--option=DPkg::Lock::Timeout={LIMITS['lock']:.0f}"
+
+
 def _upgrade_words(pins: Mapping[str, str]) -> list[str]:
     return ["--only-upgrade", "--no-remove", "install", *(f"{name}={pins[name]}" for name in sorted(pins))]
 
@@ -205,12 +223,14 @@ def _once(folder: str, name: str, command: list[str]) -> None:
             script = 'v=$1; shift; "$@" 9>&-; echo $? > "$v.new"; sync "$v.new"; mv "$v.new" "$v"'
             with open(log, "ab") as out:
                 streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
-                worker = ["sh", "-c", script, "ops-patch", verdict, *command]
+                worker = ["sh", "-c", script, "ops-patch", verdict, *_bounded(command)]
                 subprocess.run(
                     worker, start_new_session=True, env=ENVIRONMENT, cwd="/", pass_fds=(9,), check=False, **streams
                 )
             os.close(9)
     code = _read(verdict) if os.path.exists(verdict) else "killed"
+    if code == "124":
+        raise Trouble(f"{name} was not done after {LIMITS['transaction']:.0f} s")
     if code != "0":
         tail = " ".join(_read(log).splitlines()[-4:])
         raise Trouble(f"{name} failed ({code}): {tail[-600:]}")
@@ -262,8 +282,19 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     environment = {**ENVIRONMENT, **(extra or {})}
     return subprocess.run(
-        command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        _bounded(command),
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+
+
+def _bounded(command: list[str]) -> list[str]:
+    """The command, ended when it takes too long: then its exit status is 124."""
+    return ["timeout", "--kill-after=10", str(LIMITS["transaction"]), *command]
 
 
 def _must(command: list[str]) -> str:
@@ -284,6 +315,7 @@ def main() -> None:
     syslog.openlog("ops-patch")
     for line in sys.stdin:
         order = json.loads(line)
+        LIMITS.update(order.pop("limits", {}))
         if "run" in order:
             syslog.syslog(f"run={order['run']} {order['order']}")
         try:

@@ -8,11 +8,34 @@ from typing import Protocol
 
 from quartermaster.fleet.errors import OpsError
 
-__all__ = ["Facts", "HostTrouble", "Machine", "Machines", "Saved", "Survey", "Update"]
+__all__ = ["Facts", "HostTrouble", "Limits", "Machine", "Machines", "Saved", "Survey", "Update"]
 
 
 class HostTrouble(OpsError):
     """One host did not do what it was asked to, or cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a host may take, in seconds: whatever is waited for has an end."""
+
+    drain_slack: float = 120.0
+    """Beyond the drain delay: deregistration takes seconds to arrive."""
+    lock: float = 120.0
+    """Until whoever holds the host's package lock lets it go."""
+    transaction: float = 1800.0
+    """For one run of the package manager, or one converge."""
+    reboot: float = 300.0
+    """From the order to an answer over SSH."""
+    health: float = 60.0
+    """From the converge to a healthy answer on the host itself."""
+    healthy: float = 300.0
+    """From leaving standby to healthy at the balancer."""
+    replacement: float = 900.0
+    """From the launch of a host in another's place until it serves."""
+    clock: float = 60.0
+    """How far the host's clock may be off ours. AWS refuses requests at 300 s, apt a release from its future."""
+    poll: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +73,8 @@ class Facts:
     reboot_required: bool
     versions: Mapping[str, str]
     """Installed versions of the packages asked for; those not installed are missing."""
+    clock_ahead: float = 0.0
+    """Seconds by which its clock is ahead of ours, to the time that asking takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _PARTS = ("agent_settled",)
 """Modules beside agent.py that it imports."""
 _START = "sudo -n /usr/bin/python3 -c 'import sys; exec(sys.stdin.buffer.read(%d))'"
 _ANSWER_SECONDS = 60.0
+_USUAL = Limits()
 
 
 def _agent() -> bytes:
@@ -36,7 +37,7 @@ _AGENT = _agent()
 class SshMachines:
     """The hosts of an inventory."""
 
-    def __init__(self, inventory: Inventory, limits: Limits = Limits()) -> None:
+    def __init__(self, inventory: Inventory, limits: Limits = _USUAL) -> None:
         self._inventory = inventory
         self._limits = limits
 
@@ -52,7 +53,7 @@ class SshMachines:
 class SshMachine:
     """A Machine behind ``ssh``. One thread at a time."""
 
-    def __init__(self, host_id: str, command: list[str], limits: Limits = Limits(), obstacle: str = "") -> None:
+    def __init__(self, host_id: str, command: list[str], limits: Limits = _USUAL, obstacle: str = "") -> None:
         self._id = host_id
         self._command = command
         self._limits = limits
