@@ -12,6 +12,7 @@ __all__ = [
     "TAG_STACK",
     "TAG_URN",
     "backup_tag",
+    "host_key_name",
     "limited",
     "log_group_name",
     "physical",
@@ -43,6 +44,11 @@ def limited(name: str, limit: int) -> str:
 def backup_tag(fleet: str, stack: str) -> str:
     """The value of ``ops:backup``."""
     return f"{fleet}/{stack}"
+
+
+def host_key_name(region: str, account: str, instance_id: str) -> str:
+    """The object of the stack's bucket in which an instance says its SSH host keys; it ends in the instance's ARN."""
+    return f"hostkeys/arn:aws:ec2:{region}:{account}:instance/{instance_id}"
 
 
 def log_group_name(fleet: str, stack: str, cluster: str) -> str:

@@ -25,6 +25,8 @@ __all__ = ["Bundle", "build", "cluster_vars"]
 
 _HERE = Path(__file__).parent
 _BOOKS = ("site.yml", "patch.yml")
+_LAST = "whole"
+"""The archive's last file, and empty: a folder that has it was unpacked to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,9 @@ def _archive(files: Mapping[str, bytes]) -> bytes:
         gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0, filename="") as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
-        for name in sorted(files):
+        for name in (*sorted(files), _LAST):
+            data = files.get(name, b"")
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.mode = len(files[name]), 0, 0o644
-            archive.addfile(entry, io.BytesIO(files[name]))
+            entry.size, entry.mtime, entry.mode = len(data), 0, 0o644
+            archive.addfile(entry, io.BytesIO(data))
     return packed.getvalue()

@@ -18,7 +18,7 @@ def publish(s3: Any, bucket: str, bundle: Bundle) -> bool:
 
     Raises OpsError when the bucket cannot be written.
     """
-    if current(s3, bucket) == bundle.sha256:
+    if current(s3, bucket) == bundle.sha256 and _is_there(s3, bucket, bundle.key):
         return False
     pointer = json.dumps({"key": bundle.key, "sha256": bundle.sha256})
     try:
@@ -38,3 +38,13 @@ def current(s3: Any, bucket: str) -> str:
         if exc.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
             return ""
         raise OpsError(f"bucket {bucket} cannot be read: {exc}", remedy="ops provision up") from exc
+
+
+def _is_there(s3: Any, bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except s3.exceptions.ClientError as exc:
+        if exc.response["Error"]["Code"] in ("404", "NoSuchKey"):
+            return False
+        raise OpsError(f"bucket {bucket} cannot be read: {exc}", remedy="ops provision up") from exc
+    return True

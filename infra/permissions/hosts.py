@@ -18,6 +18,10 @@ _SESSION = ("CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "
 """Sessions of people. AWS's ready-made policy for this also reads every parameter of the account:
 https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-add-permissions-to-existing-profile.html"""
 
+_OWN_KEYS = "/hostkeys/${ec2:SourceInstanceARN}"
+"""As ``fleet.names.host_key_name`` spells it. The variable is the ARN of the instance that asks:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -45,6 +49,9 @@ def host_policy(reach: Reach) -> str:
     keys = ["kms:Decrypt", *(["kms:GenerateDataKey"] if reach.buckets else [])]
     statements = [
         allow(["s3:GetObject"], [f"{reach.bundles}/bundles/*"]),
+        # Each instance says its own SSH host keys, and only once: without the header that refuses an object that is
+        # there, S3 refuses the write (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html).
+        allow(["s3:PutObject"], [reach.bundles + _OWN_KEYS], Condition={"Null": {"s3:if-none-match": "false"}}),
         # By itself the key opens nothing: only what S3 or Secrets Manager gives the host anyway. DynamoDB needs no
         # right of the host; the key's own policy lets it decrypt for whom the table admits.
         allow(keys, [reach.key], Condition={"StringEquals": {"kms:ViaService": via}}),

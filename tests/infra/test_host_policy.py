@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from quartermaster.fleet.names import host_key_name
 from quartermaster.infra.permissions.hosts import Reach, host_policy
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
@@ -33,6 +34,15 @@ def test_a_host_that_uses_nothing_reaches_its_bundle_its_group_its_log_and_sessi
     assert "kms:GenerateDataKey" not in allowed()
 
 
+def test_a_host_writes_its_own_ssh_keys_once_and_no_others() -> None:
+    statements = json.loads(host_policy(BARE))["Statement"]
+    (puts,) = [one for one in statements if "s3:PutObject" in one["Action"]]
+    own = "arn:aws:ec2:eu-west-1:123456789012:instance/i-1"
+    name = host_key_name("eu-west-1", "123456789012", "i-1")
+    assert [text.replace("${ec2:SourceInstanceARN}", own) for text in puts["Resource"]] == [f"{BARE.bundles}/{name}"]
+    assert puts["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+
+
 def test_a_table_comes_with_its_indexes() -> None:
     assert allowed(tables=[TABLE])["dynamodb:Query"] == [TABLE, f"{TABLE}/index/*"]
     assert "dynamodb:DeleteTable" not in allowed(tables=[TABLE])
@@ -46,7 +56,7 @@ def test_a_secret_can_be_read_and_not_written() -> None:
 
 def test_a_buckets_objects_can_be_written_and_its_settings_not() -> None:
     rights = allowed(buckets=["arn:aws:s3:::shop-dev-pictures"])
-    assert rights["s3:PutObject"] == ["arn:aws:s3:::shop-dev-pictures/*"]
+    assert rights["s3:PutObject"][1:] == ["arn:aws:s3:::shop-dev-pictures/*"]
     assert rights["s3:ListBucket"] == ["arn:aws:s3:::shop-dev-pictures"]
     assert not any(action.startswith(("s3:PutBucket", "s3:DeleteBucket")) for action in rights)
 

@@ -30,6 +30,10 @@ def test_the_same_fleet_gives_the_same_bytes() -> None:
     assert first[4:8] == bytes(4)  # gzip's own time stamp (RFC 1952)
 
 
+def test_its_last_file_says_that_it_was_unpacked_to_the_end() -> None:
+    assert [*contents(build(fleet()).content)][-1] == "whole"
+
+
 def test_another_setting_gives_another_name() -> None:
     assert build(fleet()).sha256 != build(fleet(ansible={"vars": {"web_root": "/srv/shop"}})).sha256
 

@@ -29,6 +29,10 @@ class FakeS3:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[Key])}
 
+    def head_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+
 
 BUNDLE = Bundle(b"content", "abc")
 
@@ -45,3 +49,11 @@ def test_publishing_again_puts_nothing() -> None:
     publish(s3, "bucket", BUNDLE)
     assert not publish(s3, "bucket", BUNDLE)
     assert len(s3.puts) == 2 and current(s3, "bucket") == "abc"
+
+
+def test_content_that_the_pointer_names_and_nobody_finds_is_put_again() -> None:
+    s3 = FakeS3()
+    publish(s3, "bucket", BUNDLE)
+    del s3.objects[BUNDLE.key]
+    assert publish(s3, "bucket", BUNDLE)
+    assert BUNDLE.key in s3.objects
