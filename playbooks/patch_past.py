@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quartermaster.fleet.errors import InputError
@@ -11,7 +11,7 @@ from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStar
 from quartermaster.fleet.hosts import Requests
 from quartermaster.playbooks.patch_plan import PatchPlan
 
-__all__ = ["HostPast", "Past"]
+__all__ = ["Grown", "HostPast", "Past"]
 
 
 @dataclass(slots=True)
@@ -21,12 +21,25 @@ class HostPast:
     begun: set[str] = field(default_factory=set)
     done: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Details of finished steps."""
+    undo: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What was written down before a step to take it back or up again."""
     state: str = ""
-    """patched, failed, rolled_back or drained; empty while it is not finished."""
+    """patched, failed, rolled_back, replaced or drained; empty while it is not finished."""
     error: str = ""
     old: str = ""
     new: str = ""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """The group before hosts were added for the run."""
+
+    desired: int
+    """Those in standby counted."""
+    hosts: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    """Hosts that came, once they serve."""
 
 
 @dataclass(slots=True)
@@ -39,12 +52,19 @@ class Past:
     """Waves whose gate was passed."""
     baseline: Requests | None = None
     """The balancer's counts when the run began."""
+    probes_ms: float | None = None
+    """What our probes took then."""
     requests: Requests | None = None
     """What it has counted since, as last seen."""
     suspended: tuple[str, ...] = ()
     """Processes that are (perhaps) suspended by this run and not yet resumed."""
     prior_floor: int | None = None
     """The group's min before it was lowered; None while it is not."""
+    grown: Grown | None = None
+    """From what hosts were added; None while none are."""
+    prior_pins: Mapping[str, str] | None = None
+    """What new hosts took before this run's pins; None while they take that."""
+    pinned: bool = False
     state: str = "running"
 
     @classmethod
@@ -69,6 +89,10 @@ class Past:
             self.suspended = tuple(event.undo.get("suspended", self.suspended))
             if event.step == "floor":
                 self.prior_floor = event.undo["min"]
+            elif event.step == "prescale":
+                self.grown = Grown(event.undo["desired"], tuple(event.undo["hosts"]))
+            elif event.step == "pins":
+                self.prior_pins = event.undo["pins"]
             if event.step == "patch":
                 self.state = "running"
         elif isinstance(event, StepFinished):
@@ -77,20 +101,31 @@ class Past:
             self.requests = Requests(**event.detail["requests"])
 
     def _take_group(self, event: StepFinished) -> None:
-        if event.step == "preflight" and event.detail.get("baseline"):
-            self.baseline = Requests(**event.detail["baseline"])
+        if event.step == "preflight":
+            self.baseline = Requests(**found) if (found := event.detail["baseline"]) else None
+            self.probes_ms = event.detail["probes_ms"]
         elif event.step.startswith("gate:"):
             self.gated.add(int(event.step.removeprefix("gate:")))
         elif event.step == "processes back":
             self.suspended = ()
         elif event.step == "floor back":
             self.prior_floor = None
+        elif event.step == "prescale" and self.grown is not None:
+            self.grown = replace(self.grown, added=tuple(event.detail["hosts"]))
+        elif event.step == "prescale back":
+            self.grown = None
+        elif event.step == "pins":
+            self.pinned = True
+        elif event.step == "pins back":
+            self.prior_pins, self.pinned = None, False
         elif event.step == "patch":
             self.state = event.detail["state"]
 
     def _take_host(self, event: Event, host: HostPast) -> None:
         if isinstance(event, StepStarted):
             host.begun.add(event.step)
+            if event.undo:
+                host.undo[event.step] = event.undo
             if event.step == "back":
                 host.state = ""
         elif isinstance(event, StepFinished):

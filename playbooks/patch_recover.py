@@ -1,4 +1,4 @@
-"""Putting back what a patch run suspended, lowered and took out of service. Reads the world first."""
+"""Putting back what a patch run suspended, lowered, added and took out of service. Reads the world first."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import Host
-from quartermaster.playbooks.machine import HostTrouble, Machines
+from quartermaster.playbooks.machine import HostTrouble, Limits, Machines
 from quartermaster.playbooks.patch_past import Past
+from quartermaster.playbooks.patch_pins import Pins, unpin
 from quartermaster.playbooks.patch_plan import PatchPlan
+from quartermaster.playbooks.patch_prescale import shrink
 from quartermaster.playbooks.world import World, find
 
 __all__ = ["put_back", "recover"]
@@ -19,8 +21,10 @@ _HEALTH_SECONDS = 30.0
 _STANDBY_SECONDS = 600.0
 
 
-def put_back(past: Past, world: World) -> Iterator[Event]:
-    """Restore the floor and resume the processes that this run suspended. Changes the group."""
+def put_back(past: Past, world: World, limits: Limits) -> Iterator[Event]:
+    """Take added hosts away, restore the floor, resume the processes that this run suspended. Changes the group."""
+    patience = past.plan.drain_seconds + limits.drain_slack
+    yield from shrink(past, world, patience=patience, poll=limits.poll)
     if past.prior_floor is not None:
         yield StepStarted(step="floor back", detail={"min": past.prior_floor})
         world.set_floor(past.prior_floor)
@@ -31,8 +35,10 @@ def put_back(past: Past, world: World) -> Iterator[Event]:
         yield StepFinished(step="processes back")
 
 
-def recover(events: Iterable[Event], *, world: World, machines: Machines) -> Iterator[Event]:
-    """Give a run up: hosts that it left in standby go back if they answer, then floor and processes. Changes both.
+def recover(
+    events: Iterable[Event], *, world: World, machines: Machines, pins: Pins | None = None, limits: Limits | None = None
+) -> Iterator[Event]:
+    """Give a run up: hosts that it left in standby go back if they answer, then the group, then what new hosts take.
 
     A host that does not answer stays drained and is named; its event is a StepFailed.
     """
@@ -42,7 +48,8 @@ def recover(events: Iterable[Event], *, world: World, machines: Machines) -> Ite
     for host in world.group().hosts:
         if host.id in ours and host.lifecycle in ("Standby", "EnteringStandby"):
             yield from _host_back(past.plan, host, world, machines)
-    yield from put_back(past, world)
+    yield from put_back(past, world, limits or Limits())
+    yield from unpin(past, pins)
     yield StepFinished(step="recover")
 
 

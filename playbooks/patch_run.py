@@ -2,24 +2,29 @@
 
 A generator of events: each ``StepStarted`` is in the journal before its act. When the consumer stops listening
 (kill, lost lease) nothing more is done: ``resume`` or ``recover`` go on from the journal. When the work itself stops
-(a failed canary, the failure budget, a shut gate, the window's end) everything suspended and lowered is put back.
+(a failed canary, the failure budget, a shut gate, the window's end, somebody's word) everything suspended, lowered and
+added is put back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from quartermaster.fleet.clock import Clock, SystemClock
-from quartermaster.fleet.errors import GuardRefused, OpsError
+from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import RequestCounter, Requests
-from quartermaster.playbooks.machine import Machines
-from quartermaster.playbooks.patch_gate import Probe, judge, read
-from quartermaster.playbooks.patch_host import HostWork, Limits
+from quartermaster.playbooks.machine import Limits, Machines
+from quartermaster.playbooks.patch import health_faults
+from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, probed, read
+from quartermaster.playbooks.patch_host import HostWork
 from quartermaster.playbooks.patch_past import Past
+from quartermaster.playbooks.patch_pins import Pins, pin, unpin
 from quartermaster.playbooks.patch_plan import PatchPlan, Wave
+from quartermaster.playbooks.patch_prescale import grow
 from quartermaster.playbooks.patch_recover import put_back
 from quartermaster.playbooks.together import Job, Voice, together
 from quartermaster.playbooks.world import World
@@ -27,6 +32,8 @@ from quartermaster.playbooks.world import World
 __all__ = ["Tools", "resume", "run"]
 
 _FAILED = ("failed", "rolled_back", "drained")
+_HEEDED_SECONDS = 1.0
+"""How long a soak goes on after somebody said to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,10 @@ class Tools:
     machines: Machines
     counter: RequestCounter | None = None
     probe: Probe | None = None
+    pins: Pins | None = None
+    """Where hosts launched meanwhile read what to install; None: they are not told."""
+    asked: Callable[[], str] = lambda: ""
+    """What somebody wants of the run: pause, abort, or nothing. Heeded before each host and in soaks."""
     clock: Clock = field(default_factory=SystemClock)
     limits: Limits = field(default_factory=Limits)
 
@@ -48,9 +59,13 @@ def run(plan: PatchPlan, run_id: str, tools: Tools) -> Iterator[Event]:
     yield from _Cycle(Past.of([start]), run_id, tools).go(fresh=True)
 
 
-def resume(events: Iterable[Event], run_id: str, tools: Tools) -> Iterator[Event]:
-    """Go on with a run that its journal tells of. Finished hosts are left; a host half-way is taken up where it is."""
+def resume(events: Iterable[Event], run_id: str, tools: Tools, *, ends_at: datetime | None = None) -> Iterator[Event]:
+    """Go on with a run that its journal tells of. Finished hosts are left; a host half-way is taken up where it is.
+
+    ``ends_at``: the end of the window that is open now; the one that the plan names has passed.
+    """
     past = Past.of(events)
+    past.plan = replace(past.plan, ends_at=ends_at)
     title = f"go on patching {past.plan.cluster}"
     yield StepStarted(step="patch", title=title, detail={"plan": past.plan.to_json()})
     yield from _Cycle(past, run_id, tools).go(fresh=past.baseline is None and not past.hosts)
@@ -65,37 +80,29 @@ class _Cycle:
         self._run = run_id
         self._tools = tools
         self._canary: dict[str, str] = {}
+        self._state = self._why = ""
+        """How the cycle ended before its last wave: failed, stopped or aborted, and why."""
 
     def go(self, *, fresh: bool) -> Iterator[Event]:
-        stopped = failed = ""
         if self._plan.waves:
-            if fresh:
-                yield from self._note(self._preflight())
+            yield from self._note(self._preflight() if fresh else self._unrefreshed())
+            refused: OpsError | None = None
             try:
                 yield from self._note(self._suspend())
-                for wave in self._plan.waves:
-                    if stopped := self._too_late():
-                        break
-                    yield from self._note(self._wave(wave))
-                    if failed := self._spent(wave):
-                        break
-                    if wave is not self._plan.waves[-1] and wave.number not in self._past.gated:
-                        yield from self._note(self._gate(wave))
-                        if wave.number not in self._past.gated:
-                            failed = f"the gate after wave {wave.number} stayed shut"
-                            break
+                yield from self._note(self._prescale())
+                yield from self._waves()
             except OpsError as exc:
-                yield Noted(step="patch", message=exc.message, level="warning")
-                yield from put_back(self._past, self._tools.world)
-                raise
-            yield from self._note(put_back(self._past, self._tools.world))
+                self._state, self._why, refused = "stopped", exc.message, exc
+            yield from self._note(self._put_back())
+            if refused and not any(past.begun for past in self._past.hosts.values()):
+                raise refused
         bad = [host for host, past in self._past.hosts.items() if past.state in _FAILED]
-        state = "failed" if failed or bad else "stopped" if stopped else "done"
-        detail: dict[str, Any] = {"state": state, "requests": self._counted()}
-        why = failed or stopped or (f"not patched: {', '.join(bad)}" if bad else "")
+        state = self._state or ("failed" if bad else "done")
+        why = self._why or (f"not patched: {', '.join(bad)}" if bad else "")
         if why:
             yield Noted(step="patch", message=why, level="warning")
-        yield StepFinished(step="patch", detail={**detail, "why": why}, changed=bool(self._plan.waves))
+        detail = {"state": state, "requests": self._counted(), "why": why}
+        yield StepFinished(step="patch", detail=detail, changed=bool(self._plan.waves))
 
     def _note(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass events on and keep the past up to date by them, as a later resume would read them."""
@@ -106,16 +113,27 @@ class _Cycle:
     def _preflight(self) -> Iterator[Event]:
         yield StepStarted(step="preflight")
         group = self._tools.world.group()
-        faults = [f"{host.id} is {host.lifecycle}, {host.health}" for host in group.hosts if not host.serving]
+        faults = health_faults(group, self._tools.world.refresh_running())
         planned, there = {host.id for host in self._plan.hosts}, {host.id for host in group.hosts}
         faults += [f"{host} is new" for host in sorted(there - planned)]
         faults += [f"{host} is gone" for host in sorted(planned - there)]
+        counts = read(self._tools.counter, self._plan.cluster)
+        probes = self._tools.probe(PROBES) if self._tools.probe else None
+        if probes and (fault := probed(probes)):
+            faults.append(f"{fault} through the balancer")
         if faults:
             error = "the group is no longer as planned: " + "; ".join(faults)
             yield StepFailed(step="preflight", error=error)
-            raise GuardRefused(error, remedy="plan again")
-        counts = read(self._tools.counter, self._plan.cluster)
-        yield StepFinished(step="preflight", changed=False, detail={"baseline": asdict(counts) if counts else None})
+            raise GuardRefused(error, remedy="mend that, then plan again")
+        found = {"baseline": asdict(counts) if counts else None, "probes_ms": probes.latency_ms if probes else None}
+        yield StepFinished(step="preflight", changed=False, detail=found)
+
+    def _unrefreshed(self) -> Iterator[Event]:
+        if self._tools.world.refresh_running():
+            raise GuardRefused(
+                f"an instance refresh of {self._plan.group} is running", remedy="wait for its end, then resume"
+            )
+        yield from ()
 
     def _suspend(self) -> Iterator[Event]:
         """Suspend what would move hosts about, the processes written down first."""
@@ -125,6 +143,56 @@ class _Cycle:
             yield StepStarted(step="processes", undo={"suspended": kept}, detail={"suspend": suspend})
             self._tools.world.suspend(suspend)
             yield StepFinished(step="processes")
+
+    def _prescale(self) -> Iterator[Event]:
+        limits = self._tools.limits
+        if any(self._left(wave) for wave in self._plan.waves):
+            yield from grow(self._past, self._tools.world, self._halted, patience=limits.replacement, poll=limits.poll)
+
+    def _put_back(self) -> Iterator[Event]:
+        """Raises Stopped, so that the run can be taken up, when the cloud does not let it."""
+        try:
+            yield from put_back(self._past, self._tools.world, self._tools.limits)
+            if self._state in ("failed", "aborted"):
+                yield from unpin(self._past, self._tools.pins)
+        except OpsError as exc:
+            cluster = self._plan.cluster
+            raise Stopped(
+                f"what was suspended, lowered or added is not all back: {exc.message}",
+                remedy=f"ops patch resume {cluster}, or ops patch recover {cluster}",
+            ) from exc
+
+    def _waves(self) -> Iterator[Event]:
+        waves = self._plan.waves
+        for wave, following in zip(waves, [*waves[1:], None], strict=True):
+            if self._left(wave) and self._halted():
+                return
+            yield from self._note(self._wave(wave))
+            if why := self._spent(wave):
+                self._state, self._why = "failed", why
+                return
+            if self._left(wave) or (following and self._halted()):
+                return
+            if following and wave.number not in self._past.gated:
+                yield from self._note(self._gate(wave))
+                if self._state:
+                    return
+            if not (following and following.canary):
+                yield from self._note(pin(self._past, self._tools.pins, {**self._plan.pins, **self._expected()}))
+
+    def _left(self, wave: Wave) -> list[str]:
+        return [host_id for host_id in wave.hosts if not self._past.host(host_id).state]
+
+    def _halted(self) -> bool:
+        """Whether no host may be started any more."""
+        asked, ends = self._tools.asked(), self._plan.ends_at
+        if asked == "abort":
+            self._state, self._why = "aborted", "aborted by hand"
+        elif asked:
+            self._state, self._why = "stopped", "paused by hand"
+        elif ends and self._tools.clock.now() >= ends:
+            self._state, self._why = "stopped", f"the window ended at {ends:%H:%M %Z}"
+        return bool(self._state)
 
     def _room(self, wave: Wave, leaving: int) -> Iterator[Event]:
         """See that enough will serve, and lower the floor when standby does not fit under it. Raises GuardRefused."""
@@ -144,7 +212,7 @@ class _Cycle:
             yield StepFinished(step="floor")
 
     def _wave(self, wave: Wave) -> Iterator[Event]:
-        left = [host_id for host_id in wave.hosts if not self._past.host(host_id).state]
+        left = self._left(wave)
         if not left:
             return
         kind = "canary" if wave.canary else "wave"
@@ -163,9 +231,11 @@ class _Cycle:
 
     def _job(self, host_id: str, works: list[HostWork]) -> Job:
         def job(voice: Voice) -> None:
+            past, world = self._past.host(host_id), self._tools.world
+            if not past.begun and self._halted():
+                return
             planned = self._plan.host(host_id)
             machine = self._tools.machines.open(host_id)
-            past, world = self._past.host(host_id), self._tools.world
             work = HostWork(self._plan, self._run, planned, past, world, machine, voice, self._expected())
             work.limits = self._tools.limits
             works.append(work)
@@ -190,16 +260,21 @@ class _Cycle:
             return f"{len(bad)} hosts failed, {self._plan.max_failures} may: {', '.join(sorted(bad))}"
         return ""
 
-    def _too_late(self) -> str:
-        ends = self._plan.ends_at
-        return f"the window ended at {ends:%H:%M %Z}" if ends and self._tools.clock.now() >= ends else ""
-
     def _gate(self, wave: Wave) -> Iterator[Event]:
+        """Soak, then judge; a gate that stays shut ends the cycle."""
         yield StepStarted(step=f"gate:{wave.number}", detail={"soak_seconds": self._plan.soak_seconds})
-        self._tools.clock.sleep(self._plan.soak_seconds)
-        shut = judge(self._plan.gate, self._since_start(), self._tools.probe)
+        left = float(self._plan.soak_seconds)
+        while left > 0:
+            self._tools.clock.sleep(min(left, _HEEDED_SECONDS))
+            left -= _HEEDED_SECONDS
+            if self._tools.asked() and self._halted():
+                yield StepFailed(step=f"gate:{wave.number}", error=f"{self._why} in the soak")
+                return
+        usual = Usual(self._past.baseline.latency_ms if self._past.baseline else None, self._past.probes_ms)
+        shut = judge(self._plan.gate, self._since_start(), self._tools.probe, usual)
         if shut:
             yield StepFailed(step=f"gate:{wave.number}", error=shut, detail={"requests": self._counted()})
+            self._state, self._why = "failed", f"the gate after wave {wave.number} stayed shut: {shut}"
         else:
             yield StepFinished(step=f"gate:{wave.number}", changed=False, detail={"requests": self._counted()})
 
@@ -211,6 +286,6 @@ class _Cycle:
         since = now - self._past.baseline
         return since if since.sent >= 0 and since.failed >= 0 else None
 
-    def _counted(self) -> dict[str, int] | None:
+    def _counted(self) -> dict[str, Any] | None:
         since = self._since_start()
         return asdict(since) if since else None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from quartermaster.fleet.events import Event
 
-__all__ = ["Job", "Voice", "together"]
+__all__ = ["AT_ONCE", "Job", "Voice", "together"]
 
 
 class _Abandoned(BaseException):
@@ -42,13 +42,16 @@ class Voice:
         if self._stopped.is_set():
             raise _Abandoned
 
-    def _work(self, job: Job, errors: list[BaseException]) -> None:
+    def _work(self, waiting: queue.SimpleQueue[Job], errors: list[Exception]) -> None:
         try:
-            job(self)
+            while (job := _next(waiting)) is not None:
+                self._check()
+                try:
+                    job(self)
+                except Exception as exc:  # noqa: BLE001 - raised again in the consumer's thread
+                    errors.append(exc)
         except _Abandoned:
             pass
-        except BaseException as exc:  # noqa: BLE001 - raised again in the consumer's thread
-            errors.append(exc)
         finally:
             self._talk.put(None)
 
@@ -80,15 +83,20 @@ class Voice:
 
 
 Job = Callable[[Voice], None]
+AT_ONCE = 32
+"""Jobs side by side: each holds a thread and a connection of the controller."""
 
 
 def together(jobs: Sequence[Job]) -> Iterator[Event]:
-    """Run the jobs, each in a thread, and yield their events. Raises the first error of a job after all have ended."""
+    """Run the jobs in threads, the next as one ends, and yield their events. Raises the first error after the last."""
     voice = Voice()
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
     threads = [
-        threading.Thread(target=voice._work, args=(job, errors), name=f"job-{number}", daemon=True)
-        for number, job in enumerate(jobs)
+        threading.Thread(target=voice._work, args=(waiting, errors), name=f"job-{number}", daemon=True)
+        for number in range(min(len(jobs), AT_ONCE))
     ]
     for thread in threads:
         thread.start()
@@ -101,3 +109,10 @@ def together(jobs: Sequence[Job]) -> Iterator[Event]:
                 thread.join(0.05)
     if errors:
         raise errors[0]
+
+
+def _next(waiting: queue.SimpleQueue[Job]) -> Job | None:
+    try:
+        return waiting.get_nowait()
+    except queue.Empty:
+        return None

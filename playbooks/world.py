@@ -33,6 +33,18 @@ class World(Protocol):
 
     def set_floor(self, floor: int) -> None: ...
 
+    def refresh_running(self) -> bool:
+        """Whether AWS replaces the group's hosts now. Read-only."""
+        ...
+
+    def hold(self, size: int, *, without: str = "") -> None:
+        """See that the group wants as many hosts as make ``size`` with those in standby, one of them not counted."""
+        ...
+
+    def terminate(self, host_id: str, *, fewer: bool = False) -> None:
+        """Drain and terminate the host. ``fewer``: the group wants one less from then on."""
+        ...
+
 
 def find(world: World, host_id: str) -> Host | None:
     """The host as its group shows it, or None when it is gone. Read-only."""
@@ -70,6 +82,22 @@ class CloudWorld:
 
     def set_floor(self, floor: int) -> None:
         self._act(lambda group: self._hosts.set_floor(group, floor))
+
+    def refresh_running(self) -> bool:
+        group = self.group()
+        return _told(lambda: self._hosts.refresh_running(group))
+
+    def hold(self, size: int, *, without: str = "") -> None:
+        def act(group: Group) -> None:
+            standby = ("Standby", "EnteringStandby")
+            wanted = size - sum(host.lifecycle in standby and host.id != without for host in group.hosts)
+            if group.desired != wanted:
+                self._hosts.set_desired(group, wanted)
+
+        self._act(act)
+
+    def terminate(self, host_id: str, *, fewer: bool = False) -> None:
+        self._act(lambda _group: self._hosts.terminate(host_id, replaced=not fewer))
 
     def _act(self, act: Callable[[Group], None]) -> None:
         with self._lock:

@@ -41,8 +41,13 @@ class FakeWorld:
     now: Group
     acts: list[str] = field(default_factory=list)
     fewest: int = 99
+    reads: int = 0
+    refreshing: bool = False
+    launches: bool = True
 
     def group(self) -> Group:
+        self.reads += 1
+        self._launch()
         self.fewest = min(self.fewest, sum(host.serving for host in self.now.hosts))
         return self.now
 
@@ -67,6 +72,33 @@ class FakeWorld:
     def set_floor(self, floor: int) -> None:
         self._act(f"floor {floor}")
         self.now = replace(self.now, min=floor)
+
+    def hold(self, size: int, *, without: str = "") -> None:
+        """More hosts come one a reading, each into the emptiest zone, unless launches fail."""
+        standby = sum(host.lifecycle == "Standby" and host.id != without for host in self.now.hosts)
+        if not self.now.min <= size - standby <= self.now.max:
+            raise OpsError(f"desired {size - standby} is not between min and max")
+        self._act(f"hold {size}")
+        self.now = replace(self.now, desired=size - standby)
+
+    def terminate(self, host_id: str, *, fewer: bool = False) -> None:
+        if fewer and self.now.desired - 1 < self.now.min:
+            raise OpsError("desired would fall below min")
+        self._act(f"terminate {host_id}")
+        hosts = tuple(host for host in self.now.hosts if host.id != host_id)
+        self.now = replace(self.now, hosts=hosts, desired=self.now.desired - fewer)
+
+    def refresh_running(self) -> bool:
+        return self.refreshing
+
+    def _launch(self) -> None:
+        counted = [host for host in self.now.hosts if host.lifecycle == "InService"]
+        if len(counted) >= self.now.desired or not self.launches:
+            return
+        zone = min(ZONES, key=lambda zone: sum(host.zone == zone for host in counted))
+        host = Host(f"i-new{len(self.acts)}", "web", zone, "10.0.0.99", "InService", "healthy")
+        hosts = sorted([*self.now.hosts, host], key=lambda host: (host.zone, host.id))
+        self.now = replace(self.now, hosts=tuple(hosts))
 
     def _act(self, what: str) -> None:
         self.acts.append(what)
@@ -147,13 +179,15 @@ class FakeMachines(dict[str, FakeMachine]):
 class FakeCounter:
     """Each reading counts some more requests; None: no data."""
 
-    each: Requests | None = field(default_factory=lambda: Requests(1000, 0))
+    each: Requests | None = field(default_factory=lambda: Requests(1000, 0, 5.0))
     total: Requests = field(default_factory=lambda: Requests(5000, 7))
 
     def read(self, cluster: str) -> Requests:
         if self.each is None:
             raise OpsError("no data")
-        self.total = Requests(self.total.sent + self.each.sent, self.total.failed + self.each.failed)
+        self.total = Requests(
+            self.total.sent + self.each.sent, self.total.failed + self.each.failed, self.each.latency_ms
+        )
         return self.total
 
 

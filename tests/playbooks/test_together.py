@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from quartermaster.fleet.events import Noted
-from quartermaster.playbooks.together import Voice, together
+from quartermaster.playbooks.together import AT_ONCE, Voice, together
 
 
 def note(text: str) -> Noted:
@@ -50,6 +50,19 @@ def test_a_job_s_error_comes_after_all_have_ended() -> None:
         for event in together([bad, lambda voice: voice.say(note("fine"))]):
             heard.append(event)
     assert heard == [note("fine")]
+
+
+def test_no_more_threads_than_may_be_and_every_job_is_done() -> None:
+    names: set[str] = set()
+    done = []
+
+    def job(voice: Voice) -> None:
+        names.add(threading.current_thread().name)
+        voice.wait(0.01)
+        done.append(1)
+
+    assert list(together([job] * (2 * AT_ONCE + 5))) == []
+    assert (len(names), len(done)) == (AT_ONCE, 2 * AT_ONCE + 5)
 
 
 def test_waiting_ends_when_the_consumer_is_gone() -> None:
