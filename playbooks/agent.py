@@ -22,6 +22,8 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from quartermaster.playbooks.agent_settled import note, unsettled
+
 STATE = "/var/lib/ops/patch"
 BUNDLE = "/opt/ops/bundles/current"
 LIMITS = {"lock": 120.0, "transaction": 1800.0}
@@ -85,6 +87,7 @@ def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
         changes = _fetch(pins)
     os.makedirs(f"{folder}/debs", exist_ok=True)
     missing = [change["name"] for change in changes if change["old"] and not _keep(f"{folder}/debs", change)]
+    note(folder, changes)
     return _store(f"{folder}/saved.json", {"changes": changes, "missing": missing})
 
 
@@ -131,7 +134,10 @@ def reboot(run: str, **_: Any) -> dict[str, Any]:
 
 
 def converge(run: str = "", **_: Any) -> dict[str, Any]:
-    """Apply the bundle that the host holds, as at boot."""
+    """Apply the bundle that the host holds, as at boot; nothing where its upgrade moved nothing that roles manage."""
+    why = unsettled(_folder(run), BUNDLE) if run else "it was asked to"
+    if not why:
+        return {"changed": 0, "settled": True}
     host, folder = _load("/etc/ops/host.json"), os.path.realpath(BUNDLE)
     if host is None or not os.path.exists(f"{folder}/site.yml"):
         raise Trouble("the host holds no bundle: it never converged; run `ops configure`")
@@ -142,7 +148,7 @@ def converge(run: str = "", **_: Any) -> dict[str, Any]:
         fatal = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line]
         raise Trouble("converge failed: " + " ".join(fatal or [done.stderr[-500:]])[:1000])
     counted = re.search(r"changed=(\d+)", done.stdout)
-    return {"changed": int(counted[1]) if counted else 0}
+    return {"changed": int(counted[1]) if counted else 0, "because": why}
 
 
 def health(port: int, path: str, seconds: float, **_: Any) -> dict[str, Any]:

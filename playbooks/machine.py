@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from quartermaster.fleet.errors import OpsError
 
@@ -105,8 +105,8 @@ class Machine(Protocol):
         """The new boot id, once the host is back."""
         ...
 
-    def converge(self, run: str) -> int:
-        """How many tasks changed something."""
+    def converge(self, run: str) -> Mapping[str, Any]:
+        """``changed``: how many tasks changed something; ``settled``: that the upgrade left it nothing to do."""
         ...
 
     def health(self, port: int, path: str, seconds: float) -> str:

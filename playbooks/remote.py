@@ -102,8 +102,8 @@ class SshMachine:
             remedy="look at its console, or let its group replace it",
         )
 
-    def converge(self, run: str) -> int:
-        return int(self._long("converge", run=run)["changed"])
+    def converge(self, run: str) -> Mapping[str, Any]:
+        return self._long("converge", run=run)
 
     def health(self, port: int, path: str, seconds: float) -> str:
         return str(self._ask("health", within=seconds + 30, port=port, path=path, seconds=seconds)["error"])

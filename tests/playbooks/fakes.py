@@ -151,9 +151,9 @@ class FakeMachine:
         self.reboot_required = False
         return str(self.boots)
 
-    def converge(self, run: str) -> int:
+    def converge(self, run: str) -> Mapping[str, Any]:
         self._may("converge")
-        return 0
+        return {"changed": 0}
 
     def health(self, port: int, path: str, seconds: float) -> str:
         return "refused" if "health" in self.breaks and self.version != "1.0" else ""
@@ -189,6 +189,33 @@ class FakeCounter:
             self.total.sent + self.each.sent, self.total.failed + self.each.failed, self.each.latency_ms
         )
         return self.total
+
+
+@dataclass
+class FakePins:
+    """What new hosts take; each change is kept."""
+
+    now: Mapping[str, str] = field(default_factory=lambda: {"older": "0.9"})
+    written: list[Mapping[str, str]] = field(default_factory=list)
+
+    def read(self) -> Mapping[str, str]:
+        return self.now
+
+    def write(self, versions: Mapping[str, str]) -> None:
+        self.now = dict(versions)
+        self.written.append(self.now)
+
+
+@dataclass
+class Asks:
+    """Somebody's word, given once ``after`` more questions were asked."""
+
+    word: str = ""
+    after: int = 0
+
+    def __call__(self) -> str:
+        self.after -= 1
+        return self.word if self.after < 0 else ""
 
 
 def until(events: Iterator[Event], count: int) -> list[Event]:
