@@ -10,26 +10,14 @@ from typing import Any
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import Host
-from quartermaster.playbooks.machine import HostTrouble, Machine
+from quartermaster.playbooks import patch_successor as successor
+from quartermaster.playbooks.machine import HostTrouble, Limits, Machine
 from quartermaster.playbooks.patch_past import HostPast
 from quartermaster.playbooks.patch_plan import HostPlan, PatchPlan, spelled
 from quartermaster.playbooks.together import Voice
 from quartermaster.playbooks.world import World, find
 
 __all__ = ["HostWork", "Limits"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a host may take, in seconds."""
-
-    drain_slack: float = 120.0
-    """Beyond the drain delay: deregistration takes seconds to arrive."""
-    health: float = 60.0
-    """From the converge to a healthy answer on the host itself."""
-    healthy: float = 300.0
-    """From leaving standby to healthy at the balancer."""
-    poll: float = 0.5
 
 
 @dataclass(slots=True)
@@ -45,9 +33,9 @@ class HostWork:
     voice: Voice
     expected: Mapping[str, str] = field(default_factory=dict)
     """Versions that the canary came to."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     state: str = ""
-    """How it ended: patched, failed, rolled_back or drained."""
+    """How it ended: patched, failed, rolled_back, replaced or drained."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """After the upgrade, or the rollback."""
     _touched: bool = False
@@ -56,30 +44,34 @@ class HostWork:
         """Patch the host, or take it back as far as that goes; ends with the event that tells its state."""
         begun = time.monotonic()
         self.voice.say(StepStarted(step="host", title="patch", host=self.host.id, zone=self.host.zone))
+        said: list[str] = []
         try:
-            try:
-                self._forward()
-                self.state, error = "patched", ""
-            except OpsError as exc:
-                error = exc.message
-                self.state = self._backward()
+            self._forward()
+            self.state = "patched"
         except OpsError as exc:
-            self.state, error = "drained", f"{error}; then {exc.message}"
+            said.append(told(exc))
+            try:
+                self.state = self._backward(said)
+            except OpsError as other:
+                said.append(told(other))
+                self.state = self._kept_out()
         finally:
             self.machine.close()
-        self._tell(error, time.monotonic() - begun)
+        self._tell("; then ".join(said), time.monotonic() - begun)
 
     @property
     def _pins(self) -> dict[str, str]:
         return {update.name: self.plan.pins[update.name] for update in self.host.updates if update.old}
 
     def _forward(self) -> None:
-        if "rollback" in self.past.begun:
+        if {"rollback", "replace"} & self.past.begun:
             self._touched = True
             raise HostTrouble(f"its upgrade had failed: {self.past.error or 'taken up during the rollback'}")
         self._touched = "upgrade" in self.past.begun
         if "standby" not in self.past.begun:
             self._step("check", self._check)
+            if self._pins:
+                self._step("save", self._save)
         lifecycle = self._seen().lifecycle
         if "return" not in self.past.begun or lifecycle in ("Standby", "EnteringStandby"):
             if lifecycle == "InService":
@@ -95,7 +87,6 @@ class HostWork:
         """Package, reboot, converge, health: the host is out of service."""
         if self._pins:
             if "upgrade" not in self.past.done:
-                self._step("save", self._save)
                 self._touched = True
                 self._step("upgrade", self._upgrade)
             else:
@@ -104,31 +95,65 @@ class HostWork:
             self._touched = True
             self._step("reboot", lambda: {"boot_id": self.machine.reboot(self.run)})
         if "converge" not in self.past.done:
-            self._step("converge", lambda: {"changed": self.machine.converge(self.run)})
-        if self.plan.health:
-            self._step("health", self._answers)
+            self._step("converge", lambda: self.machine.converge(self.run))
+        self._step("health", self._answers)
 
-    def _backward(self) -> str:
-        """Take a failed host back: to its saved packages and into service, else leave it drained."""
-        seen = find(self.world, self.host.id)
-        if seen is None:
-            return "failed"
-        if not self._touched:
-            if seen.lifecycle in ("Standby", "EnteringStandby"):
-                self._step("drain", self._drained)
-                self._step("return", lambda: self.world.exit_standby(self.host.id))
-                self._step("healthy", self._served)
-            return "failed"
+    def _backward(self, said: list[str]) -> str:
+        """Take a failed host back into service as it was, else let a new one take its place; what failed is ``said``.
+
+        Raises OpsError when neither can be: then the host stays drained.
+        """
+        if "replace" not in self.past.begun:
+            seen = find(self.world, self.host.id)
+            if seen is None or seen.lifecycle.startswith("Terminating"):
+                return "failed"
+            if seen.lifecycle == "InService" and not self._touched:
+                return "failed"
+            if seen.lifecycle == "EnteringStandby" and not self._touched:
+                raise HostTrouble("it is left draining", remedy=f"once it is in Standby: {self._recover}")
+            try:
+                self._back(seen)
+                return "rolled_back" if self._touched else "failed"
+            except OpsError as exc:
+                if why := successor.refusal(self.plan, self.world.group(), proven=bool(self.expected)):
+                    exc.remedy = exc.remedy or f"mend it, then {self._recover}"
+                    raise HostTrouble(f"{told(exc)}; it is left drained, and not replaced: {why}") from exc
+                said.append(told(exc))
+        with successor.ONE_AT_A_TIME:
+            before = self.past.undo.get("replace") or successor.facts(self.world)
+            self._step("replace", lambda: self._replace(before, said), undo=before)
+        return "replaced"
+
+    def _back(self, seen: Host) -> None:
+        """The saved packages, where the upgrade was begun, and into service once the host itself is well."""
         if seen.lifecycle == "InService":
             self._step("standby", self._enter, undo={"standby": self.host.id})
         self._step("drain", self._drained)
-        self._step("rollback", self._rollback)
-        self._step("converge", lambda: {"changed": self.machine.converge(self.run)})
-        if self.plan.health:
-            self._step("health", self._answers)
+        if self._touched:
+            self._step("rollback", self._rollback)
+            self._step("converge", lambda: self.machine.converge(self.run))
+        self._step("health", self._answers)
         self._step("return", lambda: self.world.exit_standby(self.host.id))
         self._step("healthy", self._served)
-        return "rolled_back"
+
+    def _replace(self, before: Mapping[str, Any], said: list[str]) -> dict[str, Any]:
+        done = successor.replace(self.world, self.host.id, before, self.limits, self.voice.wait)
+        said.append(f"{done['by']} serves in its place")
+        return done
+
+    def _kept_out(self) -> str:
+        """``drained``, as the host is out of service or can be taken out of it; else ``failed``."""
+        seen = find(self.world, self.host.id)
+        if seen is not None and seen.lifecycle == "InService":
+            try:
+                self._step("standby", self._enter, undo={"standby": self.host.id})
+            except OpsError:
+                return "failed"
+        return "drained" if seen is not None else "failed"
+
+    @property
+    def _recover(self) -> str:
+        return f"ops patch recover {self.plan.cluster}"
 
     def _step(self, name: str, act: Callable[[], Any], undo: Mapping[str, Any] | None = None) -> None:
         common: dict[str, Any] = {"step": name, "host": self.host.id, "zone": self.host.zone}
@@ -137,7 +162,7 @@ class HostWork:
         try:
             detail = act() or {}
         except OpsError as exc:
-            self.voice.say(StepFailed(**common, seconds=_since(begun), error=exc.message))
+            self.voice.say(StepFailed(**common, seconds=_since(begun), error=told(exc)))
             raise
         self.voice.say(StepFinished(**common, seconds=_since(begun), detail=detail))
 
@@ -145,7 +170,13 @@ class HostWork:
         seen = self._seen()
         if not seen.serving:
             raise HostTrouble(f"host {seen.id} is {seen.lifecycle} and {seen.health or 'unknown'}")
-        self.machine.facts([])  # reachable before it leaves service
+        ahead = self.machine.facts([]).clock_ahead
+        if abs(ahead) > self.limits.clock:
+            off = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ours"
+            raise HostTrouble(
+                f"the clock of host {seen.id} is {off}, {self.limits.clock:.0f} s may be",
+                remedy="set it right; a service that keeps it should run",
+            )
 
     def _enter(self) -> None:
         self.world.enter_standby(self.host.id)
@@ -161,7 +192,7 @@ class HostWork:
     def _until(self, met: Callable[[Host], bool], patience: float, word: str) -> None:
         until = time.monotonic() + patience
         while not met(seen := self._seen()):
-            if time.monotonic() > until:
+            if time.monotonic() > until or seen.lifecycle.startswith("Terminating"):
                 raise HostTrouble(f"host {seen.id} was not {word} in {patience:.0f} s: {seen.lifecycle}, {seen.health}")
             self.voice.wait(self.limits.poll)
 
@@ -188,7 +219,9 @@ class HostWork:
         return {"versions": dict(self.versions)}
 
     def _answers(self) -> None:
-        if error := self.machine.health(self.plan.port, self.plan.health, self.limits.health):
+        if not self.plan.health:
+            self.machine.facts([])
+        elif error := self.machine.health(self.plan.port, self.plan.health, self.limits.health):
             raise HostTrouble(f"host {self.host.id} is not healthy on itself: {error}")
 
     def _wants_reboot(self) -> bool:
@@ -205,6 +238,11 @@ class HostWork:
             self.voice.say(StepFinished(**common, seconds=round(seconds, 3), detail=detail))
         else:
             self.voice.say(StepFailed(**common, seconds=round(seconds, 3), detail=detail, error=error))
+
+
+def told(error: OpsError) -> str:
+    """An error in one line, with what can be done about it."""
+    return f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
 def _since(begun: float) -> float:
