@@ -21,19 +21,16 @@ def configure(
     check: Annotated[bool, typer.Option("--check", help="Show what would change; change nothing.")] = False,
 ) -> None:
     """Converge every running host on its role; a second run reports no change."""
-    from quartermaster.cli.ssh import inventory
-    from quartermaster.infra.bucket import bucket_name
-    from quartermaster.infra.layout import layout
+    from quartermaster.cli.ssh import inventory, stack_bucket
     from quartermaster.playbooks import configure as work
     from quartermaster.playbooks.bundle import build
 
     ops = session()
-    account = ops.cloud.client("sts").get_caller_identity()["Account"]
     groups = [ops.hosts.group(name) for name in ops.fleet.clusters]
     plan = work.plan(
         inventory(ops, groups),
         build(ops.fleet, ops.fleet_file.parent),
-        bucket=bucket_name(layout(ops.fleet, ops.stack), account),
+        bucket=stack_bucket(ops)[0],
         check=check,
     )
     scopes = [ops.scope("cluster", name) for name in ops.fleet.clusters]

@@ -10,7 +10,7 @@ _REMEDIES = (
     ("permission denied", "put the fleet's public key back into ~admin/.ssh/authorized_keys, or replace the host"),
     (
         "host key verification|identification has changed",
-        "replace the host, or, if its new key was meant, take the old one out of the stack's known_hosts",
+        "replace the host, or put back its key: only those that it said at launch are taken",
     ),
     ("sudo:", "let user admin use sudo without a password again (`ops configure` does while it still can)"),
     ("no space left|enough free space", "free space on the host"),

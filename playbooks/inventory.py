@@ -24,21 +24,26 @@ class SshFacts:
 
     key: Path
     known_hosts: Path
-    """Of this stack alone; keys are kept under the instance's id, as addresses are used again."""
+    """Folder of this stack alone. Each instance has a file named by its id, as addresses are used again."""
     user: str = "admin"
     session_manager: bool = False
     """True on aws: SSH runs inside an SSM session, so no port is open."""
     region: str = ""
 
+    def keys_of(self, host_id: str) -> Path:
+        """The known_hosts file of one host."""
+        return self.known_hosts / host_id
+
     def options(self, host_id: str) -> list[str]:
-        """``-o`` options of OpenSSH for one host. A key that changed for the same instance is refused."""
+        """``-o`` options of OpenSSH for one host. Any key but those that it said at launch is refused."""
         chosen = {
             "BatchMode": "yes",
             "ConnectTimeout": "10",
             "ServerAliveInterval": "5",
             "ServerAliveCountMax": "3",
-            "StrictHostKeyChecking": "accept-new",
-            "UserKnownHostsFile": str(self.known_hosts),
+            "StrictHostKeyChecking": "yes",
+            # OpenSSH takes a list of files here: a path with a space is quoted.
+            "UserKnownHostsFile": f'"{self.keys_of(host_id)}"',
             "GlobalKnownHostsFile": "/dev/null",
             "HostKeyAlias": host_id,
             "IdentitiesOnly": "yes",

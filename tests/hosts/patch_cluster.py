@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from quartermaster.fleet.aws import Cloud, connect
+from quartermaster.fleet.aws import LOCAL_ACCOUNT, Cloud, connect
 from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.hosts import Hosts, Requests
 from quartermaster.fleet.names import physical, tags
@@ -23,6 +23,7 @@ from quartermaster.infra import keys, userdata
 from quartermaster.infra.local import client
 from quartermaster.playbooks import patch
 from quartermaster.playbooks.bundle import build
+from quartermaster.playbooks.host_keys import learn
 from quartermaster.playbooks.inventory import Inventory, SshFacts, from_groups
 from quartermaster.playbooks.patch_gate import http_probe
 from quartermaster.playbooks.patch_plan import PatchPlan
@@ -71,9 +72,11 @@ class PatchCluster:
         return client.requests(self.workspace, NAME)
 
     def inventory(self) -> Inventory:
-        known = self.workspace.folder("local") / "known_hosts"
+        known = self.workspace.folder("local") / "ssh" / "hosts"
         ssh = SshFacts(keys.private_key(self.workspace), known)
-        return from_groups([self.hosts.group("web")], {"web": "web"}, ssh)
+        found = from_groups([self.hosts.group("web")], {"web": "web"}, ssh)
+        learn(found, self.cloud.client("s3"), bucket=BUCKET, region=self.cloud.region, account=LOCAL_ACCOUNT)
+        return found
 
     def tools(self) -> Tools:
         probe = http_probe(f"{self.url}/healthz")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +25,9 @@ def test_hosts_are_grouped_by_cluster_role_and_zone() -> None:
     assert set(groups["zone_eu_west_1a"]["hosts"]) == {"i-0"}
 
 
-def test_a_key_is_kept_under_the_instance_and_a_changed_one_is_refused() -> None:
+def test_keys_are_kept_by_instance_and_none_but_those_is_taken() -> None:
     command = inventory().ssh_command("i-1")
-    assert {"HostKeyAlias=i-1", "StrictHostKeyChecking=accept-new", "UserKnownHostsFile=/keys/known"} <= set(command)
+    assert {"HostKeyAlias=i-1", "StrictHostKeyChecking=yes", 'UserKnownHostsFile="/keys/known/i-1"'} <= set(command)
     assert command[-1] == "admin@10.0.0.1"
 
 
@@ -34,6 +36,28 @@ def test_on_aws_ssh_goes_through_a_session_to_the_instance() -> None:
     proxy = next(word for word in command if word.startswith("ProxyCommand="))
     assert "aws ssm start-session --target i-1" in proxy and "--region eu-west-1" in proxy
     assert command[-1] == "admin@i-1"
+
+
+def test_openssh_starts_the_session_and_opens_no_connection_of_its_own(tmp_path: Path) -> None:
+    """What ssh itself makes of the options, and what Ansible hands on: the AWS CLI with these words, nothing else."""
+    told = tmp_path / "told"
+    aws = tmp_path / "aws"
+    aws.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {told}\n')
+    aws.chmod(0o755)
+    found = inventory(session_manager=True, region="eu-west-1", known_hosts=tmp_path / "keys")
+    host = found.to_ansible()["all"]["hosts"]["i-1"]
+    of_ansible = ["ssh", *shlex.split(host["ansible_ssh_common_args"]), f"admin@{host['ansible_host']}"]
+    wanted = [
+        "ssm", "start-session", "--target", "i-1", "--document-name", "AWS-StartSSHSession",
+        "--parameters", "portNumber=22", "--region", "eu-west-1",
+    ]  # fmt: skip
+    for command in (found.ssh_command("i-1"), of_ansible):
+        done = subprocess.run(
+            command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 255, "the session ended at once"
+        assert told.read_text().splitlines() == wanted
+        told.unlink()
 
 
 def test_hosts_that_boot_or_end_are_left_out_with_the_reason() -> None:
