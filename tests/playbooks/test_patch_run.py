@@ -31,11 +31,14 @@ class Bench:
         self.world = fakes.FakeWorld(found)
         self.machines = fakes.FakeMachines.of(found)
         self.counter = fakes.FakeCounter()
+        self.pins = fakes.FakePins()
+        self.asks = fakes.Asks()
         self.plan = patch.plan(found, fakes.fleet(**patching), fakes.surveys(found), NOW, drain_seconds=0)
 
     def tools(self) -> Tools:
-        limits = Limits(drain_slack=0.2, health=0.1, healthy=0.2, poll=0.01)
-        return Tools(self.world, self.machines, self.counter, limits=limits)
+        limits = Limits(drain_slack=0.2, health=0.1, healthy=0.2, replacement=0.2, poll=0.01)
+        world, machines = self.world, self.machines
+        return Tools(world, machines, self.counter, pins=self.pins, asked=self.asks, limits=limits)
 
     def run(self) -> Iterator[Event]:
         return patch_run.run(self.plan, "patch-1", self.tools())
