@@ -25,7 +25,9 @@ from quartermaster.playbooks import patch
 from quartermaster.playbooks.bundle import build
 from quartermaster.playbooks.host_keys import learn
 from quartermaster.playbooks.inventory import Inventory, SshFacts, from_groups
+from quartermaster.playbooks.machine import Limits
 from quartermaster.playbooks.patch_gate import http_probe
+from quartermaster.playbooks.patch_pins import BucketPins
 from quartermaster.playbooks.patch_plan import PatchPlan
 from quartermaster.playbooks.patch_run import Tools
 from quartermaster.playbooks.publish import POINTER, publish
@@ -78,9 +80,16 @@ class PatchCluster:
         learn(found, self.cloud.client("s3"), bucket=BUCKET, region=self.cloud.region, account=LOCAL_ACCOUNT)
         return found
 
-    def tools(self) -> Tools:
-        probe = http_probe(f"{self.url}/healthz")
-        return Tools(CloudWorld(self.hosts, "web"), SshMachines(self.inventory()), self, probe)
+    def tools(self, limits: Limits | None = None) -> Tools:
+        limits = limits or Limits()
+        return Tools(
+            CloudWorld(self.hosts, "web"),
+            SshMachines(self.inventory(), limits),
+            self,
+            http_probe(f"{self.url}/healthz"),
+            BucketPins(self.cloud.client("s3"), BUCKET, "web"),
+            limits=limits,
+        )
 
     def plan(self) -> PatchPlan:
         hosts, machines = self.hosts, SshMachines(self.inventory())
@@ -117,14 +126,14 @@ class PatchCluster:
 
 
 @contextmanager
-def patch_cluster(folder: Path, *, count: int = 3) -> Iterator[PatchCluster]:
-    """The cluster, serving page 1.0; nothing of it is left afterwards."""
+def patch_cluster(folder: Path, *, count: int = 3, floor: int | None = None) -> Iterator[PatchCluster]:
+    """The cluster, serving page 1.0, its min the count unless ``floor`` says; nothing of it is left afterwards."""
     net = secrets.randbelow(250) + 1
     file = folder / "fleet.yaml"
     file.write_text(
         "fleet: patches\nregion: eu-west-1\n"
         f"network: {{cidr: 10.{net}.0.0/20}}\n"
-        f"clusters: {{web: {{size: {{min: {count}, max: 12}}, balancer: {{drain_seconds: 3}}}}}}\n"
+        f"clusters: {{web: {{size: {{min: {floor or count}, max: 12}}, balancer: {{drain_seconds: 3}}}}}}\n"
         "patching: {web: {window: always, canary: 1, wave: 2, soak_minutes: 0, gate: {min_requests: 100}}}\n"
         "ansible: {vars: {web_packages: [shop-page]}}\n",
         encoding="utf-8",
@@ -135,6 +144,7 @@ def patch_cluster(folder: Path, *, count: int = 3) -> Iterator[PatchCluster]:
         cluster.offer("1.0")
         _build(cluster, f"10.{net}", count)
         cluster.await_serving(count)
+        cluster.hosts.set_floor(cluster.hosts.group("web"), floor or count)
         yield cluster
     finally:
         client.down(cluster.workspace)
