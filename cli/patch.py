@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,9 +14,7 @@ from quartermaster.fleet.errors import InputError, OpsError, Stopped
 
 if TYPE_CHECKING:
     from quartermaster.fleet.events import Event
-    from quartermaster.fleet.hosts import Group
     from quartermaster.fleet.journal import Run, RunRow
-    from quartermaster.playbooks.machine import Survey
     from quartermaster.playbooks.patch_plan import PatchPlan
     from quartermaster.playbooks.patch_run import Tools
 
@@ -103,6 +100,7 @@ def status(cluster: Cluster) -> None:
 
 def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
     from quartermaster.cli.forecasts import need_now
+    from quartermaster.cli.patch_survey import surveyed
     from quartermaster.playbooks import patch
 
     _known(ops, cluster)
@@ -112,35 +110,12 @@ def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
     return patch.plan(
         found,
         ops.fleet,
-        _surveys(ops, found),
+        surveyed(ops, found),
         ops.clock.now(),
         drain_seconds=ops.hosts.drain_seconds(found),
         need=need_now(ops, cluster),
         override=reason if override else "",
     )
-
-
-def _surveys(ops: Session, found: Group) -> Mapping[str, Survey]:
-    """What is pending, asked of all hosts at once."""
-    from quartermaster.cli.ssh import inventory
-    from quartermaster.playbooks.machine import HostTrouble, Survey
-    from quartermaster.playbooks.remote import SshMachines
-
-    machines = SshMachines(inventory(ops, [found]))
-
-    def ask(host_id: str) -> Survey:
-        machine = machines.open(host_id)
-        try:
-            return machine.survey()
-        except HostTrouble as error:
-            return Survey(error=error.message)
-        finally:
-            machine.close()
-
-    ids = [host.id for host in found.hosts]
-    say(f"asking {len(ids)} hosts what is pending")
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return dict(zip(ids, pool.map(ask, ids), strict=True))
 
 
 def _tools(ops: Session, cluster: str) -> Tools:
