@@ -56,6 +56,11 @@ def log_group_name(fleet: str, stack: str, cluster: str) -> str:
     return f"/ops/{fleet}/{stack}/hosts/{cluster}"
 
 
+def pins_key(cluster: str) -> str:
+    """The object of the stack's bucket that says which package versions a new host of the cluster takes at boot."""
+    return f"bundles/pins/{cluster}.json"
+
+
 def state_bucket(url: str) -> str:
     """The bucket of a state at ``s3://bucket/…``, empty for a state elsewhere.
 

@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from quartermaster.fleet.names import pins_key
+
 __all__ = ["LIMIT_BYTES", "render"]
 
 LIMIT_BYTES = 16384
@@ -21,8 +23,9 @@ def render(
     Raises ValueError when it outgrows what EC2 takes.
     """
     text = _template().render(
-        bucket=bucket, pointer=pointer, region=region, cluster=cluster, role=role, group=group, hook=hook, warm=warm
-    )
+        bucket=bucket, pointer=pointer, pins=pins_key(cluster), region=region, cluster=cluster, role=role, group=group,
+        hook=hook, warm=warm,
+    )  # fmt: skip
     if len(text.encode()) > LIMIT_BYTES:
         raise ValueError(f"user data of {cluster} has {len(text.encode())} bytes; EC2 takes {LIMIT_BYTES}")
     return text

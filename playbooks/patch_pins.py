@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import Event, StepFinished, StepStarted
+from quartermaster.fleet.names import pins_key
 from quartermaster.playbooks.patch_past import Past
 
-__all__ = ["BucketPins", "Pins", "key_of", "pin", "unpin"]
+__all__ = ["BucketPins", "Pins", "pin", "unpin"]
 
 
 class Pins(Protocol):
@@ -25,17 +26,12 @@ class Pins(Protocol):
         ...
 
 
-def key_of(cluster: str) -> str:
-    """Name of the object in the stack's bucket, beside the bundles: hosts may read there already."""
-    return f"bundles/pins/{cluster}.json"
-
-
 class BucketPins:
     """The object in the stack's bucket: {"packages": {name: version}}."""
 
     def __init__(self, s3: Any, bucket: str, cluster: str) -> None:
         self._s3 = s3
-        self._place = {"Bucket": bucket, "Key": key_of(cluster)}
+        self._place = {"Bucket": bucket, "Key": pins_key(cluster)}
 
     def read(self) -> Mapping[str, str]:
         try:

@@ -11,7 +11,7 @@ import tarfile
 import time
 import types
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quartermaster.fleet.names import host_key_name
+from quartermaster.fleet.names import host_key_name, pins_key
 from quartermaster.infra.userdata import render
 
 DOCUMENT = {"region": "eu-west-1", "accountId": "123456789012", "instanceId": "i-1"}
@@ -52,7 +52,7 @@ def pointer(content: bytes) -> bytes:
 
 
 def whole(bucket: Bucket, key: str) -> bytes:
-    return bucket.objects[key]
+    return bucket.objects[key] if key in bucket.objects else gone(bucket, key)
 
 
 def cut(bucket: Bucket, key: str) -> bytes:
@@ -85,6 +85,7 @@ class Bucket:
     def __post_init__(self) -> None:
         self.objects = {f"bundles/{sha(one)}.tar.gz": one for one in (OLD, NEW)}
         self.objects["bundles/current.json"] = pointer(OLD)
+        self.objects[pins_key("web")] = b'{"packages": {}}'
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         if self.reads == self.moves:
@@ -115,6 +116,8 @@ class Told:
     converged: list[set[str]]
     """Contents of the files that each run of ansible-playbook saw."""
     waited: float
+    packages: list[str] = field(default_factory=list)
+    """What apt-get was told."""
 
 
 class Host:
@@ -123,7 +126,7 @@ class Host:
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home, self._patch = home, monkeypatch
 
-    def boot(self, bucket: Bucket, playbook: Sequence[int] = ()) -> Told:
+    def boot(self, bucket: Bucket, playbook: Sequence[int] = (), apt: int = 0) -> Told:
         told, codes = Told(-1, "", [], 0.0), list(playbook)
 
         def client(service: str, **_: Any) -> Any:
@@ -133,7 +136,13 @@ class Host:
         def hook(result: str) -> None:
             told.hook = result
 
-        def run(command: Sequence[str], *, cwd: Path, **_: Any) -> Any:
+        def run(command: Sequence[str], *, env: Mapping[str, str], cwd: Path = self.home, **_: Any) -> Any:
+            assert env["APT_CONFIG"] == f"{self.home}/ops/pins.conf"
+            if command[0] == "dpkg-query":
+                return types.SimpleNamespace(stdout="bash\nnginx\nopenssl\n")
+            if command[0] == "apt-get":
+                told.packages.append(" ".join(command[6:]))
+                return types.SimpleNamespace(returncode=apt)
             told.converged.append({path.read_text() for path in cwd.rglob("*") if path.is_file()})
             return types.SimpleNamespace(returncode=codes.pop(0) if codes else 0)
 
@@ -157,7 +166,7 @@ class Host:
         program = re.search(r"<<'PYTHON'\n(.*?)^PYTHON$", text, re.S | re.M)
         assert program is not None
         source = program[1].replace("/opt/ops/bundles", str(self.home / "bundles"))
-        source = source.replace('"/etc/ssh"', repr(str(self.home)))
+        source = source.replace('"/etc/ssh"', repr(str(self.home))).replace("/etc/ops", f"{self.home}/ops")
         (self.home / "ssh_host_ed25519_key.pub").write_text("ssh-ed25519 AAAA root@i-1\n")
         with pytest.raises(SystemExit) as ended:
             exec(compile(source, "ops-converge", "exec"), {"__name__": "__main__"})
@@ -244,4 +253,39 @@ def test_a_host_says_its_ssh_keys_once(host: Host) -> None:
 )
 def test_a_host_whose_keys_nobody_could_know_does_not_join(host: Host, problem: Exception) -> None:
     told = host.boot(Bucket(put_fails=problem))
+    assert (told.hook, told.converged) == ("ABANDON", [])
+
+
+PINNED = b'{"packages": {"nginx": "1.2", "openssl": "3.4", "not-here": "5"}}'
+
+
+def test_a_host_takes_the_pinned_versions_of_what_it_has_before_it_converges(host: Host) -> None:
+    bucket = Bucket()
+    bucket.objects[pins_key("web")] = PINNED
+    told = host.boot(bucket)
+    assert (told.hook, told.packages) == ("CONTINUE", ["update", "--only-upgrade install nginx openssl"])
+    rules = (host.home / "ops/pins.pref").read_text().split("\n\n")
+    assert rules[0] == "Package: nginx\nPin: version 1.2\nPin-Priority: 990"
+    assert [rule.split()[1] for rule in rules] == ["nginx", "not-here", "openssl"]
+
+
+def test_a_host_without_pins_takes_what_is_offered(host: Host) -> None:
+    bucket = Bucket()
+    del bucket.objects[pins_key("web")]
+    told = host.boot(bucket)
+    assert (told.hook, told.packages) == ("CONTINUE", [])
+    assert (host.home / "ops/pins.pref").read_text() == ""
+
+
+def test_a_host_whose_repository_is_down_serves_and_says_so(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    bucket = Bucket()
+    bucket.objects[pins_key("web")] = PINNED
+    told = host.boot(bucket, apt=100)
+    assert (told.hook, told.packages) == ("CONTINUE", ["update"])
+    assert "not at the pinned versions" in capsys.readouterr().out
+
+
+def test_a_host_that_cannot_learn_its_pins_does_not_join(host: Host) -> None:
+    bucket = Bucket([whole, whole, *[down] * 6])
+    told = host.boot(bucket)
     assert (told.hook, told.converged) == ("ABANDON", [])
