@@ -23,6 +23,7 @@ from quartermaster.cli import (
     machine,
     metrics,
     patch,
+    patch_report,
     policy,
     prices,
     provision,
@@ -53,6 +54,7 @@ def build() -> typer.Typer:
     for module in (fleetfile, adopt, machine, configure, report, history, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
+    patch_report.attach(patch.group)
     for group in (
         provision.group,
         prices.group,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.patch_plan import PatchPlan
     from quartermaster.playbooks.patch_run import Tools
 
-group = CommandGroup("patch", "Patch cycles: plan, run, resume, recover, status.")
+group = CommandGroup("patch", "Patch cycles: plan, run, resume, recover, status, report.")
 
 Cluster = Annotated[str, typer.Argument(help="Cluster to patch.")]
 Override = Annotated[bool, typer.Option("--override", help="Break window and freeze; needs --reason.")]
@@ -81,21 +81,6 @@ def recover(cluster: Cluster) -> None:
         tools = _tools(ops, cluster)
         steps = put_back(events, world=tools.world, machines=tools.machines)
         _finish(ops, record, lease.fenced(steps), ended="recovered")
-
-
-@group.command("status", example="ops patch status web --json")
-def status(cluster: Cluster) -> None:
-    """Show the last run: each host with its state and versions."""
-    ops = session()
-    _known(ops, cluster)
-    rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)
-    if not rows:
-        emit({"hosts": [], "state": "never", "requests": None, "run": None}, f"{cluster} was never patched")
-        return
-    document = _outcome(ops, rows[0].id)
-    if rows[0].interrupted:
-        document["state"] = "interrupted"
-    emit(document, _told(document))
 
 
 def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:

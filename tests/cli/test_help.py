@@ -61,6 +61,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "patch resume",
         "patch recover",
         "patch status",
+        "patch report",
         "metrics import",
         "metrics list",
         "metrics show",

@@ -1,0 +1,230 @@
+"""``ops patch status|report``: what is pending, for how long, why not yet; and what was patched when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quartermaster.cli.group import Group
+from quartermaster.cli.output import emit, table
+from quartermaster.cli.session import Session, session
+from quartermaster.fleet.errors import InputError
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.journal import RunRow
+    from quartermaster.playbooks.compliance_history import Cycle
+
+__all__ = ["attach", "compliance_of", "history_of", "last_run"]
+
+_NEVER: Mapping[str, Any] = {"hosts": [], "state": "never", "requests": None, "run": None}
+_SHOWN_CYCLES = 10
+_SHOWN_UPDATES = 3
+
+Cluster = Annotated[str, typer.Argument(help="Cluster; default: each.")]
+
+
+def attach(group: Group) -> None:
+    """Put the commands into their group."""
+    group.command("status", example="ops patch status web --refresh")(status)
+    group.command("report", example="ops patch report web --json")(report)
+
+
+def status(
+    cluster: Cluster = "",
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the hosts anew.")] = False,
+) -> None:
+    """Show what is pending on each host, for how long and why not yet, and the last cycle, from what was read last."""
+    ops = session()
+    documents = {}
+    for name in _chosen(ops, cluster):
+        if refresh:
+            _read_anew(ops, name)
+        documents[name] = {**last_run(ops, name), "compliance": compliance_of(ops, name)}
+    text = "\n\n".join(_told(name, document) for name, document in documents.items())
+    emit(documents[cluster] if cluster else {"clusters": documents}, text)
+
+
+def report(cluster: Cluster = "") -> None:
+    """Show who was patched when, from what to what, and how what is pending and its age went. Asks no host."""
+    ops = session()
+    documents = {
+        name: {"compliance": compliance_of(ops, name), **history_of(ops, name)} for name in _chosen(ops, cluster)
+    }
+    emit({"clusters": documents}, "\n\n".join(_history_told(name, found) for name, found in documents.items()))
+
+
+def compliance_of(ops: Session, cluster: str) -> dict[str, Any]:
+    """The cluster's compliance as a JSON object, from reading and journal alone."""
+    from quartermaster.playbooks.compliance import compliance
+    from quartermaster.playbooks.compliance_store import Readings
+
+    read = Readings(ops.journal.engine).last(ops.stack, cluster)
+    return compliance(ops.fleet, cluster, read, _cycles(ops, cluster), ops.clock.now()).to_json()
+
+
+def history_of(ops: Session, cluster: str) -> dict[str, Any]:
+    """``cycles`` newest first, ``patched``: each host's part in them, ``trend``: the readings, oldest first."""
+    from dataclasses import asdict
+
+    from quartermaster.playbooks.compliance_store import Readings
+
+    cycles = _cycles(ops, cluster)
+    return {
+        "cycles": [
+            {
+                **{"run": one.run, "state": one.state, "why": one.why, "requests": one.requests},
+                **{"started_at": one.started_at.isoformat(), "at": one.at.isoformat()},
+                "hosts": {state: sum(host.state == state for host in one.hosts) for state in _states(one)},
+            }
+            for one in cycles
+        ],
+        "patched": [
+            {
+                **{"at": one.at.isoformat(), "run": one.run, "host": host.id, "zone": host.zone, "state": host.state},
+                **{"from": host.old, "to": host.new, "seconds": host.seconds},
+            }
+            for one in cycles
+            for host in one.hosts
+            if host.state != "pending" and host.seconds
+        ],
+        "trend": [
+            {**asdict(one), "at": one.at.isoformat()} for one in Readings(ops.journal.engine).trend(ops.stack, cluster)
+        ],
+    }
+
+
+def last_run(ops: Session, cluster: str) -> dict[str, Any]:
+    """The contract's document of the cluster's last cycle: hosts, state, requests, run."""
+    rows = _rows(ops, cluster)[:1]
+    if not rows:
+        return dict(_NEVER)
+    one = _cycle(ops, rows[0], whole=True)
+    hosts = [
+        {"id": h.id, "zone": h.zone, "state": h.state, "from": h.old, "to": h.new, "seconds": h.seconds, "why": h.why}
+        for h in one.hosts
+    ]
+    return {"hosts": hosts, "state": one.state, "requests": one.requests, "run": one.run, "cluster": cluster}
+
+
+def _read_anew(ops: Session, cluster: str) -> None:
+    from quartermaster.cli.patch_survey import surveyed
+
+    surveyed(ops, ops.hosts.group(cluster))
+
+
+def _rows(ops: Session, cluster: str) -> list[RunRow]:
+    return ops.journal.runs("patch", stack=ops.stack, subject=cluster)
+
+
+def _cycles(ops: Session, cluster: str) -> list[Cycle]:
+    """All cycles, newest first; the events, which tell why one ended, are read of the newest alone."""
+    rows = _rows(ops, cluster)
+    return [_cycle(ops, row, whole=number == 0) for number, row in enumerate(rows)]
+
+
+def _cycle(ops: Session, row: RunRow, *, whole: bool) -> Cycle:
+    from quartermaster.playbooks.compliance_history import cycle
+
+    told = row.result is not None and "hosts" in row.result
+    return cycle(row, ops.journal.events(row.id) if whole or not told else ())
+
+
+def _states(one: Cycle) -> list[str]:
+    return sorted({host.state for host in one.hosts})
+
+
+def _chosen(ops: Session, cluster: str) -> list[str]:
+    if cluster and cluster not in ops.fleet.clusters:
+        raise InputError(f"no cluster {cluster!r} in {ops.fleet_file.name}", remedy=", ".join(ops.fleet.clusters))
+    return [cluster] if cluster else list(ops.fleet.clusters)
+
+
+def _told(cluster: str, document: Mapping[str, Any]) -> str:
+    found = document["compliance"]
+    rows = [_row(host) for host in found["hosts"]]
+    lines = [
+        f"{cluster}: {_summary(found)}",
+        *([table(["host", "zone", "#pending", "#security", "#oldest", "reboot", "why not yet"], rows)] if rows else []),
+        f"last cycle: {_last(document)}",
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(host: Mapping[str, Any]) -> tuple[object, ...]:
+    names = [update["name"] for update in host["updates"]]
+    more = f" and {len(names) - _SHOWN_UPDATES} more" if len(names) > _SHOWN_UPDATES else ""
+    what = f"{', '.join(names[:_SHOWN_UPDATES])}{more}: " if names else ""
+    why = "; ".join(reason["text"] for reason in host["why_not"])
+    asks = "asks for it" if host["reboot_required"] else ""
+    unknown = any(reason["kind"] == "unreachable" for reason in host["why_not"])
+    counts = ("?", "?") if unknown else (host["pending"], host["security"])
+    return host["id"], host["zone"], *counts, _days(host["oldest_days"]), asks, f"{what}{why}" or "nothing is pending"
+
+
+def _summary(found: Mapping[str, Any]) -> str:
+    if found["read_at"] is None:
+        return f"never read; ops patch status {found['cluster']} --refresh asks the hosts"
+    waiting = sum(host["pending"] > 0 for host in found["hosts"])
+    told = f"{found['pending']} updates pending on {waiting} of {len(found['hosts'])} hosts"
+    if found["pending"]:
+        told += f", {found['security']} of them security"
+        told += f", the oldest for {_days(found['oldest_days'])}" if found["oldest_days"] is not None else ""
+    told += f"; {found['reboots']} ask for a reboot" if found["reboots"] else ""
+    told += f"; {found['unreachable']} did not answer" if found["unreachable"] else ""
+    return f"{told} (read {_ago(found['age_seconds'])} ago)"
+
+
+def _last(document: Mapping[str, Any]) -> str:
+    last = document["compliance"]["last_cycle"]
+    if last is None:
+        return "none yet"
+    requests = document["requests"]
+    counted = f"; {requests['failed']} of {requests['sent']} requests failed" if requests and requests["sent"] else ""
+    why = f": {last['why']}" if last["why"] else ""
+    return f"{last['run']}, {last['state']} at {_minute(last['at'])}{why}{counted}"
+
+
+def _history_told(cluster: str, found: Mapping[str, Any]) -> str:
+    if not found["cycles"] and not found["trend"]:
+        return f"{cluster}: neither read nor patched yet; ops patch status {cluster} --refresh"
+    cycles = [
+        (one["run"], _minute(one["at"]), one["state"], _counted(one["hosts"]), one["why"])
+        for one in found["cycles"][:_SHOWN_CYCLES]
+    ]
+    shown = {one["run"] for one in found["cycles"][:_SHOWN_CYCLES]}
+    hosts = [
+        (one["host"], one["zone"], _minute(one["at"]), one["state"], one["from"], one["to"])
+        for one in found["patched"]
+        if one["run"] in shown
+    ]
+    trend = [
+        (_minute(one["at"]), one["pending"], one["security"], _days(one["oldest_days"]), one["reboots"])
+        for one in found["trend"][-_SHOWN_CYCLES:]
+    ]
+    parts = [
+        table(["cycle", "at (UTC)", "state", "hosts", "why"], cycles, title=f"{cluster}: cycles"),
+        table(["host", "zone", "at (UTC)", "state", "from", "to"], hosts, title=f"{cluster}: hosts"),
+        table(["read (UTC)", "#pending", "#security", "#oldest", "#reboots"], trend, title=f"{cluster}: readings"),
+    ]
+    return "\n".join(part for part, rows in zip(parts, (cycles, hosts, trend), strict=True) if rows).rstrip()
+
+
+def _counted(hosts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in hosts.items())
+
+
+def _days(days: float | None) -> str:
+    return "" if days is None else f"{days:.1f} days"
+
+
+def _minute(iso: str) -> str:
+    return iso[:16].replace("T", " ")
+
+
+def _ago(seconds: float) -> str:
+    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} seconds"
