@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from quartermaster.fleet.hosts import Group
 from quartermaster.fleet.journal import Journal
 from quartermaster.playbooks import patch, patch_run
 from quartermaster.playbooks.compliance_history import Cycle, cycle, touched
 from quartermaster.playbooks.compliance_store import Readings
 from quartermaster.playbooks.machine import Survey, Update
+from quartermaster.playbooks.patch_plan import PatchPlan
 from quartermaster.playbooks.patch_result import outcome
 from tests.playbooks import fakes
 
@@ -54,15 +56,20 @@ def test_earlier_readings_stay_as_numbers(journal: Journal) -> None:
     assert whole == 1
 
 
+def planned(group: Group) -> PatchPlan:
+    return patch.plan(group, fakes.fleet(), fakes.surveys(group), NOW, drain_seconds=0)
+
+
 def ran(journal: Journal, *breaks: str, until: int | None = None) -> Cycle:
     """A cycle over three hosts on a fake world, as its journal tells it; cut off after so many events."""
     world = fakes.FakeWorld(fakes.group(3, floor=1))
     machines = fakes.FakeMachines.of(world.now)
     for host in machines.values():
         host.breaks = breaks
-    plan = patch.plan(world.now, fakes.fleet(), fakes.surveys(world.now), NOW, drain_seconds=0)
     run = journal.start("patch", stack="dev", subject="web")
-    events = run.record(patch_run.run(plan, run.id, patch_run.Tools(world, machines, fakes.FakeCounter())))
+    events = run.record(
+        patch_run.run(planned(world.now), run.id, patch_run.Tools(world, machines, fakes.FakeCounter()))
+    )
     if until is not None:
         fakes.until(events, until)
         return cycle(journal.run(run.id), journal.events(run.id))
