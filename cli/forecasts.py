@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,17 @@ from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
-    from quartermaster.planner.plan import CapacityPlan, ClusterPlan
-    from quartermaster.playbooks.patch import Need
+    from quartermaster.planner.plan import CapacityPlan, ClusterPlan, Requirement
+    from quartermaster.playbooks.outlook import Outlook
+    from quartermaster.playbooks.patch_waves import Need
     from quartermaster.runbooks.guards import Demand
 
-__all__ = ["demand_now", "drill_schedule", "known_plan", "need_now", "plan_of_store", "plans"]
+__all__ = ["demand_now", "drill_schedule", "known_plan", "need_now", "outlook", "plan_of_store", "plans"]
+
+_HOURS = 36 * 24
+"""As far ahead as a patch window is looked for."""
+_ROUNDING = 1e-9
+"""Demand above whole hosts by less than this share is rounding, as the capacity plan takes it."""
 
 
 @cache
@@ -75,16 +82,54 @@ def demand_now(ops: Session, cluster: str) -> Demand | None:
     return Demand(per_second=asked, unit_capacity=plan.unit.value / seconds, quantile=plan.settings.quantile)
 
 
-def need_now(ops: Session, cluster: str) -> Need:
-    """Hosts that this hour needs, as it is and with the declared zones lost; unknown without a forecast."""
-    from quartermaster.playbooks.patch import Need
+def outlook(ops: Session, cluster: str) -> Outlook | None:
+    """What each of the coming hours asks of the cluster; None without a forecast."""
+    from quartermaster.planner.windows import exceedance
+    from quartermaster.playbooks.outlook import Hour, Outlook
+    from quartermaster.playbooks.patch_waves import Need
 
     plan = plans(ops, cluster).get(cluster)
     if plan is None:
-        return Need()
-    demand = plan.requirement[0].demand_q
-    source = f"forecast by {plan.choice.model}, quantile {plan.settings.quantile:g} of this hour"
-    return Need(math.ceil(demand / plan.rules.unit), math.ceil(demand / plan.rules.surviving_unit), source)
+        return None
+    rules, hours = plan.rules, plan.forecast
+    left = rules.zones - rules.lost
+    every_zone = min(rules.zones * rules.unit, left * rules.surviving_unit)
+    top = max(row.demand_q for row in plan.requirement) or 1.0
+    most = range((rules.largest or ops.fleet.clusters[cluster].size.max) + 1)
+
+    def needed(row: Requirement) -> Need:
+        whole, lost = (math.ceil(row.demand_q / one * (1 - _ROUNDING)) for one in (rules.unit, rules.surviving_unit))
+        share = 0 if rules.cross_zone else math.ceil(row.demand_q / every_zone * (1 - _ROUNDING))
+        return Need(whole, lost, source, share)
+
+    def chances(at: int, one: float) -> tuple[float, ...]:
+        quantiles = [float(q) for q in hours.quantiles[at]]
+        return tuple(exceedance(quantiles, hours.levels, count * one) for count in most)
+
+    source = f"forecast by {plan.choice.model}, quantile {plan.settings.quantile:g}"
+    return Outlook(
+        tuple(
+            Hour(
+                row.at,
+                row.demand_q / top,
+                needed(row),
+                chances(at, rules.unit),
+                chances(at, rules.surviving_unit),
+                () if rules.cross_zone else chances(at, every_zone),
+            )
+            for at, row in enumerate(plan.requirement[:_HOURS])
+        ),
+        timedelta(minutes=hours.interval_minutes),
+        source,
+    )
+
+
+def need_now(ops: Session, cluster: str) -> Need:
+    """Hosts that this hour needs, as it is and with the declared zones lost; unknown without a forecast."""
+    from quartermaster.playbooks.patch_waves import Need
+
+    found, now = outlook(ops, cluster), ops.clock.now()
+    return found.need(now, now) if found else Need()
 
 
 def drill_schedule(ops: Session, days: int) -> dict[str, Any]:

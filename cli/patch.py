@@ -84,7 +84,7 @@ def recover(cluster: Cluster) -> None:
 
 
 def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
-    from quartermaster.cli.forecasts import need_now
+    from quartermaster.cli.forecasts import outlook
     from quartermaster.cli.patch_survey import surveyed
     from quartermaster.playbooks import patch
 
@@ -98,7 +98,7 @@ def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
         surveyed(ops, found),
         ops.clock.now(),
         drain_seconds=ops.hosts.drain_seconds(found),
-        need=need_now(ops, cluster),
+        outlook=outlook(ops, cluster),
         override=reason if override else "",
     )
 
