@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quartermaster.cli.group import Group as CommandGroup
-from quartermaster.cli.output import confirm, draw, emit, say, table
+from quartermaster.cli.output import confirm, emit, say, table
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError, Stopped
 
@@ -17,8 +20,12 @@ if TYPE_CHECKING:
     from quartermaster.fleet.journal import Run, RunRow
     from quartermaster.playbooks.patch_plan import PatchPlan
     from quartermaster.playbooks.patch_run import Tools
+    from quartermaster.playbooks.patch_waves import Need
 
 group = CommandGroup("patch", "Patch cycles: plan, run, resume, recover, status, report.")
+
+_RESUMED = timedelta(hours=2)
+"""Hours whose need a resumed run leaves serving: a cycle rarely takes longer, and is resumed again then."""
 
 Cluster = Annotated[str, typer.Argument(help="Cluster to patch.")]
 Override = Annotated[bool, typer.Option("--override", help="Break window and freeze; needs --reason.")]
@@ -51,26 +58,30 @@ def run(cluster: Cluster, override: Override = False, reason: Reason = "") -> No
         return
     confirm(f"Patch {cluster}?", plan=_planned(planned))
     with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster)) as (record, lease):
-        tools = _tools(ops, cluster)
-        _finish(ops, record, lease.fenced(patch_run.run(planned, record.id, tools)))
+        with _heard(ops, record, cluster) as tools:
+            _finish(ops, record, lease.fenced(patch_run.run(planned, record.id, tools)))
 
 
 @group.command("resume", example="ops patch resume web --yes")
-def resume(cluster: Cluster) -> None:
+def resume(cluster: Cluster, override: Override = False, reason: Reason = "") -> None:
     """Go on with a run that was cut short or stopped: finished hosts are left, half-done ones taken up."""
+    from quartermaster.cli.patch_control import open_until
     from quartermaster.playbooks import patch_run
 
     ops = session()
     row = _last_unfinished(ops, cluster)
+    why = _overriding(override, reason)
+    hours: dict[str, Any] = {"ends_at": open_until(ops, cluster, why), "need": _need(ops, cluster), "override": why}
     events = [item.event for item in ops.journal.events(row.id)]
     say(f"{row.id} was cut short after {len(events)} events; looking at the hosts, then going on")
     with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=row.id) as (record, lease):
-        _finish(ops, record, lease.fenced(patch_run.resume(events, record.id, _tools(ops, cluster))))
+        with _heard(ops, record, cluster) as tools:
+            _finish(ops, record, lease.fenced(patch_run.resume(events, record.id, tools, **hours)))
 
 
 @group.command("recover", example="ops patch recover web --yes")
 def recover(cluster: Cluster) -> None:
-    """Give a run up: suspended processes, floor and standby hosts are put back."""
+    """Give a run up: standby and added hosts, floor, suspended processes and pins of new hosts are put back."""
     from quartermaster.playbooks.patch_recover import recover as put_back
 
     ops = session()
@@ -79,7 +90,7 @@ def recover(cluster: Cluster) -> None:
     say(f"{row.id} was cut short after {len(events)} events; putting back what it left")
     with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=row.id) as (record, lease):
         tools = _tools(ops, cluster)
-        steps = put_back(events, world=tools.world, machines=tools.machines)
+        steps = put_back(events, world=tools.world, machines=tools.machines, pins=tools.pins)
         _finish(ops, record, lease.fenced(steps), ended="recovered")
 
 
@@ -89,8 +100,7 @@ def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
     from quartermaster.playbooks import patch
 
     _known(ops, cluster)
-    if override and not reason.strip():
-        raise InputError("--override needs a reason", remedy="--reason 'why it must be now'")
+    why = _overriding(override, reason)
     found = ops.hosts.group(cluster)
     return patch.plan(
         found,
@@ -99,17 +109,46 @@ def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
         ops.clock.now(),
         drain_seconds=ops.hosts.drain_seconds(found),
         outlook=outlook(ops, cluster),
-        override=reason if override else "",
+        refresh_running=ops.hosts.refresh_running(found),
+        override=why,
     )
+
+
+def _overriding(override: bool, reason: str) -> str:
+    if override and not reason.strip():
+        raise InputError("--override needs a reason", remedy="--reason 'why it must be now'")
+    return reason if override else ""
+
+
+def _need(ops: Session, cluster: str) -> Need | None:
+    """What the coming hours ask of the cluster; None without a forecast."""
+    from quartermaster.cli.forecasts import outlook
+
+    found, now = outlook(ops, cluster), ops.clock.now()
+    return found.need(now, now + _RESUMED) if found else None
+
+
+@contextmanager
+def _heard(ops: Session, record: Run, cluster: str) -> Iterator[Tools]:
+    """The tools of a run that heeds Ctrl-C, `ops patch pause` and `ops patch abort`."""
+    from quartermaster.cli.patch_control import Control
+
+    control = Control(ops.journal, record.id)
+    with control.listening():
+        yield replace(_tools(ops, cluster), asked=control)
 
 
 def _tools(ops: Session, cluster: str) -> Tools:
     from quartermaster.cli.ssh import inventory
+    from quartermaster.infra.bucket import bucket_name
+    from quartermaster.infra.layout import layout
     from quartermaster.playbooks.patch_gate import http_probe
+    from quartermaster.playbooks.patch_pins import BucketPins
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.remote import SshMachines
     from quartermaster.playbooks.world import CloudWorld
 
+    account = ops.cloud.client("sts").get_caller_identity()["Account"]
     behind = ops.fleet.balancer_of(cluster)
     path = behind[1].health if behind is not None else ""
     return Tools(
@@ -117,13 +156,16 @@ def _tools(ops: Session, cluster: str) -> Tools:
         machines=SshMachines(inventory(ops, [ops.hosts.group(cluster)])),
         counter=ops.counter if behind is not None else None,
         probe=http_probe(ops.url(cluster) + path) if path.startswith("/") else None,
+        pins=BucketPins(ops.cloud.client("s3"), bucket_name(layout(ops.fleet, ops.stack), account), cluster),
         clock=ops.clock,
     )
 
 
 def _finish(ops: Session, record: Run, steps: Iterator[Event], *, ended: str = "") -> None:
     """Draw the steps, close the run with what they came to, and exit by it."""
-    draw(record.record(steps))
+    from quartermaster.cli.patch_board import watch
+
+    watch(record.record(steps), ops)
     document = _outcome(ops, record.id)
     state = ended or document["state"]
     document["state"] = state

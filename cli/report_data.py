@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quartermaster.cli.forecasts import drill_schedule, known_plan
-from quartermaster.playbooks.patch_result import outcome
+from quartermaster.cli.patch_report import compliance_of, history_of
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
@@ -22,8 +22,6 @@ def gather(ops: Session) -> ReportData:
     plan = known_plan(ops)
     forecasts = ops.workspace.folder("reports") / "forecasts"
     verified = {} if plan is None else {name: verify(forecasts, c) for name, c in plan.clusters.items()}
-    patches = [row for row in ops.journal.runs("patch", stack=ops.stack) if row.result]
-    last = patches[0].id if patches else ""
     drills = [dict(row.result) for row in ops.journal.runs("drill", stack=ops.stack) if row.result]
     return ReportData(
         fleet=ops.fleet.fleet,
@@ -33,7 +31,9 @@ def gather(ops: Session) -> ReportData:
         plan=plan,
         verified={name: found for name, found in verified.items() if found is not None},
         drills=drill_schedule(ops, 14) if ops.fleet.recovery.drills else None,
-        patch=outcome([item.event for item in ops.journal.events(last)], run=last).to_json() if last else None,
+        patching={
+            name: {"compliance": compliance_of(ops, name), **history_of(ops, name)} for name in ops.fleet.clusters
+        },
         drill_results=drills,
         zone=ops.fleet.tz,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.events import StepFailed, StepFinished
 from quartermaster.fleet.journal import Recorded, RunRow
-from quartermaster.playbooks.patch_result import outcome
+from quartermaster.playbooks.outcomes import outcome
 
 __all__ = ["Cycle", "HostEnd", "cycle", "touched"]
 
