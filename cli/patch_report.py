@@ -167,7 +167,8 @@ def _summary(found: Mapping[str, Any]) -> str:
     if found["read_at"] is None:
         return f"never read; ops patch status {found['cluster']} --refresh asks the hosts"
     waiting = sum(host["pending"] > 0 for host in found["hosts"])
-    told = f"{found['pending']} update{'' if found['pending'] == 1 else 's'} pending on {waiting} of {len(found['hosts'])} hosts"
+    updates = "update" if found["pending"] == 1 else "updates"
+    told = f"{found['pending']} {updates} pending on {waiting} of {len(found['hosts'])} hosts"
     if found["pending"]:
         told += f", {found['security']} of them security"
         told += f", the oldest for {_days(found['oldest_days'])}" if found["oldest_days"] is not None else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from quartermaster.planner.plan import CapacityPlan
 from quartermaster.planner.report_cluster import money, section, span, when
+from quartermaster.planner.report_patching import patching, sentence
 from quartermaster.planner.verification import Verification
 
 __all__ = ["ReportData", "render"]
@@ -28,8 +29,8 @@ class ReportData:
     """By cluster: how earlier forecasts came true."""
     drills: Mapping[str, Any] | None = None
     """``drill schedule --json``."""
-    patch: Mapping[str, Any] | None = None
-    """``patch status --json`` of the last cycle."""
+    patching: Mapping[str, Any] = field(default_factory=dict)
+    """``clusters`` of ``patch report --json``."""
     drill_results: Sequence[Mapping[str, Any]] = ()
     """``drill run --json`` of past runs, newest first."""
     zone: tzinfo = field(default=UTC)
@@ -62,7 +63,7 @@ def render(data: ReportData) -> str:
         calendar=_calendar(data),
         infeasible=[] if data.drills is None else [[i["kind"], i["of"], i["rule"]] for i in data.drills["infeasible"]],
         has_drills=data.drills is not None,
-        patch=_patch(data.patch),
+        patching=[patching(name, found, data.zone) for name, found in data.patching.items()],
         results=[_result(r) for r in data.drill_results],
     )  # fmt: skip
 
@@ -85,9 +86,7 @@ def _summary(data: ReportData) -> list[str]:
     if data.drills is not None and data.drills["drills"]:
         first = data.drills["drills"][0]
         out.append(f"Next drill: {_words(first['kind'])} of {first['of']}, {_stamp(first['starts_at'], data.zone)}.")
-    if data.patch is not None and data.patch.get("requests"):
-        requests = data.patch["requests"]
-        out.append(f"The last patch cycle failed {requests['failed']} of {requests['sent']:,} requests.")
+    out += [told for name, found in data.patching.items() if (told := sentence(name, found))]
     for r in data.drill_results[:1]:
         if r.get("rto_seconds") is not None:
             out.append(f"The last drill ({_words(r['kind'])} of {r['of']}) recovered in {r['rto_seconds']:.1f} s.")
@@ -107,28 +106,6 @@ def _calendar(data: ReportData) -> list[list[str]]:
         ]
         for d in data.drills["drills"]
     ]
-
-
-def _patch(patch: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if patch is None:
-        return None
-    requests = patch.get("requests")
-    return {
-        "state": _words(str(patch.get("state", "unknown"))),
-        "run": str(patch.get("run", "")),
-        "requests": "not counted" if not requests else f"{requests['failed']} of {requests['sent']:,} failed",
-        "hosts": [
-            [
-                h["id"],
-                h["zone"],
-                _words(h["state"]),
-                h.get("from") or "",
-                h.get("to") or "",
-                "" if h.get("seconds") is None else f"{h['seconds']:.1f} s",
-            ]
-            for h in patch.get("hosts", ())
-        ],
-    }
 
 
 def _result(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from quartermaster.planner.report import ReportData, render
 from quartermaster.planner.samples import demand
 from quartermaster.planner.settings import Settings
 from quartermaster.planner.verification import keep, verify
+from tests.planner.test_report_patching import PATCHING
 
 NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
 DRILLS: dict[str, Any] = {
@@ -35,12 +36,6 @@ DRILLS: dict[str, Any] = {
         }
     ],
     "infeasible": [{"kind": "failover", "of": "orders", "rule": "freezes: peak"}],
-}
-PATCH: dict[str, Any] = {
-    "state": "done",
-    "run": "r1",
-    "requests": {"sent": 12_840, "failed": 0},
-    "hosts": [{"id": "i-1", "zone": "a", "state": "rolled_back", "from": "1", "to": None, "seconds": 3.2}],
 }
 RESULT: dict[str, Any] = {
     "kind": "instance_loss",
@@ -63,7 +58,7 @@ def page(frame: pd.DataFrame | None = None, forecasts: Path | None = None) -> st
     found = planned(demand() if frame is None else frame)
     seen = {} if forecasts is None else {name: verify(forecasts, c) for name, c in found.clusters.items()}
     verified = {name: v for name, v in seen.items() if v is not None}
-    return render(ReportData("shop", "dev", "local", NOW, found, verified, DRILLS, PATCH, [RESULT]))
+    return render(ReportData("shop", "dev", "local", NOW, found, verified, DRILLS, {"web": PATCHING}, [RESULT]))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +83,15 @@ def test_nothing_is_fetched_from_elsewhere(whole: str) -> None:
 
 def test_it_says_what_was_given(whole: str) -> None:
     text = html.unescape(re.sub(r"<[^>]+>", " ", whole))
-    for said in ("Capacity of web", "0 of 12,840 failed", "23.4 s", "objective met", "0.12%", "peak", "rolled back"):
+    for said in (
+        "Capacity of web",
+        "0 of 12,840 requests failed",
+        "23.4 s",
+        "objective met",
+        "0.12%",
+        "peak",
+        "rolled back",
+    ):
         assert said in text
     assert "rehearsed" in text
     assert "one instance lost &lt;b&gt;" in whole
@@ -99,7 +102,7 @@ def test_every_way_limit_and_type_is_told_with_its_reason(whole: str) -> None:
     for said in ("this plan", "target tracking alone", "predictive scaling", "constant peak", "No purchase advice"):
         assert said in text
     assert "size.max" in text and "m6a.large" in text and "refused:" in text
-    assert text.count("as CSV") == 5
+    assert text.count("as CSV") == 8
 
 
 def test_earlier_forecasts_stand_beside_what_came(whole: str) -> None:
