@@ -60,19 +60,20 @@ def sentence(name: str, found: Mapping[str, Any]) -> str:
 def _cards(
     told: Mapping[str, Any], cycles: Sequence[Mapping[str, Any]], zone: tzinfo
 ) -> tuple[tuple[str, str, str], ...]:
-    waiting = f"on {sum(host['pending'] > 0 for host in told['hosts'])} of {len(told['hosts'])} hosts"
-    unread = told["read_at"] is None
-    oldest = "none" if told["oldest_days"] is None else f"{told['oldest_days']:.0f} days"
-    asked = "the hosts were never asked" if unread else f"read {_at(told['read_at'], zone)}"
+    window, last = told["window"], cycles[0] if cycles else None
     silent = f"; {told['unreachable']} did not answer" if told["unreachable"] else ""
-    window = told["window"]
+    if told["read_at"] is None:
+        pending, oldest, asked = "unknown", "unknown", "the hosts were never asked"
+    else:
+        waiting = sum(host["pending"] > 0 for host in told["hosts"])
+        pending = f"{told['pending']}, {told['security']} security" if told["pending"] else "nothing"
+        asked = f"on {waiting} of {len(told['hosts'])} hosts, read {_at(told['read_at'], zone)}{silent}"
+        oldest = "none" if told["oldest_days"] is None else f"{told['oldest_days']:.0f} days"
     opens, until = (_at(window["from"], zone), f"to {_at(window['to'], zone)}") if window else ("none", "in 90 days")
-    last = cycles[0] if cycles else None
     return (
-        ("Pending", "unknown" if unread else str(told["pending"]), waiting + silent),
-        ("Of them security", "unknown" if unread else str(told["security"]), asked),
-        ("Oldest", "unknown" if unread else oldest, f"{_count(told['reboots'], 'host')} to reboot"),
-        ("Last cycle", last["state"] if last else "none yet", _ending(last, zone) if last else ""),
+        ("Pending", pending, asked),
+        ("Oldest", oldest, f"{_count(told['reboots'], 'host')} to reboot"),
+        ("Last cycle", _words(last["state"]) if last else "none yet", _ending(last, zone) if last else ""),
         ("Next window", opens, until),
     )
 
@@ -96,7 +97,7 @@ def _hosts(told: Mapping[str, Any], zone: tzinfo) -> Table:
                 "unknown" if silent else str(host["security"]),
                 "" if host["oldest_days"] is None else f"{host['oldest_days']:.0f} days",
                 "asked for" if host["reboot_required"] else "",
-                f"{_words(last['state'])} {_at(last['at'], zone)}" if last else "",
+                f"{_words(last['state'])} {_day(last['at'], zone)}" if last else "",
                 "; ".join(reason["text"] for reason in host["why_not"]) or "nothing is pending",
             ]
         )
@@ -182,6 +183,10 @@ def _count(number: int, what: str) -> str:
 
 def _at(iso: str, zone: tzinfo) -> str:
     return f"{datetime.fromisoformat(iso).astimezone(zone):%a %d %b %Y %H:%M}"
+
+
+def _day(iso: str, zone: tzinfo) -> str:
+    return f"{datetime.fromisoformat(iso).astimezone(zone):%d %b %Y}"
 
 
 def _words(name: str) -> str:
