@@ -23,6 +23,7 @@ from quartermaster.cli import (
     machine,
     metrics,
     patch,
+    patch_control,
     patch_report,
     policy,
     prices,
@@ -54,6 +55,7 @@ def build() -> typer.Typer:
     for module in (fleetfile, adopt, machine, configure, report, history, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
+    patch_control.attach(patch.group)
     patch_report.attach(patch.group)
     for group in (
         provision.group,

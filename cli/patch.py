@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from quartermaster.fleet.errors import InputError, OpsError, Stopped
 if TYPE_CHECKING:
     from quartermaster.fleet.events import Event
     from quartermaster.fleet.journal import Run, RunRow
+    from quartermaster.fleet.leases import Lease
     from quartermaster.playbooks.patch_plan import PatchPlan
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.patch_waves import Need
@@ -57,9 +58,8 @@ def run(cluster: Cluster, override: Override = False, reason: Reason = "") -> No
         emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing is pending on {cluster}")
         return
     confirm(f"Patch {cluster}?", plan=_planned(planned))
-    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster)) as (record, lease):
-        with _heard(ops, record, cluster) as tools:
-            _finish(ops, record, lease.fenced(patch_run.run(planned, record.id, tools)))
+    with _under_way(ops, cluster) as (record, lease, tools):
+        _finish(ops, record, tools, lease.fenced(patch_run.run(planned, record.id, tools)))
 
 
 @group.command("resume", example="ops patch resume web --yes")
@@ -74,9 +74,9 @@ def resume(cluster: Cluster, override: Override = False, reason: Reason = "") ->
     hours: dict[str, Any] = {"ends_at": open_until(ops, cluster, why), "need": _need(ops, cluster), "override": why}
     events = [item.event for item in ops.journal.events(row.id)]
     say(f"{row.id} was cut short after {len(events)} events; looking at the hosts, then going on")
-    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=row.id) as (record, lease):
-        with _heard(ops, record, cluster) as tools:
-            _finish(ops, record, lease.fenced(patch_run.resume(events, record.id, tools, **hours)))
+    with _under_way(ops, cluster, resume=row.id) as (record, lease, tools):
+        steps = patch_run.resume(events, record.id, tools, **hours)
+        _finish(ops, record, tools, lease.fenced(steps), earlier=events)
 
 
 @group.command("recover", example="ops patch recover web --yes")
@@ -88,10 +88,9 @@ def recover(cluster: Cluster) -> None:
     row = _last_unfinished(ops, cluster)
     events = [item.event for item in ops.journal.events(row.id)]
     say(f"{row.id} was cut short after {len(events)} events; putting back what it left")
-    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=row.id) as (record, lease):
-        tools = _tools(ops, cluster)
+    with _under_way(ops, cluster, resume=row.id) as (record, lease, tools):
         steps = put_back(events, world=tools.world, machines=tools.machines, pins=tools.pins)
-        _finish(ops, record, lease.fenced(steps), ended="recovered")
+        _finish(ops, record, tools, lease.fenced(steps), earlier=events, ended="recovered")
 
 
 def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
@@ -129,13 +128,14 @@ def _need(ops: Session, cluster: str) -> Need | None:
 
 
 @contextmanager
-def _heard(ops: Session, record: Run, cluster: str) -> Iterator[Tools]:
-    """The tools of a run that heeds Ctrl-C, `ops patch pause` and `ops patch abort`."""
+def _under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple[Run, Lease, Tools]]:
+    """A journalled run with its leases, that heeds Ctrl-C, `ops patch pause` and `ops patch abort`."""
     from quartermaster.cli.patch_control import Control
 
-    control = Control(ops.journal, record.id)
-    with control.listening():
-        yield replace(_tools(ops, cluster), asked=control)
+    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=resume) as (record, lease):
+        control = Control(ops.journal, record.id)
+        with control.listening():
+            yield record, lease, replace(_tools(ops, cluster), asked=control)
 
 
 def _tools(ops: Session, cluster: str) -> Tools:
@@ -161,18 +161,22 @@ def _tools(ops: Session, cluster: str) -> Tools:
     )
 
 
-def _finish(ops: Session, record: Run, steps: Iterator[Event], *, ended: str = "") -> None:
+def _finish(
+    ops: Session, record: Run, tools: Tools, steps: Iterator[Event], *, earlier: Sequence[Event] = (), ended: str = ""
+) -> None:
     """Draw the steps, close the run with what they came to, and exit by it."""
     from quartermaster.cli.patch_board import watch
 
-    watch(record.record(steps), ops)
+    watch(record.record(steps), tools, earlier)
     document = _outcome(ops, record.id)
-    state = ended or document["state"]
+    state, cluster = ended or document["state"], document["cluster"]
     document["state"] = state
     record.finish(state, document)
     emit(document, _told(document))
+    if state == "aborted":
+        raise OpsError(f"{record.id} was aborted by hand; everything is put back", remedy=f"ops patch status {cluster}")
     if state == "stopped":
-        raise Stopped(f"{record.id} stopped part-way", remedy=f"ops patch resume {document['cluster']}")
+        raise Stopped(f"{record.id} stopped part-way", remedy=f"ops patch resume {cluster}")
     if state == "failed":
         bad = [f"{host['id']} {host['state']}: {host['why']}" for host in document["hosts"] if host["why"]]
         raise OpsError(f"{record.id} failed: " + "; ".join(bad), remedy=f"ops history {record.id}")

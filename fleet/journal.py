@@ -182,9 +182,15 @@ class Journal:
             raise KeyError(f"no run {run_id!r} in the journal")
         return _run_row(row)
 
-    def events(self, run_id: str) -> list[Recorded]:
-        """The events of one run in order. Read-only."""
+    def add(self, run_id: str, event: Event) -> None:
+        """Write an event into a run that another process carries out: a word to it."""
+        self._append(run_id, event)
+
+    def events(self, run_id: str, *, step: str = "") -> list[Recorded]:
+        """The events of one run in order, or those of one step. Read-only."""
         query = sa.select(_events).where(_events.c.run == run_id).order_by(_events.c.seq)
+        if step:
+            query = query.where(_events.c.record.contains(f'"step": {json.dumps(step)}', autoescape=True))
         with reading(self._engine) as db:
             return [
                 Recorded(datetime.fromisoformat(row.at), from_record(json.loads(row.record)), row.hash)

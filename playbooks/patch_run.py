@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from quartermaster.fleet.clock import Clock, SystemClock
@@ -18,14 +19,15 @@ from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import RequestCounter, Requests
 from quartermaster.playbooks.machine import Limits, Machines
-from quartermaster.playbooks.patch import health_faults
 from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, probed, read
+from quartermaster.playbooks.patch_guard import crowded, moved
 from quartermaster.playbooks.patch_host import HostWork
 from quartermaster.playbooks.patch_past import Past
 from quartermaster.playbooks.patch_pins import Pins, pin, unpin
 from quartermaster.playbooks.patch_plan import PatchPlan, Wave
 from quartermaster.playbooks.patch_prescale import grow
 from quartermaster.playbooks.patch_recover import put_back
+from quartermaster.playbooks.patch_waves import Need
 from quartermaster.playbooks.together import Job, Voice, together
 from quartermaster.playbooks.world import World
 
@@ -59,15 +61,27 @@ def run(plan: PatchPlan, run_id: str, tools: Tools) -> Iterator[Event]:
     yield from _Cycle(Past.of([start]), run_id, tools).go(fresh=True)
 
 
-def resume(events: Iterable[Event], run_id: str, tools: Tools, *, ends_at: datetime | None = None) -> Iterator[Event]:
+def resume(
+    events: Iterable[Event],
+    run_id: str,
+    tools: Tools,
+    *,
+    ends_at: datetime | None = None,
+    need: Need | None = None,
+    override: str = "",
+) -> Iterator[Event]:
     """Go on with a run that its journal tells of. Finished hosts are left; a host half-way is taken up where it is.
 
-    ``ends_at``: the end of the window that is open now; the one that the plan names has passed.
+    The plan's hours are over: ``ends_at`` is the end of the window that is open now, ``need`` what the coming hours
+    ask for, ``override`` the reason to break window or freeze.
     """
     past = Past.of(events)
     past.plan = replace(past.plan, ends_at=ends_at)
+    if need is not None:
+        asked = partial(replace, needed=need.hosts, needed_after_loss=need.after_zone_loss)
+        past.plan = replace(past.plan, waves=tuple(asked(wave) for wave in past.plan.waves))
     title = f"go on patching {past.plan.cluster}"
-    yield StepStarted(step="patch", title=title, detail={"plan": past.plan.to_json()})
+    yield StepStarted(step="patch", title=title, detail={"plan": past.plan.to_json(), "override": override})
     yield from _Cycle(past, run_id, tools).go(fresh=past.baseline is None and not past.hosts)
 
 
@@ -113,10 +127,7 @@ class _Cycle:
     def _preflight(self) -> Iterator[Event]:
         yield StepStarted(step="preflight")
         group = self._tools.world.group()
-        faults = health_faults(group, self._tools.world.refresh_running())
-        planned, there = {host.id for host in self._plan.hosts}, {host.id for host in group.hosts}
-        faults += [f"{host} is new" for host in sorted(there - planned)]
-        faults += [f"{host} is gone" for host in sorted(planned - there)]
+        faults = moved(self._plan, group, refresh_running=self._tools.world.refresh_running())
         counts = read(self._tools.counter, self._plan.cluster)
         probes = self._tools.probe(PROBES) if self._tools.probe else None
         if probes and (fault := probed(probes)):
@@ -197,13 +208,8 @@ class _Cycle:
     def _room(self, wave: Wave, leaving: int) -> Iterator[Event]:
         """See that enough will serve, and lower the floor when standby does not fit under it. Raises GuardRefused."""
         group = self._tools.world.group()
-        serving = sum(host.serving for host in group.hosts)
-        needed = max(1, wave.needed or 0)
-        if leaving and serving - leaving < needed:
-            raise GuardRefused(
-                f"wave {wave.number} would leave {serving - leaving} of {serving} serving hosts, {needed} are needed",
-                remedy="bring the failed hosts back or scale up, then `ops patch resume`",
-            )
+        if fault := crowded(wave, group, leaving):
+            raise GuardRefused(fault, remedy="bring failed hosts back or scale up, then `ops patch resume`")
         floor = group.desired - leaving
         if group.min > floor:
             prior = group.min if self._past.prior_floor is None else self._past.prior_floor
