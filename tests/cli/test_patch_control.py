@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from quartermaster.cli import patch_control
 from quartermaster.cli.main import run
-from quartermaster.cli.patch_control import Control
+from quartermaster.cli.patch_control import Control, open_until
+from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.events import Noted, StepStarted
 from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.schema import Fleet
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +98,38 @@ def test_the_first_ctrl_c_pauses_and_the_second_stops(journal: Journal, capsys: 
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class _At:
+    def __init__(self, text: str) -> None:
+        self._now = datetime.fromisoformat(text)
+
+    def now(self) -> datetime:
+        return self._now
+
+
+def _session(at: str) -> Any:
+    fleet = Fleet.model_validate(
+        {
+            "fleet": "shop",
+            "timezone": "Europe/Dublin",
+            "clusters": {"web": {}},
+            "patching": {"web": {"window": "Sun 01:00-05:00"}},
+            "freezes": [{"from": "2026-11-29", "to": "2026-11-30", "why": "peak"}],
+        }
+    )
+    return SimpleNamespace(fleet=fleet, clock=_At(at))
+
+
+def test_a_run_is_resumed_until_the_window_that_is_open_ends() -> None:
+    assert open_until(_session("2026-11-22T02:00:00+00:00"), "web", "") == datetime(2026, 11, 22, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "why"), [("2026-11-22T06:00:00+00:00", "outside the window"), ("2026-11-29T02:00:00+00:00", "peak")]
+)
+def test_outside_the_window_or_in_a_freeze_nothing_is_resumed_without_a_reason(at: str, why: str) -> None:
+    with pytest.raises(GuardRefused, match=why) as refused:
+        open_until(_session(at), "web", "")
+    assert "ops patch recover web" in refused.value.remedy
+    open_until(_session(at), "web", "the hole is being used")
