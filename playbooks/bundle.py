@@ -9,6 +9,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,20 +44,27 @@ class Bundle:
         return f"bundles/{self.sha256}.tar.gz"
 
     def stored(self, folder: Path) -> Path:
-        """The file ``bundle-<sha256>.tar.gz`` of the folder with it. Creates it."""
+        """The file ``bundle-<sha256>.tar.gz`` of the folder with it. Creates it, in one step."""
         path = folder / f"bundle-{self.sha256}.tar.gz"
         if not path.exists():
-            path.write_bytes(self.content)
+            draft = folder / f".{path.name}.{os.getpid()}"
+            draft.write_bytes(self.content)
+            draft.rename(path)
         return path
 
     def unpack(self, parent: Path) -> Path:
-        """The folder ``parent/<sha256>`` with its files. Creates it."""
+        """The folder ``parent/<sha256>`` with its files. Creates it, in one step."""
         folder = parent / self.sha256
         if not folder.exists():
-            making = parent / f".{self.sha256}"
+            making = parent / f".{self.sha256}.{os.getpid()}"
             with tarfile.open(fileobj=io.BytesIO(self.content)) as archive:
                 archive.extractall(making, filter="data")
-            making.rename(folder)
+            try:
+                making.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+                shutil.rmtree(making)  # another process has made it meanwhile: the same bytes
         return folder
 
 

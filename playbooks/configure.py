@@ -7,7 +7,6 @@ check  a plan of its own (``check=True``): nothing is published, hosts tell what
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,9 +16,12 @@ from typing import Any
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.playbooks.bundle import Bundle
-from quartermaster.playbooks.inventory import Inventory
+from quartermaster.playbooks.host_drift import HostDrift
+from quartermaster.playbooks.host_remedies import remedy
+from quartermaster.playbooks.inventory import Inventory, Target
 from quartermaster.playbooks.publish import publish
-from quartermaster.playbooks.runner import PlaybookOrder, TaskResult, play
+from quartermaster.playbooks.reach import reason
+from quartermaster.playbooks.runner import HostEnded, PlaybookOrder, TaskResult, TaskStarted, play
 
 __all__ = ["ConfigurePlan", "ConfigureResult", "Converged", "apply", "outcome", "plan"]
 
@@ -55,7 +57,12 @@ class Converged:
     """Tasks that changed it (with ``check``: would change it)."""
     changes: tuple[str, ...] = ()
     """Those tasks, each with the paths it touched."""
+    drift: tuple[HostDrift, ...] = ()
+    """With ``check``: what on it is not as its role says."""
     error: str = ""
+    reason: str = ""
+    """The error in one word: failed (a task), silent (Ansible said nothing), or why it was not reached (``reach``)."""
+    remedy: str = ""
     seconds: float = 0.0
 
 
@@ -106,43 +113,86 @@ def outcome(events: Iterable[Event]) -> ConfigureResult:
     for event in events:
         if event.step != "converge" or not isinstance(event, StepFinished | StepFailed):
             continue
-        error = event.error if isinstance(event, StepFailed) else ""
-        changes = tuple(event.detail.get("changes", ()))
-        hosts.append(Converged(event.host, event.zone, len(changes), changes, error, event.seconds))
+        changes = tuple(event.detail["changes"])
+        host = Converged(
+            id=event.host,
+            zone=event.zone,
+            changed=len(changes),
+            changes=changes,
+            drift=tuple(HostDrift(**row) for row in event.detail["drift"]),
+            error=event.error if isinstance(event, StepFailed) else "",
+            reason=event.detail.get("reason", ""),
+            remedy=event.detail.get("remedy", ""),
+            seconds=event.seconds,
+        )
+        hosts.append(host)
     return ConfigureResult(tuple(sorted(hosts, key=lambda host: (host.zone, host.id))))
 
 
 def _converge(plan: ConfigurePlan, cache: Path, run: str) -> Iterator[Event]:
-    begun = monotonic()
     folder = plan.bundle.unpack(cache)
-    archive = folder.with_suffix(".tar.gz")
-    archive.write_bytes(plan.bundle.content)
+    archive = plan.bundle.stored(cache)
     variables = {"ops_bundle_file": str(archive), "ops_bundle_folder": f"/opt/ops/bundles/{plan.bundle.sha256}"}
     order = PlaybookOrder(folder / "site.yml", plan.inventory, variables, check=plan.check, run=run)
-    changes: dict[str, list[str]] = defaultdict(list)
-    errors: dict[str, str] = {}
-    ended: dict[str, float] = {}
-    for result in play(order, cache):
-        ended[result.host] = monotonic() - begun
-        if result.status == "changed":
-            changes[result.host].append(_describe(result))
-        if result.status in ("failed", "unreachable"):
-            errors[result.host] = f"{result.status}: {result.task}: {result.message}".replace("\n", " ")
-        if result.status != "skipped":
-            level = {"failed": "warning", "unreachable": "warning", "changed": "info"}.get(result.status, "debug")
-            zone = plan.inventory.target(result.host).zone
-            said = f"{result.task}: {result.message or result.status}"
-            yield Noted(step="converge", host=result.host, zone=zone, message=said, level=level)
-    for target in plan.inventory.targets:
-        common: dict[str, Any] = {"step": "converge", "host": target.id, "zone": target.zone}
-        detail = {"changes": changes[target.id]}
-        if target.id not in ended:
-            errors.setdefault(target.id, "Ansible ended without a word about it (cancelled or out of time)")
-        seconds = round(ended.get(target.id, monotonic() - begun), 3)
-        if target.id in errors:
-            yield StepFailed(**common, detail=detail, seconds=seconds, error=errors[target.id])
+    begun = monotonic()
+    hosts = {target.id: _Host(target, begun) for target in plan.inventory.targets}
+    for said in play(order, cache):
+        if isinstance(said, TaskStarted):
+            yield Noted(step="converge", message=said.task, level="debug")
+        elif isinstance(said, HostEnded):
+            yield from hosts[said.host].ended(said)
         else:
-            yield StepFinished(**common, detail=detail, seconds=seconds, changed=bool(changes[target.id]))
+            yield from hosts[said.host].told(said)
+    for host in hosts.values():
+        yield from host.silent()
+
+
+class _Host:
+    """What Ansible has told of one host so far."""
+
+    def __init__(self, target: Target, begun: float) -> None:
+        self._common: dict[str, Any] = {"step": "converge", "host": target.id, "zone": target.zone}
+        self._begun = begun
+        self._changes: list[str] = []
+        self._drift: list[HostDrift] = []
+        self._failure = ""
+        self._over = False
+
+    def told(self, result: TaskResult) -> Iterator[Event]:
+        """A host that cannot be reached has come to its end; whether one that failed has, is told last."""
+        if result.status == "changed":
+            self._changes.append(_describe(result))
+            self._drift += result.drift
+            yield Noted(**self._common, message=f"{result.task}: changed")
+        elif result.status in ("failed", "unreachable"):
+            self._failure = f"{result.status}: {result.task}: {result.message}".replace("\n", " ")
+        if result.status == "unreachable":
+            yield self._end(self._failure, reason(result.message))
+
+    def ended(self, end: HostEnded) -> Iterator[Event]:
+        if end.hidden:
+            what = f"one of: {', '.join(end.hidden)}"
+            self._changes.append(what)
+            self._drift.append(HostDrift("hidden", what, "not told", "not told"))
+        if not self._over:
+            # Whatever else a task failed at, it had reached the host.
+            yield self._end(
+                self._failure if end.failed else "", "sudo" if reason(self._failure) == "sudo" else "failed"
+            )
+
+    def silent(self) -> Iterator[Event]:
+        """The end of a host that Ansible said nothing more about."""
+        if not self._over:
+            yield self._end("Ansible ended without a word about it (cancelled or out of time)", "silent")
+
+    def _end(self, error: str, why: str) -> Event:
+        self._over = True
+        detail: dict[str, Any] = {"changes": self._changes, "drift": [asdict(row) for row in self._drift]}
+        seconds = round(monotonic() - self._begun, 3)
+        if not error:
+            return StepFinished(**self._common, detail=detail, seconds=seconds, changed=bool(self._changes))
+        detail |= {"reason": why, "remedy": remedy(error)}
+        return StepFailed(**self._common, detail=detail, seconds=seconds, error=error)
 
 
 def _describe(result: TaskResult) -> str:

@@ -1,6 +1,7 @@
 """The one door to ansible-runner: a playbook in, a stream of typed task results out.
 
-ansible-runner's handlers run in its own thread and only put into a queue. Each run has a private folder under
+ansible-runner's handlers run in its own thread and only put into a queue: one that works there holds up the reading
+of Ansible's output, until ansible-runner gives up (its issue 1343). Each run has a private folder under
 ``.ops/cache`` that is removed with it, artifacts included, so that nothing secret stays behind.
 """
 
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.errors import MissingPart, OpsError
+from quartermaster.playbooks.host_drift import HostDrift, drift_of, name_of, rows_of
 from quartermaster.playbooks.inventory import Inventory
 
-__all__ = ["PlaybookOrder", "TaskResult", "play"]
+__all__ = ["HostEnded", "PlaybookOrder", "TaskResult", "TaskStarted", "play"]
 
 _STATUS = {
     "runner_on_ok": "ok",
@@ -30,7 +33,16 @@ _STATUS = {
     "runner_on_unreachable": "unreachable",
     "runner_on_skipped": "skipped",
 }
+_START = "playbook_on_task_start"
+_STATS = "playbook_on_stats"
 _PERSIST_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """The hosts come to a task."""
+
+    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,18 @@ class TaskResult:
     """Why it failed or what could not be reached."""
     items: tuple[str, ...] = ()
     """Paths or names that changed, where the module tells."""
+    drift: tuple[HostDrift, ...] = ()
+    """With ``check``: what is not as the role says. A handler has none: it follows from what it was notified of."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostEnded:
+    """Ansible's own verdict on a host at the end: a task that failed and was rescued is no failure."""
+
+    host: str
+    failed: bool
+    hidden: tuple[str, ...] = ()
+    """Tasks that may have changed it without a word, as their output is hidden; empty when none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +86,8 @@ class PlaybookOrder:
     timeout_seconds: int = 1800
 
 
-def play(order: PlaybookOrder, cache: Path) -> Iterator[TaskResult]:
-    """Run the playbook and yield results as they come. Changes the hosts unless ``check``.
+def play(order: PlaybookOrder, cache: Path) -> Iterator[TaskStarted | TaskResult | HostEnded]:
+    """Run the playbook and yield what it tells as it comes. Changes the hosts unless ``check``.
 
     Closing the iterator early cancels the run. Raises MissingPart when ansible-playbook is not beside this Python,
     OpsError when Ansible itself gives up.
@@ -75,17 +99,19 @@ def play(order: PlaybookOrder, cache: Path) -> Iterator[TaskResult]:
         sockets = Path(tempfile.mkdtemp(prefix="ops-ssh-"))
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         stack.callback(_hang_up, sockets)
-        results: queue.Queue[TaskResult] = queue.Queue()
+        events: queue.Queue[Mapping[str, Any]] = queue.Queue()
+        reader = _Reader(order.check)
         complaints: list[str] = []
         cancelled = threading.Event()
-        thread = _start(order, private, sockets, results, complaints, cancelled)
+        thread = _start(order, private, sockets, events, complaints, cancelled)
         stack.callback(thread.join)
         stack.callback(cancelled.set)
-        while thread.is_alive() or not results.empty():
+        while thread.is_alive() or not events.empty():
             try:
-                yield results.get(timeout=0.1)
+                event = events.get(timeout=0.1)
             except queue.Empty:
                 continue
+            yield from reader.read(event)
         if complaints:
             raise OpsError(f"Ansible gave up: {' '.join(complaints)[:1000]}")
 
@@ -94,15 +120,15 @@ def _start(
     order: PlaybookOrder,
     private: Path,
     sockets: Path,
-    results: queue.Queue[TaskResult],
+    events: queue.Queue[Mapping[str, Any]],
     complaints: list[str],
     cancelled: threading.Event,
 ) -> threading.Thread:
     import ansible_runner
 
     def handle(event: Mapping[str, Any]) -> bool:
-        if (result := _read(event)) is not None:
-            results.put(result)
+        if event["event"] in (*_STATUS, _START, _STATS):
+            events.put(event)
         elif event["event"] in ("verbose", "error") and "ERROR" in event.get("stdout", ""):
             complaints.append(event["stdout"].strip())
         return False  # nothing is kept on disk
@@ -158,34 +184,51 @@ def _hang_up(sockets: Path) -> None:
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-def _read(event: Mapping[str, Any]) -> TaskResult | None:
-    """The task result in an event of ansible-runner, or None for an event of another kind."""
-    status = _STATUS.get(event["event"])
-    if status is None:
-        return None
-    data = event["event_data"]
-    if status == "failed" and data.get("ignore_errors"):
-        return None
-    result = data.get("res") or {}
-    changed = status == "ok" and bool(result.get("changed"))
-    return TaskResult(
-        host=data["host"],
-        task=data.get("task", ""),
-        status="changed" if changed else status,
-        message=_message(result) if status in ("failed", "unreachable") else "",
-        items=_items(result) if changed else (),
-    )
+class _Reader:
+    """Makes typed values of ansible-runner's events, in their order."""
+
+    def __init__(self, check: bool) -> None:
+        self._check = check
+        self._handlers: set[str] = set()
+        self._changed: Counter[str] = Counter()
+        self._hidden: dict[str, list[str]] = defaultdict(list)
+        """By host, the tasks that did not say whether they changed it."""
+
+    def read(self, event: Mapping[str, Any]) -> Iterator[TaskStarted | TaskResult | HostEnded]:
+        """What one event tells."""
+        data = event["event_data"]
+        if event["event"] == _START:
+            if data.get("is_conditional"):  # ansible-runner's mark of a handler
+                self._handlers.add(data["task_uuid"])
+            yield TaskStarted(data.get("task", ""))
+        elif event["event"] == _STATS:
+            for host in data.get("processed", {}):
+                silent = data["changed"].get(host, 0) > self._changed[host]
+                failed = host in data["failures"] or host in data["dark"]
+                yield HostEnded(host, failed, tuple(self._hidden[host]) if silent else ())
+        elif not (event["event"] == "runner_on_failed" and data.get("ignore_errors")):
+            yield self._result(_STATUS[event["event"]], data)
+
+    def _result(self, status: str, data: Mapping[str, Any]) -> TaskResult:
+        host, task, result = data["host"], data.get("task", ""), data.get("res") or {}
+        changed = status == "ok" and bool(result.get("changed"))
+        self._changed[host] += changed
+        if "censored" in result:
+            self._hidden[host].append(task)
+        tells = changed and self._check and data.get("task_uuid") not in self._handlers
+        return TaskResult(
+            host=host,
+            task=task,
+            status="changed" if changed else status,
+            message=_message(result) if status in ("failed", "unreachable") else "",
+            items=tuple(dict.fromkeys(filter(None, map(name_of, rows_of(result))))) if changed else (),
+            drift=drift_of(task, data.get("resolved_action", ""), result) if tells else (),
+        )
 
 
 def _message(result: Mapping[str, Any]) -> str:
     parts = [str(result.get(name, "")).strip() for name in ("msg", "stderr")]
     for item in result.get("results", []):
-        if item.get("failed"):
+        if isinstance(item, Mapping) and item.get("failed"):
             parts.append(str(item.get("msg", "")).strip())
     return "; ".join(dict.fromkeys(part for part in parts if part)) or "no reason was given"
-
-
-def _items(result: Mapping[str, Any]) -> tuple[str, ...]:
-    rows = [row for row in result.get("results", [result]) if isinstance(row, Mapping) and row.get("changed")]
-    names = (str(row.get("dest") or row.get("path") or row.get("name") or "") for row in rows)
-    return tuple(dict.fromkeys(name for name in names if name))
