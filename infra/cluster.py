@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from quartermaster.fleet.names import TAG_URN
 from quartermaster.fleet.schema import Cluster as Declared
-from quartermaster.fleet.schema.planning import Capacity, Patching
+from quartermaster.fleet.schema.planning import Capacity
 from quartermaster.fleet.schema.rules.servers import SCHEDULED_ACTIONS
 from quartermaster.infra.access import ClusterAccess
 from quartermaster.infra.balancer import Balancer
@@ -20,7 +20,6 @@ from quartermaster.infra.floors import next_floors
 from quartermaster.infra.images import Image
 from quartermaster.infra.keyring import Keys
 from quartermaster.infra.layout import GROUP, Layout, urn_tag
-from quartermaster.infra.refresh import instance_refresh
 from quartermaster.infra.scaling import policies, warm_pool, warmup_seconds
 from quartermaster.infra.template import launch_template
 
@@ -71,8 +70,6 @@ class Cluster(Component):
         balancer: Balancer | None,
         ready: Sequence[pulumi.Resource],
         capacity: Capacity | None = None,
-        patching: Patching | None = None,
-        stops: Sequence[str] = (),
     ) -> None:
         super().__init__("Cluster", f"{name}-cluster")
         self._layout, self._name, self._declared = layout, name, declared
@@ -81,8 +78,7 @@ class Cluster(Component):
         self._template = launch_template(
             layout, name, declared, image=image, user_data=user_data, keys=keys, access=access, opts=self.child()
         )
-        refresh = instance_refresh(patching, floor, warmup=self._warmup, stops=stops)
-        self.group = self._group(floor, subnets, balancer, ready, hook=bool(user_data), refresh=refresh)
+        self.group = self._group(floor, subnets, balancer, ready, hook=bool(user_data))
         if user_data and self._adopted:
             aws.autoscaling.LifecycleHook(
                 name, name=HOOK, autoscaling_group_name=self.group.name, **_HOOK_SETTINGS, opts=self.child()
@@ -107,7 +103,6 @@ class Cluster(Component):
         ready: Sequence[pulumi.Resource],
         *,
         hook: bool,
-        refresh: Any,
     ) -> aws.autoscaling.Group:
         # A group that was there before the fleet cannot be born with it: it gets it when it starts our hosts.
         hooks: Any = [{"name": HOOK, **_HOOK_SETTINGS}] if hook and not self._adopted else None
@@ -121,7 +116,7 @@ class Cluster(Component):
             max_size=self._declared.size.max,
             launch_template={
                 "id": self._template.id,
-                # A number, not $Latest: a rollback must know what it goes back to.
+                # A number, not $Latest: AWS rolls no replacement back in a group that names that.
                 "version": self._template.latest_version.apply(str),
             },
             vpc_zone_identifiers=subnets,
@@ -135,7 +130,6 @@ class Cluster(Component):
             enabled_metrics=metrics,
             metrics_granularity="1Minute",
             initial_lifecycle_hooks=hooks,
-            instance_refresh=refresh,
             wait_for_capacity_timeout="15m",
             force_delete=force,
             tags=self._group_tags(),

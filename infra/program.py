@@ -32,7 +32,6 @@ from quartermaster.infra.layout import GROUP, Layout, recovery_layout
 from quartermaster.infra.network import Network
 from quartermaster.infra.notices import Notices
 from quartermaster.infra.recovery import Recovery, dormant
-from quartermaster.infra.refresh import stopping_alarms
 from quartermaster.infra.watch import Watch
 
 __all__ = ["Facts", "declare"]
@@ -185,8 +184,6 @@ def _cluster(fleet: Fleet, layout: Layout, facts: Facts, name: str, fronts: Fron
         balancer=balancer,
         ready=ready,
         capacity=fleet.capacity_of(name),
-        patching=fleet.patching.get(name),
-        stops=stopping_alarms(fleet, layout, name),
     )
     if balancer is not None and declared.balancer is not None:
         pulumi.export(

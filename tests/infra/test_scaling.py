@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from quartermaster.fleet.schema import load_fleet
-from quartermaster.fleet.schema.base import Share
-from quartermaster.fleet.schema.planning import Capacity, Patching
+from quartermaster.fleet.schema.planning import Capacity
 from quartermaster.fleet.schema.servers import Balancer, Cluster, Scaling, ScheduleEntry
 from quartermaster.infra.floors import as_scheduled, next_floors
 from quartermaster.infra.layout import layout
-from quartermaster.infra.refresh import instance_refresh, stopping_alarms
+from quartermaster.infra.refresh import stopping_alarms
 from quartermaster.infra.scaling import target, warm_pool, warmup_seconds
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -51,44 +50,12 @@ def test_the_warm_up_is_what_is_left_after_the_launch_hook() -> None:
     assert warmup_seconds(cluster(slow), hook=True) == 180
 
 
-def test_hosts_patched_in_place_are_not_replaced_by_a_new_template() -> None:
-    assert instance_refresh(None, 3, warmup=60) is None
-    assert instance_refresh(Patching(), 3, warmup=60) is None
-
-
-def replaced(floor: int, **patching: Any) -> dict[str, Any]:
-    declared = instance_refresh(Patching(method="replace", **patching), floor, warmup=60)
-    assert declared is not None
-    found: dict[str, Any] = declared["preferences"]
-    return found
-
-
-def test_a_wave_is_what_may_be_missing_and_the_canary_goes_first() -> None:
-    found = replaced(8, wave=Share(25, percent=True), canary=1, soak_minutes=10)
-    assert found["min_healthy_percentage"] == 75
-    assert (found["checkpoint_percentages"], found["checkpoint_delay"]) == ([12, 100], "600")
-    assert found["auto_rollback"]
-
-
 def test_what_users_feel_stops_a_replacement(tmp_path: Path) -> None:
     (tmp_path / "fleet.yaml").write_text("fleet: shop\nclusters: {web: {balancer: {}}, jobs: {}}\n")
     fleet = load_fleet(tmp_path / "fleet.yaml")
     stops = stopping_alarms(fleet, layout(fleet, "dev"), "web")
     assert stops == ("shop-dev-web-latency", "shop-dev-web-errors")
     assert stopping_alarms(fleet, layout(fleet, "dev"), "jobs") == ()
-    declared = instance_refresh(Patching(method="replace"), 3, warmup=60, stops=stops)
-    assert declared is not None
-    assert declared["preferences"]["alarm_specification"] == {"alarms": list(stops)}
-
-
-def test_a_wave_in_hosts_is_a_share_of_the_floor() -> None:
-    assert replaced(8, wave=Share(2))["min_healthy_percentage"] == 75
-    assert replaced(0, wave=Share(2))["min_healthy_percentage"] == 90
-
-
-@pytest.mark.parametrize(("canary", "floor"), [(0, 3), (3, 3), (1, 0)])
-def test_without_a_canary_apart_there_is_no_checkpoint(canary: int, floor: int) -> None:
-    assert "checkpoint_percentages" not in replaced(floor, canary=canary)
 
 
 def entries(count: int) -> list[ScheduleEntry]:
