@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from quartermaster.fleet.events import Event
     from quartermaster.fleet.journal import Run, RunRow
     from quartermaster.fleet.leases import Lease
-    from quartermaster.playbooks.patch_plan import PatchPlan
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.patch_waves import Need
 
@@ -33,16 +33,32 @@ Override = Annotated[bool, typer.Option("--override", help="Break window and fre
 Reason = Annotated[str, typer.Option(help="Why; journalled.")]
 
 
-@group.command("plan", example="ops patch plan web")
-def plan(cluster: Cluster, override: Override = False, reason: Reason = "") -> None:
-    """Show what is pending on each host, and the waves in which it would be done. Changes nothing."""
-    found = _plan(session(), cluster, override, reason)
-    emit(found.to_json(), _planned(found))
+@group.command("plan", example="ops patch plan web --out patch.json")
+def plan(
+    cluster: Cluster,
+    override: Override = False,
+    reason: Reason = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to a file, for `run --plan`.")] = None,
+    compare: Annotated[Path | None, typer.Option("--compare", help="Tell what differs from this saved plan.")] = None,
+) -> None:
+    """Show what is pending on each host, the waves, and the hour in which they are best done. Changes nothing."""
+    from quartermaster.cli.patch_decide import show
+
+    ops = session()
+    _known(ops, cluster)
+    show(ops, cluster, _overriding(override, reason), out, compare)
 
 
 @group.command("run", example="ops patch run web --yes")
-def run(cluster: Cluster, override: Override = False, reason: Reason = "") -> None:
+def run(
+    cluster: Cluster,
+    override: Override = False,
+    reason: Reason = "",
+    plan: Annotated[Path | None, typer.Option("--plan", help="Carry out this saved plan, or nothing.")] = None,
+) -> None:
     """Drain, upgrade, check and return each host: a canary, then waves within one zone each."""
+    from quartermaster.cli.patch_decide import decide, hold_to
+    from quartermaster.cli.patch_planned import plan_text
     from quartermaster.playbooks import patch_run
 
     ops = session()
@@ -53,11 +69,13 @@ def run(cluster: Cluster, override: Override = False, reason: Reason = "") -> No
             f"patch run {left[0].id} of {cluster} was cut short",
             remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
         )
-    planned = _plan(ops, cluster, override, reason)
+    planned = decide(ops, cluster, _overriding(override, reason))
+    if plan is not None:
+        hold_to(ops, plan, planned)
     if not planned.waves:
-        emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing is pending on {cluster}")
+        emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing to do on {cluster}")
         return
-    confirm(f"Patch {cluster}?", plan=_planned(planned))
+    confirm(f"Patch {cluster}?", plan=plan_text(planned, ops.fleet.tz, ops.clock.now()))
     with _under_way(ops, cluster) as (record, lease, tools):
         _finish(ops, record, tools, lease.fenced(patch_run.run(planned, record.id, tools)))
 
@@ -91,26 +109,6 @@ def recover(cluster: Cluster) -> None:
     with _under_way(ops, cluster, resume=row.id) as (record, lease, tools):
         steps = put_back(events, world=tools.world, machines=tools.machines, pins=tools.pins)
         _finish(ops, record, tools, lease.fenced(steps), earlier=events, ended="recovered")
-
-
-def _plan(ops: Session, cluster: str, override: bool, reason: str) -> PatchPlan:
-    from quartermaster.cli.forecasts import outlook
-    from quartermaster.cli.patch_survey import surveyed
-    from quartermaster.playbooks import patch
-
-    _known(ops, cluster)
-    why = _overriding(override, reason)
-    found = ops.hosts.group(cluster)
-    return patch.plan(
-        found,
-        ops.fleet,
-        surveyed(ops, found),
-        ops.clock.now(),
-        drain_seconds=ops.hosts.drain_seconds(found),
-        outlook=outlook(ops, cluster),
-        refresh_running=ops.hosts.refresh_running(found),
-        override=why,
-    )
 
 
 def _overriding(override: bool, reason: str) -> str:
@@ -208,23 +206,6 @@ def _known(ops: Session, cluster: str) -> None:
 
 def _scopes(ops: Session, cluster: str) -> list[str]:
     return [ops.scope("cluster", cluster), *(ops.scope("zone", zone) for zone in ops.hosts.group(cluster).zones)]
-
-
-def _planned(found: PatchPlan) -> str:
-    rows = [
-        (
-            host.id,
-            host.zone,
-            len(host.updates),
-            host.skipped or ", ".join(f"{u.name} {u.new}" for u in host.updates[:3]),
-        )
-        for host in found.hosts
-    ]
-    text = table(["host", "zone", "#pending", "what"], rows)
-    for wave in found.waves:
-        kind = "canary" if wave.canary else "wave"
-        text += f"\n{kind} {wave.number} in {wave.zone}: {', '.join(wave.hosts)}; {wave.left} keep serving"
-    return text + "".join(f"\nwarning: {warning}" for warning in found.warnings)
 
 
 def _told(document: dict[str, Any]) -> str:
