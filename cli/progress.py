@@ -26,6 +26,7 @@ class Progress:
         self._quiet = quiet
         self._running: dict[tuple[str, str], str] = {}
         self._done = 0
+        self._last = ""
         self._started_at = time.monotonic()
         self._status: Status | None = None
         self._over = threading.Event()
@@ -61,7 +62,9 @@ class Progress:
         elif isinstance(event, StepFailed):
             self._running.pop(key, None)
             self._console.print(f"[red]✗[/] {label}: {escape(event.error)}")
-        elif isinstance(event, Noted) and event.level != "debug":
+        elif isinstance(event, Noted) and event.level == "debug":
+            self._last = escape(event.message)
+        elif isinstance(event, Noted):
             mark = "[yellow]![/]" if event.level == "warning" else "[dim]·[/]"
             where = f"{escape(event.host)}: " if event.host else ""
             self._console.print(f"{mark} {where}{escape(event.message)}")
@@ -79,7 +82,7 @@ class Progress:
     def _now(self) -> str:
         now = list(self._running.values())
         shown = " · ".join(now[:3]) + (f" and {len(now) - 3} more" if len(now) > 3 else "")
-        return f"{shown or 'working'}  [dim]{self._done} done[/]"
+        return f"{shown or 'working'}  [dim]{self._last}  {self._done} done[/]"
 
     def _tell_now_and_then(self) -> None:
         """Where no line can move, say every now and then what runs."""

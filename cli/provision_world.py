@@ -15,7 +15,7 @@ from quartermaster.cli.session import session
 if TYPE_CHECKING:
     from quartermaster.infra.drift import DriftReport
 
-__all__ = ["attach"]
+__all__ = ["attach", "drift_table"]
 
 DRIFT_FOUND = 3
 _SHOWN = 60
@@ -36,7 +36,7 @@ def drift(
     deployment = session().deployment()
     with working("reading the cloud"):
         found = deployment.drift()
-    emit(found.to_json(), _table(found))
+    emit(found.to_json(), drift_table(found))
     if exit_code and found.drift:
         raise typer.Exit(DRIFT_FOUND)
 
@@ -50,7 +50,7 @@ def refresh() -> None:
         with working("reading the cloud"):
             found = deployment.drift()
         if found.drift or found.ignored:
-            confirm("Take this into the state? The next `up` would change it back.", plan=_table(found))
+            confirm("Take this into the state? The next `up` would change it back.", plan=drift_table(found))
             draw(run.record(lease.fenced(deployment.refresh())), quiet=True)
         run.finish("done", found.to_json())
     taken = len(found.drift) + len(found.ignored)
@@ -70,7 +70,8 @@ def graph(
     emit({"file": str(out)}, f"wrote {out}")
 
 
-def _table(found: DriftReport) -> str:
+def drift_table(found: DriftReport) -> str:
+    """Cloud drift as a table for a person."""
     rows = [
         (item.urn.rsplit("::", 1)[-1], item.urn.split("::")[2].rsplit(":", 1)[-1], item.property or "(itself)",
          _short(item.expected), _short(item.found))

@@ -156,6 +156,11 @@ class Deployment:
         ]
         return sift(found, self._fleet.ignore_drift)
 
+    @property
+    def made(self) -> bool:
+        """Whether the stack's state holds anything. Read-only."""
+        return bool(custom(saved_state(self._engine)))
+
     def basis(self) -> Basis:
         """What a plan made now would stand on: files, versions, state and world. Read-only."""
         world = self.drift().drift

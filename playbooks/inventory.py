@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     from quartermaster.fleet.hosts import Group, Host
@@ -85,6 +87,16 @@ class Inventory:
             if target.id == host_id:
                 return target
         raise KeyError(f"no host {host_id!r} in the inventory")
+
+    def only(self, names: Sequence[str]) -> Inventory:
+        """The inventory of those clusters and hosts. Pure. Raises InputError that names what there is not."""
+        known = {target.cluster for target in self.targets} | {target.id for target in self.targets} | {*self.left_out}
+        if unknown := [name for name in names if name not in known]:
+            raise InputError(
+                f"no cluster or host {', '.join(unknown)}", remedy=f"one of {', '.join(sorted(known)) or 'none'}"
+            )
+        targets = tuple(target for target in self.targets if target.cluster in names or target.id in names)
+        return replace(self, targets=targets, left_out={id: why for id, why in self.left_out.items() if id in names})
 
     def ssh_command(self, host_id: str) -> list[str]:
         """The command line of ``ssh`` to the host, without a remote command."""
