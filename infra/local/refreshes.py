@@ -1,7 +1,8 @@
 """An instance refresh: the hosts of a group replaced batch by batch. A pure decision over frozen facts.
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/asg-instance-refresh.html and
-instance-refresh-overview.html, understand-instance-refresh-default-values.html
+instance-refresh-overview.html, understand-instance-refresh-default-values.html,
+asg-adding-checkpoints-instance-refresh.html: checkpoints are parts of the whole group, hosts that match counted.
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ class Refresh:
     why: str = ""
     chosen: frozenset[str] | None = None
     """Members to replace; None until they are counted."""
+    matched: int = 0
+    """Members that were of the target already and stay."""
     done: int = 0
-    """Of those, how many are replaced by one that serves."""
+    """Of those to replace, how many are replaced by one that serves."""
     passed: int = 0
     """Checkpoints behind it."""
     held_at: float | None = None
@@ -69,10 +72,19 @@ class Refresh:
         return len(self.chosen or ())
 
     @property
+    def bound(self) -> int:
+        """How many are replaced in all: the last checkpoint is the end, be it 100 % or less."""
+        return self.upto(self.preferences.checkpoints[-1] if self.preferences.checkpoints else 100)
+
+    def upto(self, percent: int) -> int:
+        """How many are to be replaced until so much of the whole group is new."""
+        return max(0, math.ceil((self.total + self.matched) * percent / 100) - self.matched)
+
+    @property
     def percentage(self) -> int:
-        """How far it is."""
+        """How much of the whole group is new."""
         if self.total:
-            return 100 * self.done // self.total
+            return 100 * (self.done + self.matched) // (self.total + self.matched)
         return 100 if self.status in ("Successful", "RollbackSuccessful") else 0
 
     @property
@@ -85,7 +97,7 @@ class Refresh:
         preferences = replace(self.preferences, checkpoints=(), bake=0.0, skip_matching=True, alarms=())
         return replace(
             self, status="RollbackInProgress", why=why, target=self.before, preferences=preferences, chosen=None,
-            done=0, passed=0, held_at=None, moved_at=now,
+            matched=0, done=0, passed=0, held_at=None, moved_at=now,
         )  # fmt: skip
 
 
@@ -106,7 +118,8 @@ def turn(refresh: Refresh, facts: Facts, alarms: Collection[str], now: float, *,
     if refresh.chosen is None:
         status = "InProgress" if refresh.status == "Pending" else refresh.status
         chosen = frozenset(member.id for member in facts.members if _is_meant(refresh.preferences, member))
-        return Turn(replace(refresh, status=status, chosen=chosen, moved_at=now))
+        matched = sum(member.current and member.id not in chosen for member in facts.members)
+        return Turn(replace(refresh, status=status, chosen=chosen, matched=matched, moved_at=now))
     left = [m for m in facts.members if m.id in refresh.chosen and not m.lifecycle.startswith("Terminating")]
     ready = [m for m in facts.members if _is_ready(refresh, m, now)]
     missing = max(0, facts.desired - len(ready))
@@ -117,7 +130,7 @@ def turn(refresh: Refresh, facts: Facts, alarms: Collection[str], now: float, *,
         return Turn(refresh if missing else replace(refresh, status="Cancelled"))
     if ringing := sorted({*refresh.preferences.alarms} & {*alarms}):
         return _fail(refresh, f"alarm {', '.join(ringing)} went off", now)
-    if not left and not missing:
+    if refresh.done >= refresh.bound and not missing:
         return _finish(refresh, now)
     bound, held = _checkpoint(refresh, now)
     if held is not None:
@@ -151,10 +164,10 @@ def _is_ready(refresh: Refresh, member: Member, now: float) -> bool:
 
 def _checkpoint(refresh: Refresh, now: float) -> tuple[int, Refresh | None]:
     """How many may be replaced by the next checkpoint, and the refresh while it waits there."""
-    points = [point for point in refresh.preferences.checkpoints if point < 100]
+    points = refresh.preferences.checkpoints[:-1]
     if refresh.passed >= len(points):
-        return refresh.total, None
-    bound = math.ceil(refresh.total * points[refresh.passed] / 100)
+        return refresh.bound, None
+    bound = refresh.upto(points[refresh.passed])
     if refresh.done < bound:
         return bound, None
     since = now if refresh.held_at is None else refresh.held_at

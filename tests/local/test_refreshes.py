@@ -142,3 +142,16 @@ def test_an_alarm_sends_it_back_where_there_is_a_way() -> None:
     assert counted.chosen == {"n-1"}
     assert next_turn(counted, *(replace(m, current=True) for m in OLD)).refresh.status == "RollbackSuccessful"
     assert turn(replace(watched, before=""), WEB, ("errors",), 0.0, patience=600).refresh.status == "Failed"
+
+
+def test_checkpoints_are_parts_of_the_whole_group_what_matches_counted() -> None:
+    mixed = (*OLD[:2], *NEW[:2])
+    begun = next_turn(Refresh("r-1", Preferences(0, skip_matching=True, checkpoints=(75, 100)), target="2"), *mixed)
+    assert (begun.refresh.percentage, begun.refresh.total) == (50, 2)
+    assert len(next_turn(begun.refresh, *mixed).leave) == 1  # the first of two: three of four are new then
+
+
+def test_the_last_checkpoint_is_the_end_of_it() -> None:
+    half = replace(having(checkpoints=(50,), min_healthy=0))
+    assert len(next_turn(half).leave) == 2
+    assert next_turn(half, *OLD[2:], *NEW[:2]).refresh.status == "Successful"
