@@ -13,7 +13,7 @@ from quartermaster.playbooks.patch_waves import Need, Room
 
 __all__ = ["Hour", "Outlook"]
 
-_WEEK = timedelta(weeks=1)
+_DAY, _WEEK = timedelta(days=1), timedelta(weeks=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,10 @@ class Outlook:
     """Model and quantile."""
 
     def between(self, start: datetime, end: datetime) -> tuple[Hour, ...]:
-        """The hours that ``[start, end]`` touches. Beyond the last one: the same hour of the week before."""
+        """The hours that ``[start, end]`` touches.
+
+        Beyond the last one: the same hour of the week before, in an outlook of less than a week of the day before.
+        """
         first = self.hours[0].starts_at
         low, high = (start - first) // self.width, (end - first) // self.width
         return tuple(self.hours[self._place(place)] for place in range(low, max(low, high) + 1))
@@ -71,9 +74,10 @@ class Outlook:
         return min(1.0, sum(hour.risk(rooms) for hour in self.between(start, end)))
 
     def _place(self, place: int) -> int:
-        last, week = len(self.hours) - 1, max(1, _WEEK // self.width)
+        last, week, day = len(self.hours) - 1, _WEEK // self.width, _DAY // self.width
+        back = max(1, week if week <= len(self.hours) else day)
         if place > last:
-            place -= -(-(place - last) // week) * week
+            place -= -(-(place - last) // back) * back
         return max(0, min(place, last))
 
 

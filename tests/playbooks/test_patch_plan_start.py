@@ -187,7 +187,8 @@ def test_a_freeze_of_the_day_of_change_takes_all_of_it(zone: str, day: str, hour
     assert ends_at(frozen, "web", begin - HOUR) == begin
 
 
-def test_beyond_the_forecast_the_week_before_stands_for_the_hour() -> None:
-    view = outlook({3: 0.2}, days=7)
+@pytest.mark.parametrize("days", [2, 7])
+def test_beyond_the_forecast_the_same_hour_of_an_earlier_day_stands_for_the_hour(days: int) -> None:
+    view = outlook({3: 0.2}, days=days)
     later = view.hours[0].starts_at + timedelta(days=9, hours=3)
-    assert view.between(later, later)[0].demand == 0.2
+    assert [hour.demand for hour in view.between(later, later + HOUR)] == [0.2, 1.0]
