@@ -38,7 +38,7 @@ def _tag(name: str, token: str) -> str:
         return ""
 
 
-def _identity() -> dict[str, str]:
+def _identity(*, remember: bool) -> dict[str, str]:
     if _REMEMBERED.exists():
         known = dict(json.loads(_REMEMBERED.read_text()))
         if "stack" in known:
@@ -49,8 +49,9 @@ def _identity() -> dict[str, str]:
         "zone": _ask("meta-data/placement/availability-zone", token=token),
         "stack": _tag("ops:stack", token),
     }
-    _REMEMBERED.parent.mkdir(parents=True, exist_ok=True)
-    _REMEMBERED.write_text(json.dumps(found))
+    if remember:
+        _REMEMBERED.parent.mkdir(parents=True, exist_ok=True)
+        _REMEMBERED.write_text(json.dumps(found))
     return found
 
 
@@ -67,7 +68,7 @@ def main() -> None:
     """Answer Ansible with the facts ops_host_id, ops_zone, ops_stack and ops_owns_kernel."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
-        identity = _identity()
+        identity = _identity(remember=not module.check_mode)
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"the instance metadata service at {_METADATA} does not say which host this is: {exc}")
     known = {"ops_host_id": identity["id"], "ops_zone": identity["zone"], "ops_stack": identity["stack"]}
