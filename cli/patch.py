@@ -13,6 +13,7 @@ import typer
 
 from quartermaster.cli.group import Group as CommandGroup
 from quartermaster.cli.output import confirm, emit, say, table
+from quartermaster.cli.patch_way import way
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError, Stopped
 
@@ -45,6 +46,9 @@ def plan(
     from quartermaster.cli.patch_decide import show
 
     ops = session()
+    if (other := way(ops, cluster)) is not None:
+        other.plan(ops, cluster, _overriding(override, reason))
+        return
     _known(ops, cluster)
     show(ops, cluster, _overriding(override, reason), out, compare)
 
@@ -69,6 +73,9 @@ def run(
             f"patch run {left[0].id} of {cluster} was cut short",
             remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
         )
+    if (other := way(ops, cluster)) is not None:
+        other.run(ops, cluster, _overriding(override, reason))
+        return
     planned = decide(ops, cluster, _overriding(override, reason))
     if plan is not None:
         hold_to(ops, plan, planned)
@@ -76,7 +83,7 @@ def run(
         emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing to do on {cluster}")
         return
     confirm(f"Patch {cluster}?", plan=plan_text(planned, ops.fleet.tz, ops.clock.now()))
-    with _under_way(ops, cluster) as (record, lease, tools):
+    with under_way(ops, cluster) as (record, lease, tools):
         _finish(ops, record, tools, lease.fenced(patch_run.run(planned, record.id, tools)))
 
 
@@ -87,12 +94,15 @@ def resume(cluster: Cluster, override: Override = False, reason: Reason = "") ->
     from quartermaster.playbooks import patch_run
 
     ops = session()
-    row = _last_unfinished(ops, cluster)
+    row = last_unfinished(ops, cluster)
     why = _overriding(override, reason)
+    if (other := way(ops, cluster, row)) is not None:
+        other.resume(ops, row, why)
+        return
     hours: dict[str, Any] = {"ends_at": open_until(ops, cluster, why), "need": _need(ops, cluster), "override": why}
     events = [item.event for item in ops.journal.events(row.id)]
     say(f"{row.id} was cut short after {len(events)} events; looking at the hosts, then going on")
-    with _under_way(ops, cluster, resume=row.id) as (record, lease, tools):
+    with under_way(ops, cluster, resume=row.id) as (record, lease, tools):
         steps = patch_run.resume(events, record.id, tools, **hours)
         _finish(ops, record, tools, lease.fenced(steps), earlier=events)
 
@@ -103,10 +113,13 @@ def recover(cluster: Cluster) -> None:
     from quartermaster.playbooks.patch_recover import recover as put_back
 
     ops = session()
-    row = _last_unfinished(ops, cluster)
+    row = last_unfinished(ops, cluster)
+    if (other := way(ops, cluster, row)) is not None:
+        other.recover(ops, row)
+        return
     events = [item.event for item in ops.journal.events(row.id)]
     say(f"{row.id} was cut short after {len(events)} events; putting back what it left")
-    with _under_way(ops, cluster, resume=row.id) as (record, lease, tools):
+    with under_way(ops, cluster, resume=row.id) as (record, lease, tools):
         steps = put_back(events, world=tools.world, machines=tools.machines, pins=tools.pins)
         _finish(ops, record, tools, lease.fenced(steps), earlier=events, ended="recovered")
 
@@ -126,7 +139,7 @@ def _need(ops: Session, cluster: str) -> Need | None:
 
 
 @contextmanager
-def _under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple[Run, Lease, Tools]]:
+def under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple[Run, Lease, Tools]]:
     """A journalled run with its leases, that heeds Ctrl-C, `ops patch pause` and `ops patch abort`."""
     from quartermaster.cli.patch_control import Control
 
@@ -162,10 +175,15 @@ def _tools(ops: Session, cluster: str) -> Tools:
 def _finish(
     ops: Session, record: Run, tools: Tools, steps: Iterator[Event], *, earlier: Sequence[Event] = (), ended: str = ""
 ) -> None:
-    """Draw the steps, close the run with what they came to, and exit by it."""
+    """Draw the steps, then close the run."""
     from quartermaster.cli.patch_board import watch
 
     watch(record.record(steps), tools, earlier)
+    close(ops, record, ended)
+
+
+def close(ops: Session, record: Run, ended: str = "") -> None:
+    """Close the run with what its events came to, and exit by it."""
     document = _outcome(ops, record.id)
     state, cluster = ended or document["state"], document["cluster"]
     document["state"] = state
@@ -181,7 +199,7 @@ def _finish(
 
 
 def _outcome(ops: Session, run_id: str) -> dict[str, Any]:
-    from quartermaster.playbooks.patch_result import outcome
+    from quartermaster.playbooks.outcomes import outcome
 
     return outcome([item.event for item in ops.journal.events(run_id)], run=run_id).to_json()
 
@@ -191,7 +209,7 @@ def _unfinished(ops: Session, cluster: str) -> list[RunRow]:
     return [row for row in rows if row.interrupted or row.state == "stopped"]
 
 
-def _last_unfinished(ops: Session, cluster: str) -> RunRow:
+def last_unfinished(ops: Session, cluster: str) -> RunRow:
     _known(ops, cluster)
     rows = _unfinished(ops, cluster)
     if not rows:
@@ -216,4 +234,4 @@ def _told(document: dict[str, Any]) -> str:
     return text + f"\n{document['run']}: {document['state']}; {counted} at the balancer"
 
 
-__all__ = ["group"]
+__all__ = ["close", "group", "last_unfinished", "under_way"]

@@ -41,15 +41,18 @@ def plan(
     alarms: Sequence[str] = (),
     history: Sequence[Refresh] = (),
     override: str = "",
+    ahead: bool = False,
 ) -> ReplacePlan:
     """The plan for one cluster's group. ``alarms`` send it back; ``override`` is the reason to break the window.
+
+    ``ahead``: only to be looked at, so a shut window is told rather than refused.
 
     Raises GuardRefused, naming everything that stands against it.
     """
     policy, need = fleet.patching_of(group.cluster), need or Need()
     against = health_faults(group, any(refresh.busy for refresh in history))
     breaks = time_faults(fleet, group.cluster, now)
-    if not override:
+    if not override and not ahead:
         against += breaks
     if against:
         remedy = "--override with --reason, if it must be now" if against == breaks else "mend that first"
@@ -64,7 +67,7 @@ def plan(
         at_once, extra = _room(group, need, policy.wave.of(len(hosts)))
         stages = _stages(group, need, len(pending), canary=policy.canary, at_once=at_once, extra=extra)
     warnings = [f"capacity needed is {need.source}"] if need.hosts is None and pending else []
-    warnings += [f"override: {override}: {fault}" for fault in breaks]
+    warnings += [f"override: {override}: {fault}" if override else f"not now: {fault}" for fault in breaks]
     reversible = before.isdigit() and before != target
     if pending and not reversible:
         warnings.append(f"there is no numbered version to go back to from {target}: a failure is not rolled back")

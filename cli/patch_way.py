@@ -1,0 +1,31 @@
+"""Which way a name is patched: a cluster's hosts where they are (``patch`` itself) or by replacement, a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from quartermaster.cli.session import Session
+    from quartermaster.fleet.journal import RunRow
+
+__all__ = ["Way", "way"]
+
+
+class Way(Protocol):
+    """What the commands of ``ops patch`` do another way; ``override`` is the reason to break window and freeze."""
+
+    def plan(self, ops: Session, name: str, override: str) -> None: ...
+
+    def run(self, ops: Session, name: str, override: str) -> None: ...
+
+    def resume(self, ops: Session, row: RunRow, override: str) -> None: ...
+
+    def recover(self, ops: Session, row: RunRow) -> None: ...
+
+
+def way(ops: Session, name: str, row: RunRow | None = None) -> Way | None:
+    """The other way, None where hosts are patched in place. A run goes on as it began, whatever fleet.yaml says now."""
+    from quartermaster.cli import patch_replace
+
+    replaced = patch_replace.replaced(ops, row) if row is not None else patch_replace.replaces(ops, name)
+    return patch_replace if replaced else None
