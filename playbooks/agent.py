@@ -22,35 +22,27 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from quartermaster.playbooks.agent_packages import (
+    APT,
+    ENVIRONMENT,
+    LIMITS,
+    Trouble,
+    bounded,
+    execute,
+    fetch,
+    keep,
+    patience,
+    simulate,
+    unsaved,
+    update_lists,
+    upgrade_words,
+    versions,
+)
 from quartermaster.playbooks.agent_settled import note, unsettled
 
 STATE = "/var/lib/ops/patch"
 BUNDLE = "/opt/ops/bundles/current"
-LIMITS = {"lock": 120.0, "transaction": 1800.0}
-"""Seconds; whoever orders may tell others."""
-APT = (
-    "apt-get",
-    "--yes",
-    "--quiet=2",
-    "--option=Dpkg::Options::=--force-confdef",
-    "--option=Dpkg::Options::=--force-confold",
-    "--option=APT::Install-Recommends=false",
-    "--option=APT::Sandbox::User=root",
-)
-ENVIRONMENT = {
-    **os.environ,
-    "DEBIAN_FRONTEND": "noninteractive",
-    "LC_ALL": "C.UTF-8",
-    "UCF_FORCE_CONFFOLD": "1",
-    "NEEDRESTART_MODE": "a",
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-}
 _PLAIN = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
-_INST = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) (.*?)\[\w+\]\)", re.M)
-
-
-class Trouble(Exception):
-    """What a person should read."""
 
 
 def facts(names: Iterable[str] = (), **_: Any) -> dict[str, Any]:
@@ -59,15 +51,15 @@ def facts(names: Iterable[str] = (), **_: Any) -> dict[str, Any]:
         "boot_id": _read("/proc/sys/kernel/random/boot_id"),
         "clock": time.time(),
         "reboot_required": os.path.exists("/run/reboot-required"),
-        "versions": _versions(names),
+        "versions": versions(names),
     }
 
 
 def survey(**_: Any) -> dict[str, Any]:
     """What could be upgraded, after reading the package lists again."""
-    _update()
-    updates = _simulate(["--with-new-pkgs", "upgrade"])
-    gone = _gone([update for update in updates if update["old"]])
+    update_lists()
+    updates = simulate(["--with-new-pkgs", "upgrade"])
+    gone = unsaved([update for update in updates if update["old"]])
     return {"updates": updates, "unsaved": gone, "reboot_required": os.path.exists("/run/reboot-required")}
 
 
@@ -81,25 +73,27 @@ def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
         if old != folder:
             shutil.rmtree(old)
     try:
-        changes = _fetch(pins)
-    except Trouble:
-        _update()
-        changes = _fetch(pins)
+        changes = fetch(pins)
+    except Trouble as exc:
+        if "lock" in str(exc):  # it was waited for
+            raise
+        update_lists()
+        changes = fetch(pins)
     os.makedirs(f"{folder}/debs", exist_ok=True)
-    missing = [change["name"] for change in changes if change["old"] and not _keep(f"{folder}/debs", change)]
+    missing = [change["name"] for change in changes if change["old"] and not keep(f"{folder}/debs", change)]
     note(folder, changes)
     return _store(f"{folder}/saved.json", {"changes": changes, "missing": missing})
 
 
 def upgrade(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
     """Install exactly the pinned versions, once per run, however often it is asked."""
-    _once(_folder(run), "upgrade", [*APT, _patience(), *_upgrade_words(pins)])
-    found = _versions(pins)
+    _once(_folder(run), "upgrade", [*APT, patience(), *upgrade_words(pins)])
+    found = versions(pins)
     wrong = {name: found.get(name, "none") for name in pins if found.get(name) != pins[name]}
     if wrong:
         raise Trouble("not at the pinned version afterwards: " + ", ".join(f"{k} {v}" for k, v in wrong.items()))
     saved = _load(f"{_folder(run)}/saved.json") or {"changes": []}
-    return {"versions": _versions({change["name"] for change in saved["changes"]} | set(pins))}
+    return {"versions": versions({change["name"] for change in saved["changes"]} | set(pins))}
 
 
 def rollback(run: str, **_: Any) -> dict[str, Any]:
@@ -114,8 +108,8 @@ def rollback(run: str, **_: Any) -> dict[str, Any]:
     debs = sorted(glob.glob(f"{folder}/debs/*.deb"))
     fresh = [f"{change['name']}-" for change in saved["changes"] if not change["old"]]
     if debs or fresh:
-        _once(folder, "rollback", [*APT, _patience(), "--allow-downgrades", "install", *debs, *fresh])
-    return {"versions": _versions(change["name"] for change in saved["changes"])}
+        _once(folder, "rollback", [*APT, patience(), "--allow-downgrades", "install", *debs, *fresh])
+    return {"versions": versions(change["name"] for change in saved["changes"])}
 
 
 def reboot(run: str, **_: Any) -> dict[str, Any]:
@@ -143,7 +137,7 @@ def converge(run: str = "", **_: Any) -> dict[str, Any]:
         raise Trouble("the host holds no bundle: it never converged; run `ops configure`")
     words = [word for name in ("cluster", "role") for word in ("-e", f"{name}={host[name]}")]
     book = ["ansible-playbook", "-i", "localhost,", "-c", "local", f"{folder}/site.yml", *words]
-    done = _run(book, cwd=folder, extra={**_PLAIN, "ANSIBLE_TARGET_LOG_INFO": f"run={run}"})
+    done = execute(book, cwd=folder, extra={**_PLAIN, "ANSIBLE_TARGET_LOG_INFO": f"run={run}"})
     if done.returncode != 0:
         fatal = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line]
         raise Trouble("converge failed: " + " ".join(fatal or [done.stderr[-500:]])[:1000])
@@ -167,57 +161,6 @@ def health(port: int, path: str, seconds: float, **_: Any) -> dict[str, Any]:
         time.sleep(0.2)
 
 
-def _update() -> None:
-    """Read the package lists again; a repository that does not answer is an error, and not an empty list."""
-    _must([*APT, "--option=APT::Update::Error-Mode=any", "update"])
-
-
-def _fetch(pins: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What the upgrade would change, all of it brought here."""
-    changes = _simulate(_upgrade_words(pins))
-    _must([*APT, _patience(), "--download-only", *_upgrade_words(pins)])
-    return changes
-
-
-def _patience() -> str:
-    return f"--option=DPkg::Lock::Timeout={LIMITS['lock']:.0f}"
-
-
-def _upgrade_words(pins: Mapping[str, str]) -> list[str]:
-    return ["--only-upgrade", "--no-remove", "install", *(f"{name}={pins[name]}" for name in sorted(pins))]
-
-
-def _simulate(words: list[str]) -> list[dict[str, Any]]:
-    text = _must([*APT, "--simulate", "--option=Debug::NoLocking=1", *words])
-    return [
-        {"name": name, "old": old or "", "new": new, "security": "security" in source.lower(), "source": source.strip()}
-        for name, old, new, source in _INST.findall(text)
-    ]
-
-
-def _gone(changes: list[dict[str, Any]]) -> list[str]:
-    """Packages whose installed version neither a repository nor apt's own cache has: `save` could not keep it."""
-    if not changes:
-        return []
-    rows = (line.split("|") for line in _must(["apt-cache", "madison", *(one["name"] for one in changes)]).splitlines())
-    offered = {(row[0].strip(), row[1].strip()) for row in rows}
-    return [one["name"] for one in changes if (one["name"], one["old"]) not in offered and not _cached(one)]
-
-
-def _cached(change: Mapping[str, Any]) -> list[str]:
-    return glob.glob("/var/cache/apt/archives/{}_{}_*.deb".format(change["name"], change["old"].replace(":", "%3a")))
-
-
-def _keep(folder: str, change: Mapping[str, Any]) -> bool:
-    """Bring the installed version's .deb: from the repository, else from apt's own cache."""
-    if _run([*APT, "download", f"{change['name']}={change['old']}"], cwd=folder).returncode == 0:
-        return True
-    cached = _cached(change)
-    for path in cached:
-        shutil.copy(path, folder)
-    return bool(cached)
-
-
 def _once(folder: str, name: str, command: list[str]) -> None:
     """Run a package command once per run, detached from us; asked again, wait for it and tell its verdict."""
     verdict, log = f"{folder}/{name}.rc", f"{folder}/{name}.log"
@@ -229,7 +172,7 @@ def _once(folder: str, name: str, command: list[str]) -> None:
             script = 'v=$1; shift; "$@" 9>&-; echo $? > "$v.new"; sync "$v.new"; mv "$v.new" "$v"'
             with open(log, "ab") as out:
                 streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
-                worker = ["sh", "-c", script, "ops-patch", verdict, *_bounded(command)]
+                worker = ["sh", "-c", script, "ops-patch", verdict, *bounded(command)]
                 subprocess.run(
                     worker, start_new_session=True, env=ENVIRONMENT, cwd="/", pass_fds=(9,), check=False, **streams
                 )
@@ -247,16 +190,7 @@ def _settle(folder: str) -> None:
     for log in glob.glob(f"{folder}/*.log"):
         verdict = f"{log[:-4]}.rc"
         if not os.path.exists(verdict) or _read(verdict) != "0":
-            _run(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"])
-
-
-def _versions(names: Iterable[str]) -> dict[str, str]:
-    wanted = sorted(names)
-    if not wanted:
-        return {}
-    shown = _run(["dpkg-query", "--show", "--showformat=${Package} ${Version} ${db:Status-Status}\\n", *wanted]).stdout
-    rows = (line.split(" ") for line in shown.splitlines())
-    return {row[0]: row[1] for row in rows if row[2] == "installed"}
+            execute(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"])
 
 
 def _folder(run: str) -> str:
@@ -281,34 +215,6 @@ def _store(path: str, value: dict[str, Any]) -> dict[str, Any]:
 def _read(path: str) -> str:
     with open(path, errors="replace") as file:
         return file.read().strip()
-
-
-def _run(
-    command: list[str], cwd: str = "/", extra: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    environment = {**ENVIRONMENT, **(extra or {})}
-    return subprocess.run(
-        _bounded(command),
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def _bounded(command: list[str]) -> list[str]:
-    """The command, ended when it takes too long: then its exit status is 124."""
-    return ["timeout", "--kill-after=10", str(LIMITS["transaction"]), *command]
-
-
-def _must(command: list[str]) -> str:
-    done = _run(command)
-    if done.returncode != 0:
-        tail = " ".join((done.stderr or done.stdout).split("\n")[-4:])
-        raise Trouble(f"{' '.join(word for word in command if not word.startswith('-'))}: {tail.strip()[:600]}")
-    return done.stdout
 
 
 ORDERS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -14,9 +14,10 @@ _REMEDIES = (
     ),
     ("sudo:", "let user admin use sudo without a password again (`ops configure` does while it still can)"),
     ("no space left|enough free space", "free space on the host"),
-    ("could not get lock|unable to lock", "end the process that holds the lock, or wait for it"),
+    (r"\block\b", "end the process that holds the lock, or wait for it"),
     ("failed to fetch|unable to fetch|could not resolve", "see that the host reaches its package repository"),
     ("was not found|unable to locate", "plan again: the repository no longer offers what was planned"),
+    ("not valid yet|expired", "set the host's clock right"),
     ("holds no bundle|converge", "read /var/log/ops-converge.log, then `ops configure`"),
     ("timed out|no route|connection|broken pipe|no answer", "see whether the host runs: `ops status`"),
 )

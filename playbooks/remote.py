@@ -16,7 +16,7 @@ from quartermaster.playbooks.machine import Facts, HostTrouble, Limits, Saved, S
 
 __all__ = ["SshMachine", "SshMachines"]
 
-_PARTS = ("agent_settled",)
+_PARTS = ("agent_packages", "agent_settled")
 """Modules beside agent.py that it imports."""
 _START = "sudo -n /usr/bin/python3 -c 'import sys; exec(sys.stdin.buffer.read(%d))'"
 _ANSWER_SECONDS = 60.0
@@ -177,5 +177,8 @@ class SshMachine:
             child.wait(5)
         except subprocess.TimeoutExpired:
             return "the connection ended"
-        said = child.stderr.read().decode(errors="replace").strip() if child.stderr else ""
-        return said or f"the connection ended ({child.returncode})"
+        said = child.stderr.read().decode(errors="replace").split("\n") if child.stderr else []
+        return (
+            " ".join([line.strip() for line in said if line.strip()][-2:])
+            or f"the connection ended ({child.returncode})"
+        )

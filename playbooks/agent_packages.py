@@ -1,0 +1,151 @@
+"""Packages on a host, by apt and dpkg: asked, fetched and kept. Runs there beside agent.py, standard library only."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = [
+    "APT",
+    "ENVIRONMENT",
+    "LIMITS",
+    "Trouble",
+    "bounded",
+    "execute",
+    "fetch",
+    "keep",
+    "must",
+    "patience",
+    "simulate",
+    "unsaved",
+    "update_lists",
+    "upgrade_words",
+    "versions",
+]
+
+LIMITS = {"lock": 120.0, "transaction": 1800.0}
+"""Seconds; whoever orders may tell others."""
+APT = (
+    "apt-get",
+    "--yes",
+    "--quiet=2",
+    "--option=Dpkg::Options::=--force-confdef",
+    "--option=Dpkg::Options::=--force-confold",
+    "--option=APT::Install-Recommends=false",
+    "--option=APT::Sandbox::User=root",
+)
+ENVIRONMENT = {
+    **os.environ,
+    "DEBIAN_FRONTEND": "noninteractive",
+    "LC_ALL": "C.UTF-8",
+    "UCF_FORCE_CONFFOLD": "1",
+    "NEEDRESTART_MODE": "a",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
+_INST = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) (.*?)\[\w+\]\)", re.M)
+
+
+class Trouble(Exception):
+    """What a person should read."""
+
+
+def update_lists() -> None:
+    """Read the package lists again; a repository that does not answer is an error, and not an empty list."""
+    must([*APT, "--option=APT::Update::Error-Mode=any", "update"])
+
+
+def fetch(pins: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the upgrade would change, all of it brought here."""
+    changes = simulate(upgrade_words(pins))
+    must([*APT, patience(), "--download-only", *upgrade_words(pins)])
+    return changes
+
+
+def patience() -> str:
+    """How long apt waits for whoever holds its lock."""
+    return f"--option=DPkg::Lock::Timeout={LIMITS['lock']:.0f}"
+
+
+def upgrade_words(pins: Mapping[str, str]) -> list[str]:
+    """What is asked of apt-get for exactly these versions."""
+    return ["--only-upgrade", "--no-remove", "install", *(f"{name}={pins[name]}" for name in sorted(pins))]
+
+
+def simulate(words: list[str]) -> list[dict[str, Any]]:
+    """What apt-get would change, asked that way: {name, old, new, security, source}."""
+    text = must([*APT, "--simulate", "--option=Debug::NoLocking=1", *words])
+    return [
+        {"name": name, "old": old or "", "new": new, "security": "security" in source.lower(), "source": source.strip()}
+        for name, old, new, source in _INST.findall(text)
+    ]
+
+
+def unsaved(changes: list[dict[str, Any]]) -> list[str]:
+    """Packages whose installed version neither a repository nor apt's own cache has: `save` could not keep it."""
+    if not changes:
+        return []
+    rows = (line.split("|") for line in must(["apt-cache", "madison", *(one["name"] for one in changes)]).splitlines())
+    offered = {(row[0].strip(), row[1].strip()) for row in rows}
+    return [one["name"] for one in changes if (one["name"], one["old"]) not in offered and not _cached(one)]
+
+
+def _cached(change: Mapping[str, Any]) -> list[str]:
+    return glob.glob("/var/cache/apt/archives/{}_{}_*.deb".format(change["name"], change["old"].replace(":", "%3a")))
+
+
+def keep(folder: str, change: Mapping[str, Any]) -> bool:
+    """Bring the installed version's .deb: from the repository, else from apt's own cache."""
+    if execute([*APT, "download", f"{change['name']}={change['old']}"], cwd=folder).returncode == 0:
+        return True
+    cached = _cached(change)
+    for path in cached:
+        shutil.copy(path, folder)
+    return bool(cached)
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions; what is not installed is missing."""
+    wanted = sorted(names)
+    if not wanted:
+        return {}
+    shown = execute(
+        ["dpkg-query", "--show", "--showformat=${Package} ${Version} ${db:Status-Status}\\n", *wanted]
+    ).stdout
+    rows = (line.split(" ") for line in shown.splitlines())
+    return {row[0]: row[1] for row in rows if row[2] == "installed"}
+
+
+def execute(
+    command: list[str], cwd: str = "/", extra: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, nothing to read, its words kept."""
+    environment = {**ENVIRONMENT, **(extra or {})}
+    return subprocess.run(
+        bounded(command),
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def bounded(command: list[str]) -> list[str]:
+    """The command, ended when it takes too long: then its exit status is 124."""
+    return ["timeout", "--kill-after=10", str(LIMITS["transaction"]), *command]
+
+
+def must(command: list[str]) -> str:
+    """What it says. Raises Trouble with its last words."""
+    done = execute(command)
+    if done.returncode != 0:
+        said = dict.fromkeys((done.stdout + done.stderr).splitlines())  # who holds a lock is said every second
+        tail = " ".join(list(said)[-4:])
+        raise Trouble(f"{' '.join(word for word in command if not word.startswith('-'))}: {tail.strip()[:600]}")
+    return done.stdout
