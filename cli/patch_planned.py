@@ -95,7 +95,7 @@ def _waves(found: PatchPlan, zone: tzinfo) -> str:
             )
         )
         at = at + timedelta(seconds=wave.seconds) if at else None
-    columns = ["wave", "zone", "#hosts", "#left / needed", "#a zone lost too", "#about", "#takes (at most)"]
+    columns = ["wave", "zone", "#hosts", "#left / needed", "#zones lost too", "#about", "#takes (at most)"]
     return table(columns, rows, title="waves")
 
 

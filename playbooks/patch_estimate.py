@@ -62,7 +62,7 @@ class Pace:
         """What the estimate is based on."""
         if not self.work:
             return f"no earlier run: {_WORK[0]:.0f} s of work a host assumed, {_WORK[1]:.0f} at most"
-        seen = f"{self.runs} earlier run{'s' if self.runs > 1 else ''}, {len(self.work)} hosts"
+        seen = f"{self.runs} earlier run{_s(self.runs)}, {len(self.work)} host{_s(len(self.work))}"
         return seen if self.reboot else f"{seen}; no reboot seen: {_REBOOT[0]:.0f} s assumed, {_REBOOT[1]:.0f} at most"
 
 
@@ -109,3 +109,7 @@ def _slowest(seen: Sequence[float], hosts: int, level: float, assumed: tuple[flo
     low = int(place)
     high = min(low + 1, len(seen) - 1)
     return seen[low] + (place - low) * (seen[high] - seen[low])
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -157,8 +157,9 @@ def best(
     if not rated:
         raise refused[0]
     rated.sort(key=lambda one: one[0])
-    told = [replace(start, why=_why(start, rank, clash, len(rated))) for rank, start, _, clash in rated[:2]]
-    return replace(told[0], runner_up=told[1] if len(told) > 1 else None), rated[0][2]
+    chosen, *other = (replace(start, why=_why(start, rank, clash)) for rank, start, _, clash in rated[:2])
+    why = f"{chosen.why}; the best of {len(rated)} starts" if other else chosen.why
+    return replace(chosen, why=why, runner_up=other[0] if other else None), rated[0][2]
 
 
 def _starts(stretches: Sequence[tuple[datetime, datetime]], now: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -187,18 +188,17 @@ def _demand(outlook: Outlook | None, start: datetime, end: datetime) -> float:
     return max(hour.demand for hour in outlook.between(start, end)) if outlook else 0.0
 
 
-def _why(start: Start, rank: _Rank, clash: str, starts: int) -> str:
+def _why(start: Start, rank: _Rank, clash: str) -> str:
     over, _, _, _, demand, _ = rank
     if start.risk is None:
-        parts = ["no forecast: risk unknown, the first that the window allows"]
+        parts = ["no forecast, so the risk is unknown"]
     else:
         chance = "below 0.01%" if start.risk < 1e-4 else f"of {start.risk:.2%}"
         parts = [f"demand exceeds what a wave leaves with a chance {chance}, at {demand:.0%} of its highest"]
     if start.prescale:
-        parts.append(f"{start.prescale} hosts added first")
+        parts.append(f"{start.prescale} more host{'s' if start.prescale > 1 else ''} first")
     if clash:
         parts.append(f"at the same time as {clash}")
     if over:
         parts.append("it does not end within the window")
-    parts.append(f"of {starts} starts considered")
     return "; ".join(parts)

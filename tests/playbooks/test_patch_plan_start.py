@@ -94,7 +94,7 @@ def test_the_risk_is_that_of_the_wave_that_leaves_least() -> None:
 def test_without_a_forecast_the_first_open_time_is_taken_and_the_risk_is_unknown() -> None:
     chosen = start(fleet())
     assert (chosen.starts_at, chosen.risk) == (datetime(2026, 11, 22, 1, tzinfo=UTC), None)
-    assert "risk unknown" in chosen.why
+    assert "the risk is unknown" in chosen.why
 
 
 def test_a_start_from_which_the_cycle_does_not_end_in_time_is_worse_than_risk() -> None:
