@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from quartermaster.cli import forecasts, patch_survey
@@ -20,9 +21,9 @@ from quartermaster.cli.options import Options
 from quartermaster.cli.patch_planned import plan_text
 from quartermaster.cli.session import Session
 from quartermaster.fleet.hosts import Group
-from quartermaster.planner.plan import ClusterPlan
-from quartermaster.planner.plan import plan as capacity_plan
-from quartermaster.planner.samples import demand
+from quartermaster.planner.capacity import Rules, requirement
+from quartermaster.planner.hourly import Hourly
+from quartermaster.planner.plan import Requirement
 from quartermaster.planner.settings import Settings
 from quartermaster.playbooks.machine import Survey, Update
 from quartermaster.playbooks.patch_plan import PatchPlan
@@ -75,9 +76,24 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.fixture(scope="module")
-def web() -> ClusterPlan:
-    settings = Settings(unit=20.0, horizon_days=3)
-    return capacity_plan(demand(), default=settings, models=("day_median", "naive")).clusters["web"]
+def web() -> Any:
+    """Three days of the planner's forecast values: demand between 20 and 100, quiet at four in the morning."""
+    rules, levels = Rules(unit=10.0), (0.5, 0.9, 0.99)
+    times = tuple(SUNDAY.replace(hour=0) + timedelta(hours=n) for n in range(72))
+    median = np.array([60 - 40 * math.cos((at.hour - 16) / 24 * 2 * math.pi + math.pi) for at in times])
+    quantiles = np.stack([median, median * 1.2, median * 1.5], axis=1)
+    needed = requirement(quantiles[:, 2], rules)
+    rows = (
+        Requirement(at, float(asked), int(hosts), int(hosts))
+        for at, asked, hosts in zip(times, quantiles[:, 2], needed, strict=True)
+    )
+    return SimpleNamespace(
+        rules=rules,
+        forecast=Hourly(times, 60.0, median, quantiles, levels, None),
+        requirement=tuple(rows),
+        choice=SimpleNamespace(model="seasonal"),
+        settings=Settings(),
+    )
 
 
 def test_a_plan_says_what_when_and_how_long(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +208,7 @@ def test_two_plans_are_compared(world: World, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_outlook_is_the_capacity_plan_s_need_hour_by_hour(
-    world: World, web: ClusterPlan, monkeypatch: pytest.MonkeyPatch
+    world: World, web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forecasts, "plans", lambda _ops, *_only: {"web": web})
     found = forecasts.outlook(Session(Options(fleet=world.file)), "web")
@@ -208,7 +224,7 @@ def test_the_outlook_is_the_capacity_plan_s_need_hour_by_hour(
 
 
 def test_a_forecast_chooses_the_start_and_gives_its_risk(
-    world: World, web: ClusterPlan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, web: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(forecasts, "plans", lambda _ops, *_only: {"web": web})
     world.file.write_text(FLEET.replace("Sun 01:00-05:00", "00:00-24:00"), encoding="utf-8")
@@ -219,8 +235,7 @@ def test_a_forecast_chooses_the_start_and_gives_its_risk(
     found = world.ops("plan", "web", capsys=capsys)
     by_hour = {row.at: row.demand_q for row in web.requirement}
     start = datetime.fromisoformat(found["start"]["starts_at"])
-    chosen = by_hour[start.replace(minute=0)]
-    assert chosen <= sorted(by_hour.values())[len(by_hour) // 4]
+    assert by_hour[start.replace(minute=0)] <= sorted(by_hour.values())[len(by_hour) // 4]
     assert 0 <= found["start"]["risk"] <= (found["start"]["runner_up"]["risk"])
     assert all(wave["left"] >= wave["needed"] for wave in found["waves"])
     assert all(wave["left_after_loss"] >= wave["needed_after_loss"] for wave in found["waves"])
