@@ -75,7 +75,7 @@ def open_until(ops: Session, cluster: str, override: str) -> datetime | None:
     if faults and not override:
         raise GuardRefused(
             f"{cluster} is not patched now: " + "; ".join(faults),
-            remedy="--override with --reason, if it must be now; ops patch recover puts everything back",
+            remedy=f"--override with --reason, if it must be now; `ops patch recover {cluster}` puts everything back",
         )
     return ends_at(ops.fleet, cluster, now)
 

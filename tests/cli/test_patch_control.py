@@ -115,7 +115,7 @@ def _session(at: str) -> Any:
             "timezone": "Europe/Dublin",
             "clusters": {"web": {}},
             "patching": {"web": {"window": "Sun 01:00-05:00"}},
-            "freezes": [{"from": "2026-11-29", "to": "2026-11-30", "why": "peak"}],
+            "freezes": ({"from": "2026-11-29", "to": "2026-11-30", "why": "peak"},),
         }
     )
     return SimpleNamespace(fleet=fleet, clock=_At(at))
