@@ -97,8 +97,8 @@ class Board:
             self._steps[event.step] = event.title or event.step.replace("_", " ")
             if plan := event.detail.get("plan"):
                 self._cluster = plan["cluster"]
-                for wave in plan["waves"]:
-                    self._rows = {**{host: _Row(wave["zone"]) for host in wave["hosts"]}, **self._rows}
+                for host, zone in ((host, wave["zone"]) for wave in plan["waves"] for host in wave["hosts"]):
+                    self._rows.setdefault(host, _Row(zone))
         elif isinstance(event, StepFinished | StepFailed):
             self._steps.pop(event.step, None)
 

@@ -18,7 +18,8 @@ def started(step: str, host: str = "", **detail: Any) -> StepStarted:
 
 def begun(count: int) -> StepStarted:
     hosts = [f"i-{number}" for number in range(count)]
-    return started("patch", plan={"cluster": "web", "waves": [{"zone": "a", "hosts": hosts}]})
+    waves = [{"zone": "a", "hosts": part} for part in (hosts[:1], hosts[1:])]
+    return started("patch", plan={"cluster": "web", "waves": waves})
 
 
 def shown(board: Board, height: int = 40) -> list[str]:
@@ -39,6 +40,10 @@ def told(board: Board, *events: Event) -> Board:
     for event in events:
         board.take(event)
     return board
+
+
+def test_hosts_stand_in_the_order_of_their_waves(board: Board) -> None:
+    assert [line.split()[0] for line in shown(told(board, begun(4)))[1:5]] == ["i-0", "i-1", "i-2", "i-3"]
 
 
 def test_hosts_wait_until_their_work_begins(board: Board) -> None:
