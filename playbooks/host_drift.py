@@ -114,7 +114,8 @@ def _lines(before: list[str], after: list[str]) -> tuple[str, str]:
     moves = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     extra = sum(end - start for kind, start, end, _, _ in moves if kind != "equal")
     lacking = sum(end - start for kind, _, _, start, end in moves if kind != "equal")
-    return f"{_count(extra)} of its own", f"{_count(lacking)} that it lacks"
+    found = f"{_count(extra)} of its own" if extra else "without"
+    return found, f"{_count(lacking)} that it lacks" if lacking else "without"
 
 
 def _count(lines: int) -> str:

@@ -43,6 +43,17 @@ def test_a_mode_is_told_as_it_is_and_as_it_should_be() -> None:
     assert drift("file", path="/a", diff=sides) == [("file", "/a", "mode 0644", "mode 0600")]
 
 
+def test_lines_are_told_that_are_too_many_and_that_lack() -> None:
+    def sides(before: str, after: str) -> tuple[str, str]:
+        ((_, _, found, expected),) = drift("copy", dest="/a", diff=[{"before": before, "after": after}])
+        return found, expected
+
+    assert sides("a\nb\nc\n", "a\n") == ("2 lines of its own", "without")
+    assert sides("a\n", "a\nb\n") == ("without", "1 line that it lacks")
+    assert sides("a\n", "b\n") == ("1 line of its own", "1 line that it lacks")
+    assert sides("", "a\nb\n") == ("absent or empty", "2 lines")
+
+
 def test_each_row_of_a_loop_that_changed_is_told() -> None:
     rows = [
         {"ansible_loop_var": "item", "changed": True, "invocation": {"dest": "/new"}, "diff": []},
