@@ -108,7 +108,7 @@ class Past:
             self.gated.add(int(event.step.removeprefix("gate:")))
         elif event.step == "processes back":
             self.suspended = ()
-        elif event.step == "floor back":
+        elif event.step == "floor back" and event.detail["min"] == self.prior_floor:
             self.prior_floor = None
         elif event.step == "prescale" and self.grown is not None:
             self.grown = replace(self.grown, added=tuple(event.detail["hosts"]))

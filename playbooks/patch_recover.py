@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import Host
+from quartermaster.playbooks import patch_successor as successor
 from quartermaster.playbooks.machine import HostTrouble, Limits, Machines
 from quartermaster.playbooks.patch_past import Past
 from quartermaster.playbooks.patch_pins import Pins, unpin
@@ -26,9 +27,11 @@ def put_back(past: Past, world: World, limits: Limits) -> Iterator[Event]:
     patience = past.plan.drain_seconds + limits.drain_slack
     yield from shrink(past, world, patience=patience, poll=limits.poll)
     if past.prior_floor is not None:
-        yield StepStarted(step="floor back", detail={"min": past.prior_floor})
-        world.set_floor(past.prior_floor)
-        yield StepFinished(step="floor back")
+        # Above what the group wants it would launch hosts in place of those left drained, and who knows with what.
+        floor = min(past.prior_floor, world.group().desired)
+        yield StepStarted(step="floor back", detail={"min": floor})
+        world.set_floor(floor)
+        yield StepFinished(step="floor back", detail={"min": floor})
     if past.suspended:
         yield StepStarted(step="processes back", detail={"resume": list(past.suspended)})
         world.resume(past.suspended)
@@ -47,6 +50,8 @@ def recover(
     ours = [host_id for host_id, seen in past.hosts.items() if "standby" in seen.begun]
     for host in world.group().hosts:
         if host.id in ours and host.lifecycle in ("Standby", "EnteringStandby"):
+            if before := past.hosts[host.id].undo.get("replace"):
+                successor.withdraw(world, host.id, before)
             yield from _host_back(past.plan, host, world, machines)
     yield from put_back(past, world, limits or Limits())
     yield from unpin(past, pins)

@@ -34,6 +34,8 @@ from quartermaster.playbooks.world import World
 __all__ = ["Tools", "resume", "run"]
 
 _FAILED = ("failed", "rolled_back", "drained")
+_SPENT = (*_FAILED, "replaced")
+"""What counts against the budget of failures."""
 _HEEDED_SECONDS = 1.0
 """How long a soak goes on after somebody said to stop."""
 
@@ -221,6 +223,7 @@ class _Cycle:
         left = self._left(wave)
         if not left:
             return
+        yield from self._unrefreshed()
         kind = "canary" if wave.canary else "wave"
         said = f"{kind} {wave.number} of {len(self._plan.waves)}: {len(left)} host(s) in {wave.zone}, {wave.left} serve"
         yield Noted(step="wave", zone=wave.zone, message=said)
@@ -259,7 +262,7 @@ class _Cycle:
 
     def _spent(self, wave: Wave) -> str:
         """Why the cycle ends here; empty while it may go on."""
-        bad = [host_id for host_id, past in self._past.hosts.items() if past.state in _FAILED]
+        bad = [host_id for host_id, past in self._past.hosts.items() if past.state in _SPENT]
         if wave.canary and set(bad) & set(wave.hosts):
             return f"the canary failed: {', '.join(sorted(set(bad) & set(wave.hosts)))}"
         if len(bad) > self._plan.max_failures:
