@@ -137,7 +137,9 @@ def converge(run: str = "", **_: Any) -> dict[str, Any]:
         raise Trouble("the host holds no bundle: it never converged; run `ops configure`")
     words = [word for name in ("cluster", "role") for word in ("-e", f"{name}={host[name]}")]
     book = ["ansible-playbook", "-i", "localhost,", "-c", "local", f"{folder}/site.yml", *words]
-    done = execute(book, cwd=folder, extra={**_PLAIN, "ANSIBLE_TARGET_LOG_INFO": f"run={run}"})
+    done = execute(book, cwd=folder, extra={**_PLAIN, "ANSIBLE_TARGET_LOG_INFO": f"run={run}"}, limit="converge")
+    if done.returncode == 124:
+        raise Trouble(f"converge was not done after {LIMITS['converge']:.0f} s")
     if done.returncode != 0:
         fatal = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line]
         raise Trouble("converge failed: " + " ".join(fatal or [done.stderr[-500:]])[:1000])

@@ -28,7 +28,7 @@ __all__ = [
     "versions",
 ]
 
-LIMITS = {"lock": 120.0, "transaction": 1800.0}
+LIMITS = {"lock": 120.0, "transaction": 1800.0, "converge": 1800.0}
 """Seconds; whoever orders may tell others."""
 APT = (
     "apt-get",
@@ -121,12 +121,12 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def execute(
-    command: list[str], cwd: str = "/", extra: Mapping[str, str] | None = None
+    command: list[str], cwd: str = "/", extra: Mapping[str, str] | None = None, limit: str = "transaction"
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end, nothing to read, its words kept."""
     environment = {**ENVIRONMENT, **(extra or {})}
     return subprocess.run(
-        bounded(command),
+        bounded(command, limit),
         cwd=cwd,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -136,9 +136,9 @@ def execute(
     )
 
 
-def bounded(command: list[str]) -> list[str]:
+def bounded(command: list[str], limit: str = "transaction") -> list[str]:
     """The command, ended when it takes too long: then its exit status is 124."""
-    return ["timeout", "--kill-after=10", str(LIMITS["transaction"]), *command]
+    return ["timeout", "--kill-after=10", str(LIMITS[limit]), *command]
 
 
 def must(command: list[str]) -> str:

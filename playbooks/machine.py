@@ -24,7 +24,8 @@ class Limits:
     lock: float = 120.0
     """Until whoever holds the host's package lock lets it go."""
     transaction: float = 1800.0
-    """For one run of the package manager, or one converge."""
+    """For one run of the package manager."""
+    converge: float = 1800.0
     reboot: float = 300.0
     """From the order to an answer over SSH."""
     health: float = 60.0

@@ -121,12 +121,15 @@ class SshMachine:
 
     def _long(self, order: str, **words: Any) -> dict[str, Any]:
         """An order that the host itself ends in time: an answer comes, unless the host is lost."""
-        return self._ask(order, within=self._limits.lock + 2 * self._limits.transaction + _ANSWER_SECONDS, **words)
+        limits = self._limits
+        return self._ask(
+            order, within=limits.lock + 2 * limits.transaction + limits.converge + _ANSWER_SECONDS, **words
+        )
 
     def _ask(self, order: str, *, within: float = _ANSWER_SECONDS, **words: Any) -> dict[str, Any]:
         if self._obstacle:
             raise self._trouble(f"cannot be worked on: {self._obstacle}")
-        limits = {"lock": self._limits.lock, "transaction": self._limits.transaction}
+        limits = {name: getattr(self._limits, name) for name in ("lock", "transaction", "converge")}
         line = json.dumps({"order": order, "limits": limits, **words}).encode() + b"\n"
         try:
             answer = json.loads(self._exchange(line, within))
