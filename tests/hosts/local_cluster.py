@@ -20,7 +20,7 @@ from quartermaster.infra.local.network import overlapping, routes
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
 _IMAGE = "ami-0deb12a4d64000001"
-_USER_DATA = """#!/bin/sh
+USER_DATA = """#!/bin/sh
 set -e
 rm -f /etc/nginx/sites-enabled/default
 echo 'server { listen 80; location / { return 200 "'$(uname -n)'"; } }' > /etc/nginx/conf.d/app.conf
@@ -155,7 +155,7 @@ def _create(cluster: LocalCluster, public_key: bytes) -> None:
         "InstanceType": "m6i.large",
         "KeyName": "key",
         "IamInstanceProfile": {"Name": "host"},
-        "UserData": base64.b64encode(_USER_DATA.encode()).decode(),
+        "UserData": base64.b64encode(USER_DATA.encode()).decode(),
     }
     made = ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=template)
     checks = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2}
