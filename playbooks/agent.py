@@ -28,6 +28,7 @@ from quartermaster.playbooks.agent_packages import (
     LIMITS,
     Trouble,
     bounded,
+    dragged,
     execute,
     fetch,
     keep,
@@ -61,6 +62,11 @@ def survey(**_: Any) -> dict[str, Any]:
     updates = simulate(["--with-new-pkgs", "upgrade"])
     gone = unsaved([update for update in updates if update["old"]])
     return {"updates": updates, "unsaved": gone, "reboot_required": os.path.exists("/run/reboot-required")}
+
+
+def drags(pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
+    """What else the pinned versions would upgrade. Read-only."""
+    return {"drags": dragged(pins)}
 
 
 def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
@@ -220,7 +226,7 @@ def _read(path: str) -> str:
 
 
 ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
-    order.__name__: order for order in (facts, survey, save, upgrade, rollback, reboot, converge, health)
+    order.__name__: order for order in (facts, survey, drags, save, upgrade, rollback, reboot, converge, health)
 }
 
 

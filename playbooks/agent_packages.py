@@ -16,6 +16,7 @@ __all__ = [
     "LIMITS",
     "Trouble",
     "bounded",
+    "dragged",
     "execute",
     "fetch",
     "keep",
@@ -62,6 +63,8 @@ def update_lists() -> None:
 def fetch(pins: Mapping[str, str]) -> list[dict[str, Any]]:
     """What the upgrade would change, all of it brought here."""
     changes = simulate(upgrade_words(pins))
+    if more := _unpinned(changes, pins):
+        raise Trouble(f"the upgrade would also upgrade {', '.join(more)}, which the plan does not hold")
     must([*APT, patience(), "--download-only", *upgrade_words(pins)])
     return changes
 
@@ -83,6 +86,18 @@ def simulate(words: list[str]) -> list[dict[str, Any]]:
         {"name": name, "old": old or "", "new": new, "security": "security" in source.lower(), "source": source.strip()}
         for name, old, new, source in _INST.findall(text)
     ]
+
+
+def dragged(pins: Mapping[str, str]) -> dict[str, list[str]]:
+    """Installed packages that are not pinned and would be upgraded all the same, by the pinned one that needs it."""
+    if not pins or not _unpinned(simulate(upgrade_words(pins)), pins):
+        return {}
+    alone = {name: _unpinned(simulate(upgrade_words({name: pins[name]})), pins) for name in sorted(pins)}
+    return {name: more for name, more in alone.items() if more}
+
+
+def _unpinned(changes: list[dict[str, Any]], pins: Mapping[str, str]) -> list[str]:
+    return sorted(change["name"] for change in changes if change["old"] and change["name"] not in pins)
 
 
 def unsaved(changes: list[dict[str, Any]]) -> list[str]:

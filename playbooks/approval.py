@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -27,11 +27,12 @@ class Withheld:
 
 
 def approved(
-    updates: Iterable[Update], rules: Approve, at: datetime
+    updates: Iterable[Update], rules: Approve, at: datetime, drags: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[tuple[Update, ...], tuple[Withheld, ...]]:
     """The updates that the rules approve at that instant, and the others with the reason.
 
     What would come anew (``old`` is empty) is with the approved: it is installed only when one of them needs it.
+    ``drags`` names what would be upgraded together with a package: that waits for the last of it.
     """
     allowed: list[Update] = []
     withheld: list[Withheld] = []
@@ -41,6 +42,14 @@ def approved(
             allowed.append(update)
         else:
             withheld.append(verdict)
+    held = {one.update.name: one for one in withheld}
+    for update in list(allowed):
+        needs = [held[name] for name in (drags or {}).get(update.name, ()) if name in held]
+        if needs:
+            allowed.remove(update)
+            until = max(one.until for one in needs) if all(one.until for one in needs) else ""
+            names = ", ".join(one.update.name for one in needs)
+            withheld.append(Withheld(update, f"would upgrade {names} as well", until))
     return tuple(allowed), tuple(withheld)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from quartermaster.fleet.errors import OpsError
@@ -64,6 +64,8 @@ class Survey:
     """Why the host could not be asked."""
     unsaved: tuple[str, ...] = ()
     """Packages whose present version can no longer be had: an upgrade of them cannot be taken back."""
+    drags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By package: others, not approved, that its upgrade would upgrade as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ class Machine(Protocol):
     def facts(self, names: Iterable[str]) -> Facts: ...
 
     def survey(self) -> Survey: ...
+
+    def drags(self, pins: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+        """By pinned package: others, installed and not pinned, that would be upgraded with it. Read-only."""
+        ...
 
     def save(self, run: str, pins: Mapping[str, str]) -> Saved: ...
 

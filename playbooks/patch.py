@@ -132,7 +132,7 @@ def _host_plan(host: Host, survey: Survey | None, policy: Patching, at: datetime
     if survey is None or survey.error:
         why = survey.error if survey else "it was not asked"
         return HostPlan(host.id, host.zone, (), skipped=f"what is pending is unknown: {why}")
-    updates, withheld = approved(survey.updates, policy.approve, at)
+    updates, withheld = approved(survey.updates, policy.approve, at, survey.drags)
     changes = {update.name for update in updates if update.old}
     skipped = ""
     if not changes and not _reboots(survey, policy):

@@ -6,7 +6,7 @@ import json
 import selectors
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,6 +71,9 @@ class SshMachine:
         found = self._long("survey")
         updates = tuple(Update(**row) for row in found["updates"])
         return Survey(updates, found["reboot_required"], unsaved=tuple(found["unsaved"]))
+
+    def drags(self, pins: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+        return dict(self._long("drags", pins=dict(pins))["drags"])
 
     def save(self, run: str, pins: Mapping[str, str]) -> Saved:
         found = self._long("save", run=run, pins=dict(pins))

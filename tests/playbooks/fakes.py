@@ -71,7 +71,7 @@ class FakeWorld:
 
     def set_floor(self, floor: int) -> None:
         self._act(f"floor {floor}")
-        self.now = replace(self.now, min=floor)
+        self.now = replace(self.now, min=floor, desired=max(self.now.desired, floor))
 
     def hold(self, size: int, *, without: str = "") -> None:
         """More hosts come one a reading, each into the emptiest zone, unless launches fail."""
@@ -128,6 +128,9 @@ class FakeMachine:
 
     def survey(self) -> Survey:
         return Survey((PAGE,))
+
+    def drags(self, pins: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+        return {}
 
     def save(self, run: str, pins: Mapping[str, str]) -> Saved:
         self._may("save")

@@ -103,6 +103,20 @@ def test_what_comes_anew_goes_with_what_needs_it() -> None:
     assert verdicts((Update("libnew", "", "1.0"),), 0, only="allowed", allow=("x",)) == {}
 
 
+def test_what_would_upgrade_an_update_that_waits_waits_with_it(sightings: Sightings) -> None:
+    library = Update("libssl", "3.0", "3.1")
+    updates = seen(sightings, library, TLS, PAGE, day=0)
+    rules, drags = Approve(after_days=7, allow=("shop-page",)), {"openssl": ["libssl"], "shop-page": ["openssl"]}
+    allowed, withheld = approved(updates, rules, on(1), drags)
+    assert [one.name for one in allowed] == ["shop-page"]  # openssl is no reason: it would be approved itself
+    assert {one.update.name: (one.why, one.until) for one in withheld}["openssl"] == (
+        "would upgrade libssl as well",
+        on(7).isoformat(),
+    )
+    denied = approved(updates, Approve(deny=("libssl",)), on(1), drags)[1]
+    assert {one.update.name: one.until for one in denied} == {"libssl": "", "openssl": ""}
+
+
 @given(st.integers(0, 40), st.integers(0, 40), st.booleans(), st.integers(0, 60))
 def test_what_is_approved_stays_so(days: int, security_days: int, security: bool, age: int) -> None:
     update = Update("shop-page", "1.0", "1.1", security, first_seen=on(0).isoformat())
