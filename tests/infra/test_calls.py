@@ -53,6 +53,7 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "infra/zones.py": ("provision", "readonly"),
     "planner/sources/cloudwatch.py": ("readonly",),
     "planner/sources/of_cluster.py": ("readonly",),
+    "playbooks/host_keys.py": ("patch",),
     "playbooks/publish.py": ("patch",),
 }
 """Who runs what a file asks, whatever the stack is made of."""
