@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quartermaster.cli.output import emit, say
@@ -49,15 +50,15 @@ def hold_to(ops: Session, path: Path, found: PatchPlan) -> None:
 def decide(ops: Session, cluster: str, override: str, *, ahead: bool = False) -> PatchPlan:
     """The plan for a start now, or ``ahead`` for the best hour of its window. Asks cloud and hosts."""
     from quartermaster.cli.forecasts import outlook
-    from quartermaster.cli.patch_survey import surveyed
+    from quartermaster.cli.patch_survey import surveyed, with_drags
     from quartermaster.playbooks import patch
 
     found = ops.hosts.group(cluster)
-    return patch.plan(
+    planned = partial(
+        patch.plan,
         found,
         ops.fleet,
-        surveyed(ops, found),
-        ops.clock.now(),
+        now=ops.clock.now(),
         drain_seconds=ops.hosts.drain_seconds(found),
         outlook=outlook(ops, cluster),
         pace=_pace(ops, cluster),
@@ -66,6 +67,11 @@ def decide(ops: Session, cluster: str, override: str, *, ahead: bool = False) ->
         override=override,
         ahead=ahead,
     )
+    surveys = surveyed(ops, found)
+    first = planned(surveys)
+    # Where all that is pending is approved nothing else can be dragged along.
+    mixed = {host.id: first.pins for host in first.hosts if host.updates and host.withheld}
+    return planned(with_drags(ops, found, surveys, mixed)) if mixed else first
 
 
 def _pace(ops: Session, cluster: str) -> Pace:

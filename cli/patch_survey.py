@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quartermaster.cli.output import say
@@ -11,35 +12,57 @@ from quartermaster.cli.output import say
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
     from quartermaster.fleet.hosts import Group
-    from quartermaster.playbooks.machine import Survey
+    from quartermaster.playbooks.machine import Machine, Survey
 
-__all__ = ["surveyed"]
+__all__ = ["surveyed", "with_drags"]
 
 
 def surveyed(ops: Session, found: Group) -> Mapping[str, Survey]:
     """What is pending by host, asked of all at once, with the time each update was first seen. Writes both down."""
-    from quartermaster.cli.ssh import inventory
     from quartermaster.playbooks.compliance_store import Readings
+    from quartermaster.playbooks.sightings import Sightings
+
+    def ask(_host_id: str, machine: Machine) -> Survey:
+        return machine.survey()
+
+    ids = [host.id for host in found.hosts]
+    say(f"asking {len(ids)} hosts what is pending")
+    asked = _all(ops, found, ids, ask)
+    now = ops.clock.now()
+    dated = Sightings(ops.journal.engine).remember(asked, now)
+    Readings(ops.journal.engine).keep(ops.stack, found.cluster, found.hosts, dated, now)
+    return dated
+
+
+def with_drags(
+    ops: Session, found: Group, surveys: Mapping[str, Survey], pins: Mapping[str, Mapping[str, str]]
+) -> dict[str, Survey]:
+    """The surveys with what the hosts of ``pins`` would upgrade besides the versions pinned there. Asks those hosts."""
+
+    def ask(host_id: str, machine: Machine) -> Survey:
+        own = {update.name for update in surveys[host_id].updates}
+        pinned = {name: version for name, version in pins[host_id].items() if name in own}
+        return replace(surveys[host_id], drags=machine.drags(pinned))
+
+    return {**surveys, **_all(ops, found, list(pins), ask)}
+
+
+def _all(ops: Session, found: Group, ids: Sequence[str], ask: Callable[[str, Machine], Survey]) -> dict[str, Survey]:
+    """What those hosts answer, at once; of one in trouble, the trouble."""
+    from quartermaster.cli.ssh import inventory
     from quartermaster.playbooks.machine import HostTrouble, Survey
     from quartermaster.playbooks.remote import SshMachines
-    from quartermaster.playbooks.sightings import Sightings
 
     machines = SshMachines(inventory(ops, [found]))
 
-    def ask(host_id: str) -> Survey:
+    def one(host_id: str) -> Survey:
         machine = machines.open(host_id)
         try:
-            return machine.survey()
+            return ask(host_id, machine)
         except HostTrouble as error:
             return Survey(error=error.message)
         finally:
             machine.close()
 
-    ids = [host.id for host in found.hosts]
-    say(f"asking {len(ids)} hosts what is pending")
     with ThreadPoolExecutor(max_workers=16) as pool:
-        asked = dict(zip(ids, pool.map(ask, ids), strict=True))
-    now = ops.clock.now()
-    dated = Sightings(ops.journal.engine).remember(asked, now)
-    Readings(ops.journal.engine).keep(ops.stack, found.cluster, found.hosts, dated, now)
-    return dated
+        return dict(zip(ids, pool.map(one, ids), strict=True))

@@ -50,6 +50,8 @@ class World:
         self.group = fakes.group()
         self.surveys = fakes.surveys(self.group, KERNEL, TLS)
         self.now = NOW
+        self.drags: dict[str, list[str]] = {}
+        """What hosts with updates of both kinds say, when asked for the approved ones."""
 
     def ops(self, *words: str, capsys: pytest.CaptureFixture[str] | None = None) -> Any:
         """The exit status; with ``capsys`` the JSON document."""
@@ -68,10 +70,15 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def surveyed(_ops: Session, _group: Group) -> dict[str, Survey]:
         return there.surveys
 
+    def with_drags(_ops: Session, _group: Group, surveys: dict[str, Survey], pins: dict[str, Any]) -> dict[str, Survey]:
+        assert all(versions.keys() == {"openssl"} for versions in pins.values())
+        return {**surveys, **{host: replace(surveys[host], drags=there.drags) for host in pins}}
+
     hosts = SimpleNamespace(group=group, drain_seconds=lambda _: 30, refresh_running=lambda _: False)
     monkeypatch.setattr(Session, "hosts", hosts)
     monkeypatch.setattr(Session, "clock", SimpleNamespace(now=lambda: there.now))
     monkeypatch.setattr(patch_survey, "surveyed", surveyed)
+    monkeypatch.setattr(patch_survey, "with_drags", with_drags)
     return there
 
 
@@ -111,6 +118,16 @@ def test_a_plan_made_ahead_is_not_refused_outside_the_window_and_a_run_is(
 ) -> None:
     assert (world.ops("plan", "web"), world.ops("run", "web")) == (0, 1)
     assert "the next opens Sun 22 Nov 01:00" in capsys.readouterr().err
+
+
+def test_an_approved_update_that_drags_along_one_that_is_not_waits(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.drags = {"openssl": ["linux-image"]}
+    found = world.ops("plan", "web", capsys=capsys)
+    why = {one["update"]["name"]: one["why"] for one in found["hosts"][0]["withheld"]}
+    assert why["openssl"] == "would upgrade linux-image as well"
+    assert (found["waves"], found["pins"]) == ([], {})
 
 
 def test_an_override_is_named_in_the_plan_and_needs_a_reason(world: World, capsys: pytest.CaptureFixture[str]) -> None:
