@@ -31,12 +31,14 @@ _ROUNDING = 1e-9
 @cache
 def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
     """The capacity plan of clusters whose demand the store knows; None where it knows of none."""
+    store = ops.workspace.folder("metrics")
+    if not any(store.iterdir()):  # the planner takes a while to import
+        return None
     from quartermaster.planner.plan import plan
     from quartermaster.planner.settings import of_fleet
     from quartermaster.planner.store import load, names
     from quartermaster.planner.verification import keep
 
-    store = ops.workspace.folder("metrics")
     lead = lead_measured(ops.journal.runs("drill", stack=ops.stack))
     wanted = {series: own for series, own in of_fleet(ops.fleet, lead).items() if not only or own[0] in only}
     known = [series for series in names(store) if series in wanted]
@@ -84,13 +86,13 @@ def demand_now(ops: Session, cluster: str) -> Demand | None:
 
 def outlook(ops: Session, cluster: str) -> Outlook | None:
     """What each of the coming hours asks of the cluster; None without a forecast."""
+    plan = plans(ops, cluster).get(cluster)
+    if plan is None:
+        return None
     from quartermaster.planner.windows import exceedance
     from quartermaster.playbooks.outlook import Hour, Outlook
     from quartermaster.playbooks.patch_waves import Need
 
-    plan = plans(ops, cluster).get(cluster)
-    if plan is None:
-        return None
     rules, hours = plan.rules, plan.forecast
     left = rules.zones - rules.lost
     every_zone = min(rules.zones * rules.unit, left * rules.surviving_unit)

@@ -150,24 +150,22 @@ def under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple
 
 
 def _tools(ops: Session, cluster: str) -> Tools:
-    from quartermaster.cli.ssh import inventory
-    from quartermaster.infra.bucket import bucket_name
-    from quartermaster.infra.layout import layout
+    from quartermaster.cli.ssh import inventory, stack_bucket
     from quartermaster.playbooks.patch_gate import http_probe
     from quartermaster.playbooks.patch_pins import BucketPins
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.remote import SshMachines
     from quartermaster.playbooks.world import CloudWorld
 
-    account = ops.cloud.client("sts").get_caller_identity()["Account"]
     behind = ops.fleet.balancer_of(cluster)
     path = behind[1].health if behind is not None else ""
     return Tools(
         world=CloudWorld(ops.hosts, cluster),
         machines=SshMachines(inventory(ops, [ops.hosts.group(cluster)])),
         counter=ops.counter if behind is not None else None,
-        probe=http_probe(ops.url(cluster) + path) if path.startswith("/") else None,
-        pins=BucketPins(ops.cloud.client("s3"), bucket_name(layout(ops.fleet, ops.stack), account), cluster),
+        # The address is asked for when the gate has too few requests to judge by.
+        probe=(lambda count: http_probe(ops.url(cluster) + path)(count)) if path.startswith("/") else None,
+        pins=BucketPins(ops.cloud.client("s3"), stack_bucket(ops)[0], cluster),
         clock=ops.clock,
     )
 
@@ -192,10 +190,10 @@ def close(ops: Session, record: Run, ended: str = "") -> None:
     if state == "aborted":
         raise OpsError(f"{record.id} was aborted by hand; everything is put back", remedy=f"ops patch status {cluster}")
     if state == "stopped":
-        raise Stopped(f"{record.id} stopped part-way", remedy=f"ops patch resume {cluster}")
+        raise Stopped(f"{record.id} stopped part-way: {document['why']}", remedy=f"ops patch resume {cluster}")
     if state == "failed":
         bad = [f"{host['id']} {host['state']}: {host['why']}" for host in document["hosts"] if host["why"]]
-        raise OpsError(f"{record.id} failed: " + "; ".join(bad), remedy=f"ops history {record.id}")
+        raise OpsError(f"{record.id} failed: " + "; ".join([document["why"], *bad]), remedy=f"ops history {record.id}")
 
 
 def _outcome(ops: Session, run_id: str) -> dict[str, Any]:

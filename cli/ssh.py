@@ -52,8 +52,7 @@ def inventory(ops: Session, groups: Sequence[Group]) -> Inventory:
 
 def stack_bucket(ops: Session) -> tuple[str, str]:
     """The bucket with the stack's bundles and host keys, and the account that it is in. Asks the cloud."""
-    from quartermaster.infra.bucket import bucket_name
-    from quartermaster.infra.layout import layout
+    from quartermaster.infra.layout import bucket_name, layout
 
     account = str(ops.cloud.client("sts").get_caller_identity()["Account"])
     return bucket_name(layout(ops.fleet, ops.stack), account), account

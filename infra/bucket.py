@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from quartermaster.infra.component import Component
-from quartermaster.infra.layout import Layout
+from quartermaster.infra.layout import Layout, bucket_name
 from quartermaster.infra.policies import document, tls_only
 
 __all__ = ["POINTER", "Bucket", "Store", "bucket_name", "lifecycle_rules", "store"]
@@ -22,11 +22,6 @@ POINTER = "bundles/current.json"
 """Object that says which bundle a booting host takes: {"key", "sha256"}."""
 _KEEP_OLD_DAYS = 90
 _UNFINISHED_DAYS = 7
-
-
-def bucket_name(layout: Layout, account: str) -> str:
-    """Bucket names are shared by everyone on AWS: the account's number makes it ours."""
-    return layout.name(f"ops-{account}")
 
 
 @dataclass(frozen=True, slots=True)

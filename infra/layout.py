@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from quartermaster.fleet.schema.safety import Adopted
 
 __all__ = [
-    "DATABASE", "GROUP", "PROJECT_TYPE", "TABLE", "Layout", "Subnet", "Tier", "layout", "recovery_layout", "urn",
-    "urn_tag",
+    "DATABASE", "GROUP", "PROJECT_TYPE", "TABLE", "Layout", "Subnet", "Tier", "bucket_name", "layout", "recovery_layout",
+    "urn", "urn_tag",
 ]  # fmt: skip
 
 PROJECT_TYPE = "ops:infra"
@@ -87,6 +87,11 @@ class Layout:
     def tags(self, cluster: str = "") -> Mapping[str, str]:
         """Tags that everything carries."""
         return tags(self.fleet, self.stack, cluster)
+
+
+def bucket_name(layout: Layout, account: str) -> str:
+    """The stack's own bucket. Bucket names are shared by everyone on AWS: the account's number makes it ours."""
+    return layout.name(f"ops-{account}")
 
 
 def layout(fleet: Fleet, stack: str) -> Layout:
