@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from quartermaster.fleet.schema.safety import Adopted
 
 __all__ = [
-    "DATABASE", "GROUP", "PROJECT_TYPE", "TABLE", "Layout", "Subnet", "Tier", "bucket_name", "layout", "recovery_layout",
-    "urn", "urn_tag",
+    "DATABASE", "GROUP", "PROJECT_TYPE", "TABLE", "Layout", "Subnet", "Tier", "bucket_name", "layout",
+    "recovery_layout", "urn", "urn_tag",
 ]  # fmt: skip
 
 PROJECT_TYPE = "ops:infra"
