@@ -117,6 +117,7 @@ class Inventory:
                 "cluster": target.cluster,
                 "role": target.role,
                 "zone": target.zone,
+                "address": target.address,
             }
             for target in self.targets
         }
