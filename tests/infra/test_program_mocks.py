@@ -36,6 +36,14 @@ def test_a_protected_stack_protects_what_holds_data() -> None:
         )
 
 
+@pytest.mark.parametrize(("path", "stack"), STACKS[:2])
+def test_no_security_group_opens_the_port_of_ssh(path: Path, stack: str) -> None:
+    """Sessions over SSM come from the host outwards."""
+    rules = [one.inputs for one in declared_in(path, stack) if one.type.endswith("SecurityGroupIngressRule")]
+    assert rules
+    assert not [rule for rule in rules if int(rule["fromPort"]) <= 22 <= int(rule["toPort"])]
+
+
 def test_what_is_wrong_with_a_program_is_found() -> None:
     fleet = load_fleet(FILES[0])
     role, name = "aws:iam/role:Role", "r" * 65
