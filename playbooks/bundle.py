@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.connections import keep_alive
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.playbooks import role_specs
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
@@ -71,7 +72,7 @@ class Bundle:
 def build(fleet: Fleet, root: Path | None = None) -> Bundle:
     """The bundle of the fleet. ``root`` is the folder of fleet.yaml, which ``ansible.roles_path`` is relative to.
 
-    Raises InputError that names every cluster whose role there is not.
+    Raises InputError that names every cluster whose role there is not, and every variable that its role does not take.
     """
     own = _user_roles(fleet, root)
     replaced = tuple({f"roles/{name.split('/')[1]}/" for name in own})
@@ -87,7 +88,13 @@ def build(fleet: Fleet, root: Path | None = None) -> Bundle:
 def cluster_vars(fleet: Fleet, cluster: str) -> dict[str, Any]:
     """Variables of one cluster's hosts: facts of the fleet, then the user's own, which win."""
     declared = fleet.clusters[cluster]
-    values: dict[str, Any] = {"cluster": cluster, "role": declared.role, "ops_fleet": fleet.fleet}
+    values: dict[str, Any] = {
+        "cluster": cluster,
+        "role": declared.role,
+        "ops_fleet": fleet.fleet,
+        "base_patch_cycle": cluster in fleet.patching,
+        "node_exporter_enabled": fleet.metrics.source.kind == "prometheus",
+    }
     if (found := fleet.balancer_of(cluster)) is not None:
         owner, balancer = found
         values |= {
@@ -135,6 +142,7 @@ def _check_roles(fleet: Fleet, files: Mapping[str, bytes]) -> None:
         for name, cluster in fleet.clusters.items()
         if cluster.role not in known
     ]
+    faults += role_specs.faults(role_specs.specs(files), fleet.ansible.vars)
     if faults:
         raise InputError("; ".join(f"{fault.where}: {fault.problem}" for fault in faults), faults)
 

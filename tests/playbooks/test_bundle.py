@@ -79,7 +79,7 @@ def test_an_unknown_role_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError) as caught:
         build(fleet(clusters={"web": {"role": "mail"}}))
     assert caught.value.faults[0].where == "clusters.web.role"
-    assert "base, web" in caught.value.faults[0].remedy
+    assert "balancer, base, node_exporter, postgres, web" in caught.value.faults[0].remedy
 
 
 def test_a_missing_folder_of_roles_is_refused(tmp_path: Path) -> None:
