@@ -47,6 +47,7 @@ def plan(
 
     ops = session()
     if (other := way(ops, cluster)) is not None:
+        _in_place_only(cluster, out, compare)
         other.plan(ops, cluster, _overriding(override, reason))
         return
     _known(ops, cluster)
@@ -61,9 +62,10 @@ def run(
     plan: Annotated[Path | None, typer.Option("--plan", help="Carry out this saved plan, or nothing.")] = None,
 ) -> None:
     """Drain, upgrade, check and return each host: a canary, then waves within one zone each."""
-    from quartermaster.cli.patch_decide import decide, hold_to
+    from quartermaster.cli.patch_decide import decide
     from quartermaster.cli.patch_planned import plan_text
     from quartermaster.playbooks import patch_run
+    from quartermaster.playbooks.patch_saved import read_plan, refuse_moved
 
     ops = session()
     _known(ops, cluster)
@@ -74,11 +76,13 @@ def run(
             remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
         )
     if (other := way(ops, cluster)) is not None:
+        _in_place_only(cluster, plan)
         other.run(ops, cluster, _overriding(override, reason))
         return
+    saved = read_plan(plan) if plan is not None else None
     planned = decide(ops, cluster, _overriding(override, reason))
-    if plan is not None:
-        hold_to(ops, plan, planned)
+    if saved is not None:
+        refuse_moved(saved, planned, fleet=ops.fleet.fleet, stack=ops.stack)
     if not planned.waves:
         emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing to do on {cluster}")
         return
@@ -109,19 +113,27 @@ def resume(cluster: Cluster, override: Override = False, reason: Reason = "") ->
 
 @group.command("recover", example="ops patch recover web --yes")
 def recover(cluster: Cluster) -> None:
-    """Give a run up: standby and added hosts, floor, suspended processes and pins of new hosts are put back."""
+    """Give a run up: standby and added hosts, floor, suspended processes and pins of new hosts are put back.
+
+    Also after a run that failed: hosts that it left drained go back once they are well.
+    """
     from quartermaster.playbooks.patch_recover import recover as put_back
 
     ops = session()
-    row = last_unfinished(ops, cluster)
+    row = last_unfinished(ops, cluster, drained=True)
     if (other := way(ops, cluster, row)) is not None:
         other.recover(ops, row)
         return
     events = [item.event for item in ops.journal.events(row.id)]
-    say(f"{row.id} was cut short after {len(events)} events; putting back what it left")
+    say(f"{row.id} left things after {len(events)} events; putting them back")
     with under_way(ops, cluster, resume=row.id) as (record, lease, tools):
         steps = put_back(events, world=tools.world, machines=tools.machines, pins=tools.pins)
         _finish(ops, record, tools, lease.fenced(steps), earlier=events, ended="recovered")
+
+
+def _in_place_only(cluster: str, *files: Path | None) -> None:
+    if any(files):
+        raise InputError("plans are kept in files only for method in_place", remedy=f"ops patch plan {cluster} alone")
 
 
 def _overriding(override: bool, reason: str) -> str:
@@ -207,12 +219,20 @@ def _unfinished(ops: Session, cluster: str) -> list[RunRow]:
     return [row for row in rows if row.interrupted or row.state == "stopped"]
 
 
-def last_unfinished(ops: Session, cluster: str) -> RunRow:
+def last_unfinished(ops: Session, cluster: str, *, drained: bool = False) -> RunRow:
+    """The last run that was cut short; with ``drained`` also one that failed and left hosts drained."""
     _known(ops, cluster)
     rows = _unfinished(ops, cluster)
+    if drained:
+        rows += [row for row in ops.journal.runs("patch", stack=ops.stack, subject=cluster)[:1] if _drained(row)]
     if not rows:
         raise InputError(f"no patch run of {cluster} was cut short", remedy=f"ops patch run {cluster}")
     return rows[0]
+
+
+def _drained(row: RunRow) -> bool:
+    hosts = (row.result or {}).get("hosts", [])
+    return row.state == "failed" and any(host.get("state") == "drained" for host in hosts)
 
 
 def _known(ops: Session, cluster: str) -> None:

@@ -1,4 +1,4 @@
-"""What a patch plan is decided from, gathered here; plans written to a file, compared, and held to."""
+"""What a patch plan is decided from, gathered here, and the plan as it is told, written and compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.patch_plan import PatchPlan
     from quartermaster.playbooks.patch_start import Busy
 
-__all__ = ["decide", "hold_to", "show"]
+__all__ = ["decide", "show"]
 
 _RUNS = 10
 """Earlier runs that durations are learned from."""
@@ -38,13 +38,6 @@ def show(ops: Session, cluster: str, override: str, out: Path | None, compare: P
         document["changes"] = [change.to_json() for change in changes]
         text += changes_text(changes, saved.made_at)
     emit(document, text)
-
-
-def hold_to(ops: Session, path: Path, found: PatchPlan) -> None:
-    """Raise InputError, naming what moved, unless the saved plan would be decided again now."""
-    from quartermaster.playbooks.patch_saved import read_plan, refuse_moved
-
-    refuse_moved(read_plan(path), found, fleet=ops.fleet.fleet, stack=ops.stack)
 
 
 def decide(ops: Session, cluster: str, override: str, *, ahead: bool = False) -> PatchPlan:
