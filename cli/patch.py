@@ -47,7 +47,6 @@ def plan(
 
     ops = session()
     if (other := way(ops, cluster)) is not None:
-        _in_place_only(cluster, out, compare)
         other.plan(ops, cluster, _overriding(override, reason))
         return
     _known(ops, cluster)
@@ -62,10 +61,9 @@ def run(
     plan: Annotated[Path | None, typer.Option("--plan", help="Carry out this saved plan, or nothing.")] = None,
 ) -> None:
     """Drain, upgrade, check and return each host: a canary, then waves within one zone each."""
-    from quartermaster.cli.patch_decide import decide
+    from quartermaster.cli.patch_decide import decide, hold_to
     from quartermaster.cli.patch_planned import plan_text
     from quartermaster.playbooks import patch_run
-    from quartermaster.playbooks.patch_saved import read_plan, refuse_moved
 
     ops = session()
     _known(ops, cluster)
@@ -76,13 +74,11 @@ def run(
             remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
         )
     if (other := way(ops, cluster)) is not None:
-        _in_place_only(cluster, plan)
         other.run(ops, cluster, _overriding(override, reason))
         return
-    saved = read_plan(plan) if plan is not None else None
     planned = decide(ops, cluster, _overriding(override, reason))
-    if saved is not None:
-        refuse_moved(saved, planned, fleet=ops.fleet.fleet, stack=ops.stack)
+    if plan is not None:
+        hold_to(ops, plan, planned)
     if not planned.waves:
         emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing to do on {cluster}")
         return
@@ -129,11 +125,6 @@ def recover(cluster: Cluster) -> None:
     with under_way(ops, cluster, resume=row.id) as (record, lease, tools):
         steps = put_back(events, world=tools.world, machines=tools.machines, pins=tools.pins)
         _finish(ops, record, tools, lease.fenced(steps), earlier=events, ended="recovered")
-
-
-def _in_place_only(cluster: str, *files: Path | None) -> None:
-    if any(files):
-        raise InputError("plans are kept in files only for method in_place", remedy=f"ops patch plan {cluster} alone")
 
 
 def _overriding(override: bool, reason: str) -> str:
