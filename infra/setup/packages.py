@@ -43,6 +43,7 @@ _POSTGRES = {"bullseye": "postgresql-13", "bookworm": "postgresql-15", "trixie":
 _TESTS = (
     Package("chromium", "looking at the report in tests", "chromium"),
     Package("fonts-dejavu-core", "readable pages in tests", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    Package("libfaketime", "wrong clocks of hosts in tests", "/usr/lib/*/faketime/libfaketime.so.1"),
     Package("prometheus", "a metrics server to read from in tests", "prometheus", unit="prometheus.service"),
 )
 _VENV = Package("python3-venv", "making the virtual environment")

@@ -43,7 +43,7 @@ def test_nothing_missing_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_browser_and_a_metrics_server_are_wanted_by_tests_only() -> None:
     plain, tests = ({package.name for package in packages.wanted(browser=asked)} for asked in (False, True))
-    assert tests - plain == {"chromium", "fonts-dejavu-core", "prometheus"}
+    assert tests - plain == {"chromium", "fonts-dejavu-core", "libfaketime", "prometheus"}
 
 
 def test_where_dpkg_is_unknown_programs_decide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
