@@ -66,6 +66,8 @@ class Past:
     """What new hosts took before this run's pins; None while they take that."""
     pinned: bool = False
     state: str = "running"
+    why: str = ""
+    """Why the last pass ended before its last wave, or who is not patched."""
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Past:
@@ -119,7 +121,9 @@ class Past:
         elif event.step == "pins back":
             self.prior_pins, self.pinned = None, False
         elif event.step == "patch":
-            self.state = event.detail["state"]
+            self.state, self.why = event.detail["state"], event.detail["why"]
+            if self.state != "stopped":  # then pins that stand are there to stay
+                self.prior_pins = None
 
     def _take_host(self, event: Event, host: HostPast) -> None:
         if isinstance(event, StepStarted):

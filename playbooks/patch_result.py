@@ -37,12 +37,14 @@ class PatchResult:
     run: str
     cluster: str
     state: str
-    """done, failed, stopped (resumable) or running."""
+    """done, failed, stopped (resumable), aborted or running."""
     hosts: tuple[HostResult, ...]
     requests: Requests
+    why: str = ""
+    """Why it ended as it did."""
 
     def to_json(self) -> dict[str, Any]:
-        """The contract's keys: hosts, state, requests, run."""
+        """The contract's keys, hosts, state, requests, run, and more."""
         hosts = [
             {
                 **{"id": host.id, "zone": host.zone, "state": host.state, "from": host.old, "to": host.new},
@@ -54,6 +56,7 @@ class PatchResult:
             "run": self.run,
             "cluster": self.cluster,
             "state": self.state,
+            "why": self.why,
             "hosts": hosts,
             "requests": asdict(self.requests),
         }
@@ -78,4 +81,5 @@ def outcome(events: Iterable[Event], *, run: str) -> PatchResult:
                 why=seen.error or planned.skipped,
             )
         )
-    return PatchResult(run, past.plan.cluster, past.state, tuple(hosts), past.requests or Requests(0, 0))
+    requests = past.requests or Requests(0, 0)
+    return PatchResult(run, past.plan.cluster, past.state, tuple(hosts), requests, past.why)

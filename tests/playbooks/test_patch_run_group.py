@@ -105,6 +105,23 @@ def test_a_cycle_that_fails_later_takes_its_pins_back() -> None:
     assert bench.pins.written == [{"older": "0.9", "shop-page": "2.0"}, {"older": "0.9"}]
 
 
+def test_recovering_a_host_of_a_cycle_that_ended_leaves_its_pins() -> None:
+    bench = Bench(canary=1, max_failures=1)
+    last = bench.plan.waves[-1].hosts[-1]
+    bench.machines[last].breaks = ("health", "rollback")
+    journal = list(bench.run())
+    assert outcome(journal, run="patch-1").state == "failed"
+    tools = bench.tools()
+    list(recover(journal, world=tools.world, machines=tools.machines, pins=tools.pins, limits=tools.limits))
+    assert "shop-page" in bench.pins.now
+
+
+def test_the_result_says_why_it_ended() -> None:
+    bench = Bench()
+    bench.asks = fakes.Asks("pause", 2)
+    assert bench.result().to_json()["why"] == "paused by hand"
+
+
 def test_the_gate_stays_shut_for_slow_answers() -> None:
     bench = Bench()
     begun = bench.run()
