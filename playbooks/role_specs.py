@@ -54,9 +54,16 @@ def _problems(name: str, value: Any, options: Mapping[str, Any]) -> Iterator[str
 
     if _templated(value):
         return
-    for message in ArgumentSpecValidator({name: dict(options[name])}).validate({name: value}).error_messages:
+    for message in ArgumentSpecValidator({name: dict(options[name])}).validate({name: _plain(value)}).error_messages:
         # Ansible's message holds the value, too.
         yield "its value, which is not shown" if options[name].get("no_log") else f"{value!r}: {message}"
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: fleet.yaml's lists are read as tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _templated(value: Any) -> bool:

@@ -134,3 +134,8 @@ def _row(name: str, spec: dict[str, Any]) -> str:
     kind = f"{spec['type']} of {spec['elements']}" if "elements" in spec else spec["type"]
     default = f"`{spec['default']}`" if "default" in spec else "required" if spec.get("required") else ""
     return f"| `{name}` | {kind} | {default} | {spec['description'].strip()} |"
+
+
+def test_lists_of_a_fleet_file_are_lists_to_the_roles() -> None:
+    known = {"web": {"web_packages": {"type": "list", "elements": "str"}, "web_more": {"type": "dict"}}}
+    assert not role_specs.faults(known, {"web_packages": ("shop-page",), "web_more": {"of": ("a",)}})
