@@ -107,6 +107,7 @@ def test_a_cycle_that_fails_later_takes_its_pins_back() -> None:
 
 def test_recovering_a_host_of_a_cycle_that_ended_leaves_its_pins() -> None:
     bench = Bench(canary=1, max_failures=1)
+    bench.world.launches = False
     last = bench.plan.waves[-1].hosts[-1]
     bench.machines[last].breaks = ("health", "rollback")
     journal = list(bench.run())
