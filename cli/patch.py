@@ -47,6 +47,7 @@ def plan(
 
     ops = session()
     if (other := way(ops, cluster)) is not None:
+        _in_place_only(cluster, out, compare)
         other.plan(ops, cluster, _overriding(override, reason))
         return
     _known(ops, cluster)
@@ -61,9 +62,10 @@ def run(
     plan: Annotated[Path | None, typer.Option("--plan", help="Carry out this saved plan, or nothing.")] = None,
 ) -> None:
     """Drain, upgrade, check and return each host: a canary, then waves within one zone each."""
-    from quartermaster.cli.patch_decide import decide, hold_to
+    from quartermaster.cli.patch_decide import decide
     from quartermaster.cli.patch_planned import plan_text
     from quartermaster.playbooks import patch_run
+    from quartermaster.playbooks.patch_saved import read_plan, refuse_moved
 
     ops = session()
     _known(ops, cluster)
@@ -74,11 +76,13 @@ def run(
             remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
         )
     if (other := way(ops, cluster)) is not None:
+        _in_place_only(cluster, plan)
         other.run(ops, cluster, _overriding(override, reason))
         return
+    saved = read_plan(plan) if plan is not None else None
     planned = decide(ops, cluster, _overriding(override, reason))
-    if plan is not None:
-        hold_to(ops, plan, planned)
+    if saved is not None:
+        refuse_moved(saved, planned, fleet=ops.fleet.fleet, stack=ops.stack)
     if not planned.waves:
         emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing to do on {cluster}")
         return
@@ -127,6 +131,11 @@ def recover(cluster: Cluster) -> None:
         _finish(ops, record, tools, lease.fenced(steps), earlier=events, ended="recovered")
 
 
+def _in_place_only(cluster: str, *files: Path | None) -> None:
+    if any(files):
+        raise InputError("plans are kept in files only for method in_place", remedy=f"ops patch plan {cluster} alone")
+
+
 def _overriding(override: bool, reason: str) -> str:
     if override and not reason.strip():
         raise InputError("--override needs a reason", remedy="--reason 'why it must be now'")
@@ -153,18 +162,17 @@ def under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple
 
 
 def _tools(ops: Session, cluster: str) -> Tools:
-    from quartermaster.cli.ssh import inventory, stack_bucket
+    from quartermaster.cli.ssh import machines_of, stack_bucket
     from quartermaster.playbooks.patch_gate import http_probe
     from quartermaster.playbooks.patch_pins import BucketPins
     from quartermaster.playbooks.patch_run import Tools
-    from quartermaster.playbooks.remote import SshMachines
     from quartermaster.playbooks.world import CloudWorld
 
     behind = ops.fleet.balancer_of(cluster)
     path = behind[1].health if behind is not None else ""
     return Tools(
         world=CloudWorld(ops.hosts, cluster),
-        machines=SshMachines(inventory(ops, [ops.hosts.group(cluster)])),
+        machines=machines_of(ops, ops.hosts.group(cluster)),
         counter=ops.counter if behind is not None else None,
         # The address is asked for when the gate has too few requests to judge by.
         probe=(lambda count: http_probe(ops.url(cluster) + path)(count)) if path.startswith("/") else None,

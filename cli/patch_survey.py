@@ -49,20 +49,20 @@ def with_drags(
 
 def _all(ops: Session, found: Group, ids: Sequence[str], ask: Callable[[str, Machine], Survey]) -> dict[str, Survey]:
     """What those hosts answer, at once; of one in trouble, the trouble."""
-    from quartermaster.cli.ssh import inventory
+    from quartermaster.cli.ssh import machines_of
     from quartermaster.playbooks.machine import HostTrouble, Survey
-    from quartermaster.playbooks.remote import SshMachines
 
-    machines = SshMachines(inventory(ops, [found]))
+    machines = machines_of(ops, found)
 
     def one(host_id: str) -> Survey:
         machine = machines.open(host_id)
         try:
-            return ask(host_id, machine)
+            told = ask(host_id, machine)
         except HostTrouble as error:
-            return Survey(error=error.message)
-        finally:
             machine.close()
+            return Survey(error=error.message)
+        machines.keep(host_id, machine)
+        return told
 
     with ThreadPoolExecutor(max_workers=16) as pool:
         return dict(zip(ids, pool.map(one, ids), strict=True))

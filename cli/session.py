@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.leases import Lease, Leases
     from quartermaster.fleet.schema import Fleet, Stack
     from quartermaster.infra.deploy import Deployment
+    from quartermaster.playbooks.remote import SshMachines
     from quartermaster.runbooks.acts import FaultInjector
 
 __all__ = ["Session", "session"]
@@ -31,6 +32,8 @@ class Session:
 
     def __init__(self, chosen: Options) -> None:
         self.options = chosen
+        self.machines: dict[str, SshMachines] = {}
+        """By cluster; see cli.ssh."""
 
     @cached_property
     def fleet_file(self) -> Path:

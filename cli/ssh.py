@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from quartermaster.cli.session import Session
     from quartermaster.fleet.hosts import Group
     from quartermaster.playbooks.inventory import Inventory
+    from quartermaster.playbooks.remote import SshMachines
 
-__all__ = ["inventory", "stack_bucket"]
+__all__ = ["inventory", "machines_of", "stack_bucket"]
 
 _SESSION_PARTS = {
     "aws": "AWS's command line",
@@ -48,6 +49,15 @@ def inventory(ops: Session, groups: Sequence[Group]) -> Inventory:
     bucket, account = stack_bucket(ops)
     learn(found, ops.cloud.client("s3"), bucket=bucket, region=ops.fleet.region, account=account)
     return found
+
+
+def machines_of(ops: Session, group: Group) -> SshMachines:
+    """The group's hosts; connections that were kept when they were asked last are used again."""
+    from quartermaster.playbooks.remote import SshMachines
+
+    if group.cluster not in ops.machines:
+        ops.machines[group.cluster] = SshMachines(inventory(ops, [group]))
+    return ops.machines[group.cluster]
 
 
 def stack_bucket(ops: Session) -> tuple[str, str]:

@@ -82,6 +82,8 @@ class Hosts:
         self._autoscaling = cloud.client("autoscaling")
         self._ec2 = cloud.client("ec2")
         self._elb = cloud.client("elbv2")
+        self._known: dict[str, str] = {}
+        """Private addresses: an instance has the same one all its life."""
 
     def group(self, cluster: str) -> Group:
         """The cluster's group and hosts now, hosts sorted by zone and id. Read-only. Raises KeyError if none."""
@@ -182,8 +184,11 @@ class Hosts:
         return {item["Target"]["Id"]: item["TargetHealth"]["State"] for item in answer["TargetHealthDescriptions"]}
 
     def _addresses(self, ids: Sequence[str]) -> dict[str, str]:
-        if not ids:
-            return {}
-        answer: dict[str, Any] = self._ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": list(ids)}])
-        instances = [item for r in answer["Reservations"] for item in r["Instances"]]
-        return {item["InstanceId"]: item.get("PrivateIpAddress", "") for item in instances}
+        unknown = [host_id for host_id in ids if host_id not in self._known]
+        if unknown:
+            answer: dict[str, Any] = self._ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": unknown}])
+            instances = [item for r in answer["Reservations"] for item in r["Instances"]]
+            self._known |= {
+                item["InstanceId"]: item["PrivateIpAddress"] for item in instances if "PrivateIpAddress" in item
+            }
+        return self._known

@@ -34,15 +34,29 @@ def _agent() -> bytes:
 _AGENT = _agent()
 
 
+_MOST_KEPT = 64
+"""Connections that wait for their next use: each is a process here and three open files."""
+
+
 class SshMachines:
     """The hosts of an inventory."""
 
     def __init__(self, inventory: Inventory, limits: Limits = _USUAL) -> None:
         self._inventory = inventory
         self._limits = limits
+        self._kept: dict[str, SshMachine] = {}
+
+    def keep(self, host_id: str, machine: SshMachine) -> None:
+        """Leave its connection to whoever opens the host next, who saves making one."""
+        if len(self._kept) < _MOST_KEPT:
+            self._kept[host_id] = machine
+        else:
+            machine.close()
 
     def open(self, host_id: str) -> SshMachine:
         """The host; connects when first asked something, and says then why it cannot."""
+        if (kept := self._kept.pop(host_id, None)) is not None and kept.connected:
+            return kept
         try:
             return SshMachine(host_id, self._inventory.ssh_command(host_id), self._limits)
         except KeyError:
@@ -60,6 +74,11 @@ class SshMachine:
         self._obstacle = obstacle
         self._child: subprocess.Popen[bytes] | None = None
         self._rest = b""
+
+    @property
+    def connected(self) -> bool:
+        """Whether its connection is up, as far as ssh knows."""
+        return self._child is not None and self._child.poll() is None
 
     def facts(self, names: Iterable[str]) -> Facts:
         asked_at = time.time()

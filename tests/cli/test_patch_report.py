@@ -15,7 +15,7 @@ from quartermaster.fleet.hosts import Group
 from quartermaster.fleet.journal import Journal
 from quartermaster.playbooks import patch_run
 from quartermaster.playbooks.compliance_store import Readings
-from quartermaster.playbooks.machine import Survey, Update
+from quartermaster.playbooks.machine import Machine, Survey, Update
 from quartermaster.playbooks.patch_result import outcome
 from tests.playbooks import fakes
 from tests.playbooks.test_compliance_store import planned
@@ -36,6 +36,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def journal(folder: Path) -> Journal:
     return Journal.open(folder / ".ops" / "ops.db")
+
+
+class Kept(fakes.FakeMachines):
+    def keep(self, host_id: str, machine: Machine) -> None:
+        assert self[host_id] is machine
 
 
 def read(journal: Journal, ago: timedelta, *of: Survey) -> None:
@@ -119,7 +124,7 @@ def test_refresh_asks_the_hosts_and_keeps_what_they_say(
 
     monkeypatch.setattr(Session, "hosts", Hosts())
     monkeypatch.setattr("quartermaster.cli.ssh.inventory", lambda *_: None)
-    machines = fakes.FakeMachines.of(fakes.group(3))
+    machines = Kept.of(fakes.group(3))
     monkeypatch.setattr("quartermaster.playbooks.remote.SshMachines", lambda *_: machines)
     assert asked(capsys, folder, "status", "web", "--refresh")["compliance"]["pending"] == 3
     again = asked(capsys, folder, "status", "web")["compliance"]
