@@ -28,6 +28,7 @@ from quartermaster.playbooks.agent_packages import (
     LIMITS,
     Trouble,
     bounded,
+    complaint,
     dragged,
     execute,
     fetch,
@@ -189,8 +190,7 @@ def _once(folder: str, name: str, command: list[str]) -> None:
     if code == "124":
         raise Trouble(f"{name} was not done after {LIMITS['transaction']:.0f} s")
     if code != "0":
-        tail = " ".join(_read(log).splitlines()[-4:])
-        raise Trouble(f"{name} failed ({code}): {tail[-600:]}")
+        raise Trouble(f"{name} failed ({code}): {complaint(_read(log))}")
 
 
 def _settle(folder: str) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "LIMITS",
     "Trouble",
     "bounded",
+    "complaint",
     "dragged",
     "execute",
     "fetch",
@@ -160,7 +161,14 @@ def must(command: list[str]) -> str:
     """What it says. Raises Trouble with its last words."""
     done = execute(command)
     if done.returncode != 0:
-        said = dict.fromkeys((done.stdout + done.stderr).splitlines())  # who holds a lock is said every second
-        tail = " ".join(list(said)[-4:])
-        raise Trouble(f"{' '.join(word for word in command if not word.startswith('-'))}: {tail.strip()[:600]}")
+        raise Trouble(
+            f"{' '.join(word for word in command if not word.startswith('-'))}: {complaint(done.stdout + done.stderr)}"
+        )
     return done.stdout
+
+
+def complaint(said: str) -> str:
+    """What went wrong, of all that a package command said: from its first error on, else its last lines."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = next((at for at, line in enumerate(lines) if re.search(r"\berror\b|^E:", line, re.I)), len(lines) - 4)
+    return " ".join(lines[max(0, first) :])[:600]
