@@ -28,6 +28,7 @@ from quartermaster.infra.local import (
     moto_group_settings,
     moto_groups_api,
     moto_rds,
+    moto_rds_restart,
     moto_refresh,
     moto_schedule,
     moto_tracking,
@@ -93,6 +94,7 @@ class Cloud:
         moto_schedule.install()
         moto_tracking.install()
         moto_rds.install(world)
+        moto_rds_restart.install(world)
         self._repository = Repository(world.home / "packages")
         self._application = Application(world, moto, self._routes(), self._repository.folder, self._secret)
         self._doors: dict[str, Listener] = {"": Listener(self._application, "127.0.0.1", 0)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ class _Database:
     primary: Node
     standby: Node | None = None
     synchronous: bool = False
+    orphaned: bool = False
+    """The standby does not follow the primary yet, which has been restarted, or was the standby itself until now."""
 
     @property
     def nodes(self) -> list[Node]:
@@ -54,6 +57,8 @@ class Databases:
         for name, database in list(self._databases.items()):
             if name in wanted and wanted[name] != database.spec:
                 self._work.submit(f"database/{name}", self._follow_spec, database, wanted[name])
+            elif database.orphaned:
+                self._work.submit(f"database/{name}", self._follow_anew, database)
             elif database.standby is not None:
                 self._work.submit(f"database/{name}", self._watch, database)
             self._cables(database)
@@ -125,10 +130,13 @@ class Databases:
         node.start()
 
     def _follow_spec(self, database: _Database, wanted: DatabaseSpec) -> None:
-        """Take a new password and new settings; both without a stop."""
+        """Take a new password and new settings, both without a stop; or restart."""
         old = database.spec
         # A replica has the logins of its source.
         known = self._databases[old.source].spec if old.source else old
+        if wanted.restarts != old.restarts:
+            self._restart(database, wanted)
+            return
         if wanted.parameters != old.parameters:
             for node in database.nodes:
                 node.set(wanted.parameters)
@@ -140,6 +148,71 @@ class Databases:
         database.spec = wanted
         with self._world.lock:
             moto_secrets.settled(wanted.name)
+
+    def _restart(self, database: _Database, wanted: DatabaseSpec) -> None:
+        """Restart the server, or let its standby take over; the settings that waited for it are read."""
+        name, begun = wanted.name, self._world.now()
+        with self._world.lock:
+            said = moto_rds.settings(self._world, name)
+        standby = None if database.orphaned else database.standby
+        moves = wanted.failover and standby is not None
+        if moves and standby is not None:
+            self._fail_over(database, standby, said, begun)
+        else:
+            database.primary.stop()
+            self._wait(begun, "database_reboot")
+            database.primary.set(said)
+            database.primary.start()
+            # Copied anew where settings changed: one that holds fewer connections than its primary follows no further.
+            database.orphaned |= database.standby is not None and said != database.spec.parameters
+        self._release(database)
+        with self._world.lock:
+            moto_rds.restarted(self._world, name, on_standby=moves)
+            database.spec = moto_rds.specs(self._world)[name]
+        log.info("database %s answers again after %.1f s", name, self._world.now() - begun)
+
+    def _fail_over(self, database: _Database, standby: Node, said: Mapping[str, str], begun: float) -> None:
+        """The primary loses its power, the standby is promoted and takes its address over.
+
+        RDS interrupts the primary abruptly, too: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RebootInstance.html
+        """
+        spec, gone = database.spec, database.primary
+        endpoint, place = gone.address, standby.address
+        gone.cut()
+        gone.strip()
+        self._wait(begun, "database_failover")
+        standby.set(said)
+        standby.sql(
+            "select case when pg_is_in_recovery() then pg_promote(true, 60) end", user=spec.user, password=spec.password
+        )
+        standby.stop()  # settings that are read at the start only
+        standby.start()
+        standby.move(endpoint)
+        gone.move(place)
+        database.primary, database.standby = standby, gone
+        database.orphaned = True
+
+    @staticmethod
+    def _release(database: _Database) -> None:
+        """Let the primary commit without its standby until ``_watch`` sees that one stream again."""
+        login = {"user": database.spec.user, "password": database.spec.password}
+        database.primary.sql("alter system set synchronous_standby_names = ''", **login)
+        database.primary.sql("select pg_reload_conf()", **login)
+        database.synchronous = False
+
+    def _follow_anew(self, database: _Database) -> None:
+        """Give the primary its standby again, from a fresh copy."""
+        assert database.standby is not None
+        database.standby.cut()
+        database.standby.empty()
+        database.standby.follow(database.primary, _STANDBY)
+        self._start(database.standby, database.spec)
+        database.orphaned = False
+        log.info("database %s has a standby again in %s", database.spec.name, database.spec.standby_zone)
+
+    def _wait(self, begun: float, what: str) -> None:
+        """Let pass what it takes on AWS."""
+        time.sleep(max(0.0, begun + self._world.timing[what] - self._world.now()))
 
     def _watch(self, database: _Database) -> None:
         """Synchronous while the standby streams; without it, asynchronous with an event, rather than stopped."""

@@ -12,7 +12,21 @@ from typing import Any
 from quartermaster.infra.local import moto_secrets
 from quartermaster.infra.local.world import World
 
-__all__ = ["DatabaseSpec", "advance", "event", "failed", "install", "made", "specs"]
+__all__ = [
+    "DatabaseSpec",
+    "Place",
+    "advance",
+    "backends",
+    "event",
+    "failed",
+    "install",
+    "made",
+    "parameters",
+    "place",
+    "restarted",
+    "settings",
+    "specs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +47,15 @@ class DatabaseSpec:
     source: str = ""
     """Name of the database that this one is a read replica of."""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """What its parameter group says."""
+    """What its parameter group says, as far as it is in force."""
+    restarts: int = 0
+    """How often it was told to restart, …"""
+    failover: bool = False
+    """… the last time on its standby."""
 
 
 @dataclass
-class _Place:
+class Place:
     """Where a database is on this machine, and since when it is wanted."""
 
     since: float
@@ -47,9 +65,15 @@ class _Place:
     standby_zone: str = ""
     made: bool = False
     taken: tuple[tuple[Any, str], ...] = ()
+    booted: tuple[str, dict[str, str]] = ("", {})
+    """The parameter group, and what it said, when the server last started."""
+    restarts: int = 0
+    failover: bool = False
+    version: str = ""
+    """Engine version that it comes back as; empty: the same."""
 
 
-_places: dict[str, _Place] = {}
+_places: dict[str, Place] = {}
 
 
 def install(world: World) -> None:
@@ -94,18 +118,20 @@ def install(world: World) -> None:
 
 def advance(world: World) -> None:
     """Call databases available whose time has come and whose server answers."""
-    for backend in _backends(world):
+    for backend in backends(world):
         for name, database in backend.databases.items():
             place = _places.get(name)
-            late = place is not None and world.now() - place.since >= world.timing["database_create"]
-            if place is not None and database.status == "creating" and late and place.made:
+            if place is None or database.status != "creating":
+                continue
+            place.booted = _group(database), parameters(backend, database)
+            if place.made and world.now() - place.since >= world.timing["database_create"]:
                 database.status = "available"
 
 
 def specs(world: World) -> dict[str, DatabaseSpec]:
     """The PostgreSQL servers that should exist, by instance identifier."""
     found: dict[str, DatabaseSpec] = {}
-    for backend in _backends(world):
+    for backend in backends(world):
         for name, database in backend.databases.items():
             place = _places.get(name)
             if place is None:
@@ -125,7 +151,9 @@ def specs(world: World) -> dict[str, DatabaseSpec]:
                 standby_address=place.standby_address,
                 standby_zone=place.standby_zone,
                 source=_source(database) if database.is_replica else "",
-                parameters=_parameters(backend, database),
+                parameters=_in_force(backend, database, place),
+                restarts=place.restarts,
+                failover=place.failover,
             )
     return found
 
@@ -136,9 +164,38 @@ def made(name: str) -> None:
         _places[name].made = True
 
 
+def place(name: str) -> Place | None:
+    """Where a database is on this machine; None for those that are records only."""
+    return _places.get(name)
+
+
+def settings(world: World, name: str) -> dict[str, str]:
+    """What the database's parameter group says now: in force from the next start of the server on."""
+    for backend in backends(world):
+        if name in backend.databases:
+            return parameters(backend, backend.databases[name])
+    return {}
+
+
+def restarted(world: World, name: str, *, on_standby: bool) -> None:
+    """The database's server answers again, on its standby's place if so said; the group's settings are in force."""
+    for backend in backends(world):
+        database, found = backend.databases.get(name), _places.get(name)
+        if database is None or found is None:
+            continue
+        if on_standby:
+            found.zone, found.standby_zone = found.standby_zone, found.zone
+            database.availability_zone, database.secondary_availability_zone = found.zone, found.standby_zone
+            event(world, name, "Multi-AZ instance failover completed")
+        found.booted = _group(database), parameters(backend, database)
+        database.engine_version, found.version = found.version or database.engine_version, ""
+        database.status = "available"
+        event(world, name, "DB instance restarted")
+
+
 def failed(world: World, name: str) -> None:
     """The database's server could not be made."""
-    for backend in _backends(world):
+    for backend in backends(world):
         if name in backend.databases:
             backend.databases[name].status = "failed"
 
@@ -147,7 +204,7 @@ def event(world: World, name: str, message: str) -> None:
     """Add an event to what DescribeEvents tells of a database."""
     from moto.rds.models import Event
 
-    for backend in _backends(world):
+    for backend in backends(world):
         database = backend.databases.get(name)
         if database is not None:
             told: Any = Event("DB_INSTANCE_CREATE", database)
@@ -168,28 +225,53 @@ def _place(world: World, database: Any) -> Any:
     zones = sorted(subnets)
     zone = database.availability_zone if database.availability_zone in zones else zones[0]
     address = subnets[zone].get_available_subnet_ip(database)
-    place = _Place(world.now(), address, zone, taken=((subnets[zone], address),))
+    place = Place(world.now(), address, zone, taken=((subnets[zone], address),))
     if database.multi_az and len(zones) > 1 and not database.is_replica:
         place.standby_zone = zones[(zones.index(zone) + 1) % len(zones)]
         place.standby_address = subnets[place.standby_zone].get_available_subnet_ip(database)
         place.taken += ((subnets[place.standby_zone], place.standby_address),)
     database.availability_zone, database.status = zone, "creating"
+    database.secondary_availability_zone = place.standby_zone or None
     _places[database.db_instance_identifier] = place
     return database
 
 
-def _parameters(backend: Any, database: Any) -> dict[str, str]:
-    group = backend.db_parameter_groups.get(database.db_parameter_group_name or "")
-    if group is None:
-        return {}
-    return {name: str(row["ParameterValue"]) for name, row in group.parameters.items() if "ParameterValue" in row}
+def parameters(backend: Any, database: Any) -> dict[str, str]:
+    """What the database's parameter group says now."""
+    return {name: str(row["ParameterValue"]) for name, row in _rows(backend, database).items()}
+
+
+def _in_force(backend: Any, database: Any, place: Place) -> dict[str, str]:
+    """What the server has of it: what waits for a restart is as it was at the last one, and so is another group.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithDBInstanceParamGroups.html
+    """
+    group, booted = place.booted
+    if database.status == "creating":
+        return parameters(backend, database)
+    if group != _group(database):
+        return dict(booted)
+    rows = _rows(backend, database)
+    waiting = {name for name, row in rows.items() if row.get("ApplyMethod") == "pending-reboot"}
+    at_once = {name: str(row["ParameterValue"]) for name, row in rows.items() if name not in waiting}
+    return {**at_once, **{name: value for name, value in booted.items() if name in waiting}}
+
+
+def _rows(backend: Any, database: Any) -> dict[str, Any]:
+    group = backend.db_parameter_groups.get(_group(database))
+    return {name: row for name, row in group.parameters.items() if "ParameterValue" in row} if group else {}
+
+
+def _group(database: Any) -> str:
+    return str(database.db_parameter_group_name or "")
 
 
 def _source(database: Any) -> str:
     return str(database.source_db_instance_identifier or "").rpartition(":")[2]
 
 
-def _backends(world: World) -> Iterator[Any]:
+def backends(world: World) -> Iterator[Any]:
+    """RDS of every region in use."""
     from moto.rds.models import rds_backends
 
     yield from list(rds_backends[world.account].values())

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ __all__ = ["Attachment", "Bridge", "Network", "overlapping", "routes", "within"]
 
 _T = TypeVar("_T")
 _NEWNET = 0x40000000
+_ARP = 0x0806
 _libc = ctypes.CDLL(None, use_errno=True)
 METADATA_ADDRESS = "169.254.169.254"
 
@@ -130,13 +132,17 @@ class Network:
 
     def attach(self, name: str, bridge: Bridge, address: str) -> Attachment:
         """A namespace ``name`` with ``address`` on the bridge."""
-        inside = [
-            f"addr add {address}/{bridge.prefix_length} dev eth0",
-            "link set eth0 up",
-            f"route add default via {bridge.address}",
-            f"route add {METADATA_ADDRESS}/32 dev eth0",
-        ]
-        return self._attach(name, bridge, address, inside)
+        return self._attach(name, bridge, address, _addressed(bridge, address))
+
+    def readdress(self, attachment: Attachment, bridge: Bridge, address: str) -> Attachment:
+        """The namespace with another address, which no other may have by now; all on the bridge are told of it."""
+        _ip("addr flush dev eth0", *_addressed(bridge, address), netns=attachment.netns)
+        within(attachment.netns, lambda: _announce(address))
+        return Attachment(attachment.netns, attachment.link, address)
+
+    def strip(self, attachment: Attachment) -> None:
+        """Take the namespace's address away."""
+        _ip("addr flush dev eth0", netns=attachment.netns)
 
     def attach_metadata(self, bridge: Bridge) -> Attachment:
         """The namespace on the bridge that has the metadata service's address.
@@ -183,6 +189,24 @@ class Network:
             _try(["ip", "netns", "delete", attachment.netns])
             self._world.ledger.remove("link", attachment.link)
             self._world.ledger.remove("netns", attachment.netns)
+
+
+def _addressed(bridge: Bridge, address: str) -> list[str]:
+    return [
+        f"addr add {address}/{bridge.prefix_length} dev eth0",
+        "link set eth0 up",
+        f"route add default via {bridge.address}",
+        f"route add {METADATA_ADDRESS}/32 dev eth0",
+    ]
+
+
+def _announce(address: str) -> None:
+    """Say on eth0 whose the address is, so that nobody sends to who had it before (gratuitous ARP, RFC 5227)."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ARP)) as wire:
+        wire.bind(("eth0", _ARP))
+        mac, ip, everyone = wire.getsockname()[4], socket.inet_aton(address), b"\xff" * 6
+        request = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + ip + bytes(6) + ip
+        wire.send(everyone + mac + struct.pack("!H", _ARP) + request)
 
 
 def listening_socket(netns: str, host: str, port: int) -> socket.socket:

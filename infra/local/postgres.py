@@ -21,6 +21,7 @@ __all__ = ["Node", "binaries", "settings", "write_settings"]
 _REPLICATION = "rdsrepladmin"
 """Standbys follow as this user, as RDS's do: a login that is rotated does not cut them off."""
 _SETTINGS = "fleet.conf"
+_STOP_SECONDS = 60.0
 _HOME = "/var/lib/postgresql"
 """Where the data folder is seen inside: the machine's own place for it, so that the user may reach it."""
 
@@ -31,10 +32,10 @@ def binaries() -> Path | None:
     return found[-1] if found else None
 
 
-def settings(address: str, port: int) -> dict[str, str]:
+def settings(port: int) -> dict[str, str]:
     """Server settings: replication and TLS on, nothing of the machine used but the data folder. Pure."""
     return {
-        "listen_addresses": address,
+        "listen_addresses": "*",  # of the namespace's own: the address moves to the standby in a failover
         "port": str(port),
         "unix_socket_directories": "",
         "wal_level": "replica",
@@ -68,7 +69,7 @@ def write_settings(folder: Path, asked: Mapping[str, str]) -> tuple[str, ...]:
     Not applied: what this PostgreSQL does not know (RDS's own, another major's), what this machine needs otherwise, and
     formulas of an instance's memory.
     """
-    free = asked.keys() & _known() - settings("", 0).keys()
+    free = asked.keys() & _known() - settings(0).keys()
     applied = {name: asked[name] for name in sorted(free) if "{" not in asked[name]}
     lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in applied.items()]
     (folder / _SETTINGS).write_text("".join(["max_connections = '60'\n", *lines]), encoding="utf-8")
@@ -137,7 +138,7 @@ class Node:
 
     def start(self) -> None:
         """Start the server; returns when it accepts connections or raises OpsError."""
-        options = [word for pair in settings(self.address, self.port).items() for word in ("-c", "=".join(pair))]
+        options = [word for pair in settings(self.port).items() for word in ("-c", "=".join(pair))]
         with (self.folder / "postgres.log").open("ab") as output:
             self.process = subprocess.Popen(
                 self._inside("postgres", "-D", f"{_HOME}/main", *options),
@@ -172,13 +173,42 @@ class Node:
             (self._network.restore if plugged else self._network.silence)(self.attachment)
             self.plugged = plugged
 
-    def close(self) -> None:
-        """Stop the server and remove all it has on this machine."""
+    def stop(self) -> None:
+        """Shut the server down in order: clients are cut off, all that was committed is on disk."""
+        if self.process is not None and self.alive:
+            # The process is unshare; its only child, PID 1 of the namespace, is the server.
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            for child in children:
+                os.kill(int(child), signal.SIGINT)
+            try:
+                self.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.cut()
+
+    def cut(self) -> None:
+        """Take the server's power: it dies where it is."""
         if self.process is not None:
             # unshare --kill-child: with it dies the namespace's PID 1, which is the server.
             os.killpg(self.process.pid, signal.SIGKILL) if self.alive else None
             self.process.wait()
             self.process = None
+
+    def strip(self) -> None:
+        """Take the server's address away: whoever calls it there hears nothing."""
+        self._network.strip(self.attachment)
+
+    def move(self, address: str) -> None:
+        """Give the server another address, free by now."""
+        self.attachment = self._network.readdress(self.attachment, self._bridge, address)
+        self.address = address
+
+    def empty(self) -> None:
+        """Drop what the server holds, so that it can follow another one from the start."""
+        subprocess.run(["rm", "-rf", str(self.folder / "data/main")], check=True)
+
+    def close(self) -> None:
+        """Stop the server and remove all it has on this machine."""
+        self.cut()
         self._network.detach(self.attachment)
         subprocess.run(["rm", "-rf", str(self.folder)], check=False)
         self._world.ledger.remove("folder", str(self.folder))
