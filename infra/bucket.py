@@ -16,12 +16,21 @@ from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout, bucket_name
 from quartermaster.infra.policies import document, tls_only
 
-__all__ = ["POINTER", "Bucket", "Store", "bucket_name", "lifecycle_rules", "store"]
+__all__ = ["POINTER", "Bucket", "Store", "bucket_name", "lifecycle_rules", "points_to", "store"]
 
 POINTER = "bundles/current.json"
 """Object that says which bundle a booting host takes: {"key", "sha256"}."""
 _KEEP_OLD_DAYS = 90
 _UNFINISHED_DAYS = 7
+
+
+def points_to(s3: Any, bucket: str, bundle: Path) -> bool:
+    """Whether hosts are pointed to this bundle: then whoever published it last was us. Read-only."""
+    try:
+        pointer = s3.get_object(Bucket=bucket, Key=POINTER)["Body"].read()
+        return bool(json.loads(pointer)["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest())
+    except (s3.exceptions.ClientError, ValueError, KeyError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from quartermaster.infra.adopt_import import import_adopted
 from quartermaster.infra.assess import cost_per_month, findings
 from quartermaster.infra.aws_errors import remedy_of, translated
 from quartermaster.infra.bootstrap import secrets_provider
-from quartermaster.infra.drift import DriftReport, Finder, sift
+from quartermaster.infra.drift import Drift, DriftReport, Finder, sift
 from quartermaster.infra.engine import Engine
 from quartermaster.infra.facts import gather
 from quartermaster.infra.floors import as_scheduled
@@ -152,9 +152,20 @@ class Deployment:
         self._run(watcher, lambda: list(watcher.watched(finder.seen(self._engine.drift()))))
         now = datetime.now(UTC)
         found = [
-            item for item in finder.found if not as_scheduled(self._fleet, item.urn, item.property, item.found, now)
+            item
+            for item in finder.found
+            if not as_scheduled(self._fleet, item.urn, item.property, item.found, now) and not self._configured(item)
         ]
         return sift(found, self._fleet.ignore_drift)
+
+    def _configured(self, item: Drift) -> bool:
+        """Whether it is the pointer that `ops configure` moved to the bundle of this fleet: nobody went behind us."""
+        if self._bundle is None or not item.urn.endswith("BucketObjectv2::pointer") or item.property != "etag":
+            return False
+        from quartermaster.infra.bucket import bucket_name, points_to
+
+        account = self._cloud.client("sts").get_caller_identity()["Account"]
+        return points_to(self._cloud.client("s3"), bucket_name(self._layout, account), self._bundle)
 
     @property
     def made(self) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from stacks import Stand, run, stand
@@ -33,6 +37,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 
 def test_an_unchanged_stack_has_none(made: Stand) -> None:
     assert made.deployment().drift().to_json() == {"drift": [], "ignored": []}
+
+
+def test_a_pointer_that_configure_moved_to_the_fleets_bundle_is_none_and_another_is(
+    made: Stand, tmp_path: Path
+) -> None:
+    bundle, s3 = tmp_path / "bundle.tar.gz", made.cloud.client("s3")
+    bundle.write_bytes(b"the bundle of a changed fleet.yaml")
+    place = {"Bucket": "shop-dev-ops-123456789012", "Key": "bundles/current.json"}
+    before = s3.get_object(**place)["Body"].read()
+    found = {}
+    tags = urlencode({tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(**place)["TagSet"]})
+    more = {"ContentType": "application/json", "Tagging": tags}
+    for sha256 in (hashlib.sha256(bundle.read_bytes()).hexdigest(), "0" * 64):
+        pointer = json.dumps({"key": f"bundles/{sha256}.tar.gz", "sha256": sha256})
+        s3.put_object(**place, Body=pointer.encode(), **more)
+        found[sha256] = [(_type(item.urn), item.property) for item in made.deployment(bundle).drift().drift]
+    s3.put_object(**place, Body=before, **more)
+    assert list(found.values()) == [[], [("BucketObjectv2", "etag")]]
 
 
 def test_fifteen_changes_are_fifteen_drifts_and_a_rule_lets_one_be(made: Stand) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 from botocore.exceptions import ClientError
 
@@ -18,11 +19,26 @@ class FakeS3:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.tags: dict[str, dict[str, str]] = {}
         self.puts: list[str] = []
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
+    def put_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        ContentType: str,  # noqa: N803
+        Tagging: str = "",  # noqa: N803
+    ) -> None:
         self.puts.append(Key)
         self.objects[Key] = Body
+        self.tags[Key] = dict(parse_qsl(Tagging))  # a put replaces what was there, tags included
+
+    def get_object_tagging(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObjectTagging")
+        return {"TagSet": [{"Key": key, "Value": value} for key, value in self.tags[Key].items()]}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         if Key not in self.objects:
@@ -57,3 +73,13 @@ def test_content_that_the_pointer_names_and_nobody_finds_is_put_again() -> None:
     del s3.objects[BUNDLE.key]
     assert publish(s3, "bucket", BUNDLE)
     assert BUNDLE.key in s3.objects
+
+
+def test_the_stacks_tags_stay_on_the_pointer_and_on_content_that_is_there() -> None:
+    s3 = FakeS3()
+    publish(s3, "bucket", BUNDLE)
+    urn = {"ops:urn": "urn:pulumi:dev::shop::a=b&c"}
+    s3.tags = {POINTER: urn, BUNDLE.key: urn}
+    publish(s3, "bucket", Bundle(b"other", "def"))
+    publish(s3, "bucket", BUNDLE)
+    assert (s3.tags[POINTER], s3.tags[BUNDLE.key]) == (urn, urn)
