@@ -149,7 +149,7 @@ def converge(run: str = "", **_: Any) -> dict[str, Any]:
         raise Trouble(f"converge was not done after {LIMITS['converge']:.0f} s")
     if done.returncode != 0:
         fatal = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line]
-        raise Trouble("converge failed: " + " ".join(fatal or [done.stderr[-500:]])[:1000])
+        raise Trouble("converge failed: " + " ".join(" ".join(fatal or [done.stderr[-500:]]).split())[:1000])
     counted = re.search(r"changed=(\d+)", done.stdout)
     return {"changed": int(counted[1]) if counted else 0, "because": why}
 
