@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.patch_waves import Need
 
-group = CommandGroup("patch", "Patch cycles: plan, run, resume, recover, status, report.")
+group = CommandGroup("patch", "Patch cycles: plan, run, pause, abort, resume, recover, status, report.")
 
 _RESUMED = timedelta(hours=2)
 """Hours whose need a resumed run leaves serving: a cycle rarely takes longer, and is resumed again then."""
