@@ -13,7 +13,7 @@ from quartermaster.fleet.hosts import Group, Host, Hosts
 __all__ = ["CloudWorld", "World", "find"]
 
 _T = TypeVar("_T")
-_FRESH_SECONDS = 0.4
+_FRESH_SECONDS = 0.25
 
 
 class World(Protocol):
@@ -94,16 +94,17 @@ class CloudWorld:
             if group.desired != wanted:
                 self._hosts.set_desired(group, wanted)
 
-        self._act(act)
+        self._act(act, fresh=True)
 
     def terminate(self, host_id: str, *, fewer: bool = False) -> None:
         self._act(lambda _group: self._hosts.terminate(host_id, replaced=not fewer))
 
-    def _act(self, act: Callable[[Group], None]) -> None:
+    def _act(self, act: Callable[[Group], None], *, fresh: bool = False) -> None:
+        """Act on the group: on its name alone, or on what it is like now (``fresh``)."""
         with self._lock:
-            group = self.group()
+            group = self.group() if fresh or self._group is None else self._group
             _told(lambda: act(group))
-            self._group = None
+            self._read_at = 0.0
 
 
 def _told(call: Callable[[], _T]) -> _T:
