@@ -63,5 +63,5 @@ def test_a_size_is_reckoned_from_the_group_as_it_is(cloud: Cloud) -> None:
     of = made(cloud)
     of.group()
     of.enter_standby(cloud.now.hosts[0].id)
-    of.hold(3)
-    assert cloud.now.desired == 2
+    of.hold(2)
+    assert cloud.now.desired == 1
