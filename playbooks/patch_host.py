@@ -169,7 +169,9 @@ class HostWork:
     def _check(self) -> None:
         seen = self._seen()
         if not seen.serving:
-            raise HostTrouble(f"host {seen.id} is {seen.lifecycle} and {seen.health or 'unknown'}")
+            raise HostTrouble(
+                f"host {seen.id} is {seen.lifecycle} and {seen.health or 'unknown'}", remedy="`ops status` says why"
+            )
         ahead = self.machine.facts([]).clock_ahead
         if abs(ahead) > self.limits.clock:
             off = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ours"
@@ -193,13 +195,16 @@ class HostWork:
         until = time.monotonic() + patience
         while not met(seen := self._seen()):
             if time.monotonic() > until or seen.lifecycle.startswith("Terminating"):
-                raise HostTrouble(f"host {seen.id} was not {word} in {patience:.0f} s: {seen.lifecycle}, {seen.health}")
+                raise HostTrouble(
+                    f"host {seen.id} was not {word} in {patience:.0f} s: {seen.lifecycle}, {seen.health}",
+                    remedy="`ops status` says why",
+                )
             self.voice.wait(self.limits.poll)
 
     def _seen(self) -> Host:
         seen = find(self.world, self.host.id)
         if seen is None:
-            raise HostTrouble(f"host {self.host.id} is no longer in group {self.plan.group}")
+            raise HostTrouble(f"host {self.host.id} is no longer in group {self.plan.group}", remedy="plan again")
         return seen
 
     def _save(self) -> dict[str, Any]:
@@ -222,7 +227,9 @@ class HostWork:
         if not self.plan.health:
             self.machine.facts([])
         elif error := self.machine.health(self.plan.port, self.plan.health, self.limits.health):
-            raise HostTrouble(f"host {self.host.id} is not healthy on itself: {error}")
+            raise HostTrouble(
+                f"host {self.host.id} is not healthy on itself: {error}", remedy="read the service's log on the host"
+            )
 
     def _wants_reboot(self) -> bool:
         if self.plan.reboot == "when_required":
