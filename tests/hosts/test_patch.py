@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from quartermaster.cli import main
 from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.load import Load
 from quartermaster.playbooks import configure, patch_run
 from quartermaster.playbooks.bundle import build
 from quartermaster.playbooks.patch_result import outcome
+from quartermaster.playbooks.patch_saved import read_plan
 from tests.hosts.patch_cluster import BUCKET, PatchCluster, patch_cluster
 
 pytestmark = pytest.mark.hosts
@@ -45,6 +47,27 @@ def test_configuring_booted_hosts_changes_nothing(cluster: PatchCluster) -> None
     result = configure.outcome(configure.apply(plan, cache=cache, s3=cloud.client("s3")))
     assert not result.failed
     assert [host.changes for host in result.hosts] == [()] * 3
+
+
+def test_a_reviewed_plan_is_carried_out_as_it_stands_or_not_at_all(
+    cluster: PatchCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command line: hosts say what is pending; a release since then is named, and the update keeps its age."""
+
+    def ops(*words: str) -> int:
+        return main.run(["patch", *words, "--fleet", str(cluster.file)])
+
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    cluster.offer("1.5")
+    assert ops("plan", "web", "--out", str(first)) == 0
+    cluster.offer("1.6")
+    assert ops("run", "web", "--plan", str(first), "--yes") == 2
+    assert "pending: shop-page: the plan has 1.0 → 1.5 on 3 hosts, now it is 1.0 → 1.6" in capsys.readouterr().err
+    assert ops("plan", "web", "--out", str(second)) == 0
+    old, new = (read_plan(file).plan for file in (first, second))
+    assert [host.updates[0].first_seen for host in old.hosts] == [host.updates[0].first_seen for host in new.hosts]
+    assert {host.rollback for host in new.hosts} == {"packages"}
+    assert new.pins == {"shop-page": "1.6"}
 
 
 def test_a_killed_run_is_resumed_and_nobody_is_patched_twice(cluster: PatchCluster) -> None:
