@@ -114,9 +114,23 @@ WINDOWS = [
 ]
 
 
-@given(st.sampled_from(WINDOWS), st.sampled_from(["2026-03-28", "2026-10-24", "2026-07-04"]), st.integers(0, 3 * 1440))
-def test_contains_and_occurrences_agree(text: str, night: str, minutes: int) -> None:
-    window, begin = Window.parse(text), utc(night)
+ZONES = {
+    # Zones by the days before their clocks change in 2026; Lord Howe's by half an hour, Santiago's at midnight.
+    "Europe/Dublin": ("2026-03-28", "2026-10-24"),
+    "America/New_York": ("2026-03-07", "2026-10-31"),
+    "America/Santiago": ("2026-04-03", "2026-09-04"),
+    "Australia/Lord_Howe": ("2026-04-03", "2026-10-02"),
+    "Asia/Kathmandu": ("2026-07-04",),
+}
+
+
+@given(
+    st.sampled_from(WINDOWS),
+    st.sampled_from([(zone, night) for zone, nights in ZONES.items() for night in (*nights, "2026-07-04")]),
+    st.integers(0, 3 * 1440),
+)
+def test_contains_and_occurrences_agree(text: str, where: tuple[str, str], minutes: int) -> None:
+    window, zone, begin = Window.parse(text), ZoneInfo(where[0]), utc(where[1])
     instant = begin + timedelta(minutes=minutes)
-    stretches = window.occurrences(begin, begin + timedelta(days=3, minutes=1), DUBLIN)
-    assert window.contains(instant, DUBLIN) == any(start <= instant < end for start, end in stretches)
+    stretches = window.occurrences(begin, begin + timedelta(days=3, minutes=1), zone)
+    assert window.contains(instant, zone) == any(start <= instant < end for start, end in stretches)
