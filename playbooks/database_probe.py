@@ -1,0 +1,146 @@
+"""Writes to a database while it is maintained: how long it took none, and whether one that it confirmed is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from quartermaster.fleet.errors import OpsError
+
+__all__ = ["Login", "Measured", "Probe", "PsqlWriter", "Writer"]
+
+_EVERY_SECONDS = 0.2
+_TRY_SECONDS = 2
+"""A connection that is not there by then is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where and as whom to write."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+
+
+class Writer(Protocol):
+    """Writes numbers into a table of the run's own. All raise OpsError when the database does not do it."""
+
+    def create(self) -> None: ...
+
+    def write(self, number: int) -> None:
+        """Returns when the database has confirmed it."""
+        ...
+
+    def count(self, numbers: Sequence[int]) -> int:
+        """How many of the numbers are there."""
+        ...
+
+    def drop(self) -> None: ...
+
+
+class PsqlWriter:
+    """Writes with ``psql``, on a connection of its own each time, as an application does that has lost its own."""
+
+    def __init__(self, login: Login, table: str) -> None:
+        self._login, self._table = login, table
+
+    def create(self) -> None:
+        self._run(f'create table if not exists "{self._table}" (n bigint primary key)')
+
+    def write(self, number: int) -> None:
+        # A number whose confirmation was lost on the way may be there already.
+        self._run(f'insert into "{self._table}" values ({number}) on conflict do nothing')
+
+    def count(self, numbers: Sequence[int]) -> int:
+        listed = ",".join(str(number) for number in numbers)
+        return int(self._run(f'select count(*) from "{self._table}" where n in ({listed})'))
+
+    def drop(self) -> None:
+        self._run(f'drop table if exists "{self._table}"')
+
+    def _run(self, statement: str) -> str:
+        to = self._login
+        where = f"host={to.host} port={to.port} user={to.user} dbname={to.database} sslmode=require"
+        try:
+            done = subprocess.run(
+                ["psql", f"{where} connect_timeout={_TRY_SECONDS}", "-XAtqc", statement],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=3 * _TRY_SECONDS,
+                env={**os.environ, "PGPASSWORD": to.password, "PGOPTIONS": "-c client_min_messages=error"},
+            )
+        except (OSError, subprocess.TimeoutExpired) as exc:
+            raise OpsError(f"psql to {to.host}: {exc}", remedy="ops doctor: is psql on this machine?") from exc
+        if done.returncode != 0:
+            raise OpsError(f"psql to {to.host}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the writes met."""
+
+    sent: int
+    failed: int
+    away_seconds: float
+    """The longest time between two confirmed writes, less what passes between two anyway."""
+    lost: int
+    """Writes that were confirmed and are not there."""
+
+
+class Probe:
+    """Writes one number after another, in a thread of its own, until told to stop."""
+
+    def __init__(self, writer: Writer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._writer, self._clock = writer, clock
+        self._over = threading.Event()
+        self._confirmed: list[float] = []
+        self._numbers: list[int] = []
+        self._sent = 0
+        self._thread = threading.Thread(target=self._write, daemon=True, name="write-probe")
+
+    def start(self) -> None:
+        """Begin; returns after the first confirmed write. Raises OpsError when there is none."""
+        self._writer.create()
+        self._writer.write(0)
+        self._thread.start()
+
+    def confirmed(self) -> int:
+        """How many writes were confirmed so far."""
+        return len(self._confirmed)
+
+    def halt(self) -> None:
+        """Write no more."""
+        self._over.set()
+
+    def stop(self) -> Measured:
+        """End, and look which of the confirmed writes are there. Raises OpsError when the database does not tell."""
+        self.halt()
+        self._thread.join(60)
+        gaps = [later - earlier for earlier, later in zip(self._confirmed, self._confirmed[1:], strict=False)]
+        usual = sorted(gaps)[len(gaps) // 2] if gaps else 0.0
+        away = max(gaps, default=0.0) - usual
+        confirmed = [0, *self._numbers]
+        lost = len(confirmed) - self._writer.count(confirmed)
+        return Measured(self._sent, self._sent - len(self._numbers), round(max(0.0, away), 3), lost)
+
+    def _write(self) -> None:
+        while not self._over.is_set():
+            self._sent += 1
+            try:
+                self._writer.write(self._sent)
+            except OpsError:
+                pass
+            else:
+                self._confirmed.append(self._clock())
+                self._numbers.append(self._sent)
+            self._over.wait(_EVERY_SECONDS)
