@@ -13,7 +13,7 @@ import typer
 
 from quartermaster.cli.group import Group as CommandGroup
 from quartermaster.cli.output import confirm, emit, say, table
-from quartermaster.cli.patch_way import way
+from quartermaster.cli.patch_way import postgres, way
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError, Stopped
 
@@ -29,7 +29,7 @@ group = CommandGroup("patch", "Patch cycles: plan, run, pause, abort, resume, re
 _RESUMED = timedelta(hours=2)
 """Hours whose need a resumed run leaves serving: a cycle rarely takes longer, and is resumed again then."""
 
-Cluster = Annotated[str, typer.Argument(help="Cluster to patch.")]
+Cluster = Annotated[str, typer.Argument(help="Cluster to patch, or PostgreSQL database.")]
 Override = Annotated[bool, typer.Option("--override", help="Break window and freeze; needs --reason.")]
 Reason = Annotated[str, typer.Option(help="Why; journalled.")]
 
@@ -234,9 +234,10 @@ def _drained(row: RunRow) -> bool:
     return row.state == "failed" and any(host.get("state") == "drained" for host in hosts)
 
 
-def _known(ops: Session, cluster: str) -> None:
-    if cluster not in ops.fleet.clusters:
-        raise InputError(f"no cluster {cluster!r} in {ops.fleet_file.name}", remedy=", ".join(ops.fleet.clusters))
+def _known(ops: Session, name: str) -> None:
+    known = (*ops.fleet.clusters, *postgres(ops))
+    if name not in known:
+        raise InputError(f"no cluster or database {name!r} in {ops.fleet_file.name}", remedy=", ".join(known))
 
 
 def _scopes(ops: Session, cluster: str) -> list[str]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quartermaster.cli import patch_database
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import emit, table
+from quartermaster.cli.patch_way import postgres
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError
 
@@ -37,6 +39,9 @@ def status(
 ) -> None:
     """Show what is pending on each host, for how long and why not yet, and the last cycle, from what was read last."""
     ops = session()
+    if cluster in postgres(ops):
+        patch_database.last_run(ops, cluster)
+        return
     documents = {}
     for name in _chosen(ops, cluster):
         if refresh:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -12,7 +14,7 @@ from typing import Protocol
 
 from quartermaster.fleet.errors import OpsError
 
-__all__ = ["Login", "Measured", "Probe", "PsqlWriter", "Writer"]
+__all__ = ["Login", "Measured", "Probe", "PsqlWriter", "Writer", "why_unreachable"]
 
 _EVERY_SECONDS = 0.2
 _TRY_SECONDS = 2
@@ -83,6 +85,17 @@ class PsqlWriter:
         if done.returncode != 0:
             raise OpsError(f"psql to {to.host}: {done.stderr.strip()}")
         return done.stdout.strip()
+
+
+def why_unreachable(login: Login) -> str:
+    """Why there is no writing to it from here; empty when there is. Read-only."""
+    if shutil.which("psql") is None:
+        return "psql is not on this machine"
+    try:
+        socket.create_connection((login.host, login.port), _TRY_SECONDS).close()
+    except OSError as exc:
+        return f"no way to {login.host}:{login.port}: {exc}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
