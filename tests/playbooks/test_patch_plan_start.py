@@ -85,6 +85,12 @@ def test_the_hour_of_least_risk_is_chosen_with_its_reason_and_runner_up() -> Non
     assert "at 20% of its highest" in chosen.why
 
 
+def test_risk_goes_before_quiet() -> None:
+    view = outlook({3: 1.0}, rest=0.9)
+    sure = tuple(replace(hour, over=(0.0,)) if hour.starts_at.hour == 3 else hour for hour in view.hours)
+    assert start(fleet(), view=replace(view, hours=sure)).starts_at == datetime(2026, 11, 22, 3, tzinfo=UTC)
+
+
 def test_the_risk_is_that_of_the_wave_that_leaves_least() -> None:
     chosen = start(fleet(), view=outlook({}, rest=1.0))
     # Waves of two of six leave four: 0.01 * 2 ** (3 - 4) an hour, and the cycle touches one.
