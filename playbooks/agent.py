@@ -87,7 +87,7 @@ def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
         update_lists()
         changes = fetch(pins)
     os.makedirs(f"{folder}/debs", exist_ok=True)
-    missing = [change["name"] for change in changes if change["old"] and not keep(f"{folder}/debs", change)]
+    missing = keep(f"{folder}/debs", [change for change in changes if change["old"]])
     note(folder, changes)
     return _store(f"{folder}/saved.json", {"changes": changes, "missing": missing})
 

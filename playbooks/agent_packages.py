@@ -103,25 +103,36 @@ def _unpinned(changes: list[dict[str, Any]], pins: Mapping[str, str]) -> list[st
 
 def unsaved(changes: list[dict[str, Any]]) -> list[str]:
     """Packages whose installed version neither a repository nor apt's own cache has: `save` could not keep it."""
+    changes = [one for one in changes if not _cached(one)]
     if not changes:
         return []
     rows = (line.split("|") for line in must(["apt-cache", "madison", *(one["name"] for one in changes)]).splitlines())
     offered = {(row[0].strip(), row[1].strip()) for row in rows}
-    return [one["name"] for one in changes if (one["name"], one["old"]) not in offered and not _cached(one)]
+    return [one["name"] for one in changes if (one["name"], one["old"]) not in offered]
 
 
 def _cached(change: Mapping[str, Any]) -> list[str]:
     return glob.glob("/var/cache/apt/archives/{}_{}_*.deb".format(change["name"], change["old"].replace(":", "%3a")))
 
 
-def keep(folder: str, change: Mapping[str, Any]) -> bool:
-    """Bring the installed version's .deb: from the repository, else from apt's own cache."""
-    if execute([*APT, "download", f"{change['name']}={change['old']}"], cwd=folder).returncode == 0:
-        return True
-    cached = _cached(change)
-    for path in cached:
-        shutil.copy(path, folder)
-    return bool(cached)
+def keep(folder: str, changes: list[dict[str, Any]]) -> list[str]:
+    """Bring each installed version's .deb: from apt's own cache, else from the repository. Returns what has none."""
+    wanted = []
+    for change in changes:
+        cached = _cached(change)
+        for path in cached:
+            shutil.copy(path, folder)
+        if not cached:
+            wanted.append(change)
+
+    def download(some: list[dict[str, Any]]) -> bool:
+        named = [f"{change['name']}={change['old']}" for change in some]
+        return execute([*APT, "download", *named], cwd=folder).returncode == 0
+
+    if not wanted or download(wanted):
+        return []
+    # One that cannot be had lets all fail that are asked for with it.
+    return [change["name"] for change in wanted if not download([change])]
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:

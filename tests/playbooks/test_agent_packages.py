@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from quartermaster.playbooks.agent_packages import LIMITS, Trouble, complaint, execute, must
+from quartermaster.playbooks import agent_packages
+from quartermaster.playbooks.agent_packages import LIMITS, Trouble, complaint, execute, keep, must
 
 UNPACKING = """Unpacking page (2.0) over (1.0) ...
 dpkg: error processing archive /var/cache/apt/archives/page_2.0_all.deb (--unpack):
@@ -33,3 +38,52 @@ def test_a_command_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch)
 def test_a_command_that_fails_is_named_with_its_complaint() -> None:
     with pytest.raises(Trouble, match=r"^sh .*: E: no such thing$"):
         must(["sh", "-c", "echo fine; echo 'E: no such thing' >&2; exit 3"])
+
+
+class Repository:
+    """Answers ``apt-get download`` for what it has, all or nothing, and counts how often it is asked."""
+
+    def __init__(self, *has: str) -> None:
+        self.has = has
+        self.asked: list[list[str]] = []
+
+    def __call__(self, command: list[str], cwd: str = "/", **_: Any) -> subprocess.CompletedProcess[str]:
+        wanted = command[command.index("download") + 1 :]
+        self.asked.append(wanted)
+        if not set(wanted) <= set(self.has):
+            return subprocess.CompletedProcess(command, 100, "", "E: Version not found")
+        for one in wanted:
+            (Path(cwd) / f"{one.replace('=', '_')}_all.deb").touch()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+
+CHANGES: list[dict[str, Any]] = [{"name": name, "old": "1.0", "new": "2.0"} for name in ("page", "shop", "tls")]
+
+
+@pytest.mark.parametrize(
+    ("has", "cached", "missing", "asked"),
+    [
+        (("page=1.0", "shop=1.0", "tls=1.0"), (), [], 1),
+        (("page=1.0", "tls=1.0"), (), ["shop"], 4),
+        (("page=1.0", "tls=1.0"), ("shop",), [], 1),
+        ((), ("page", "shop", "tls"), [], 0),
+    ],
+)
+def test_the_present_packages_are_kept_from_cache_and_repository(
+    has: tuple[str, ...], cached: tuple[str, ...], missing: list[str], asked: int,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    cache, folder = tmp_path / "cache", tmp_path / "debs"
+    cache.mkdir()
+    folder.mkdir()
+    for name in cached:
+        (cache / f"{name}_1.0_all.deb").touch()
+    repository = Repository(*has)
+    monkeypatch.setattr(agent_packages, "execute", repository)
+    monkeypatch.setattr(
+        agent_packages, "_cached", lambda change: [str(path) for path in cache.glob(f"{change['name']}_*.deb")]
+    )
+    assert keep(str(folder), CHANGES) == missing
+    assert len(repository.asked) == asked
+    kept = {path.name.partition("_")[0] for path in folder.iterdir()}
+    assert kept == {change["name"] for change in CHANGES} - set(missing)
