@@ -158,7 +158,13 @@ def under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple
     with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=resume) as (record, lease):
         control = Control(ops.journal, record.id)
         with control.listening():
-            yield record, lease, replace(_tools(ops, cluster), asked=control)
+            try:
+                yield record, lease, replace(_tools(ops, cluster), asked=control)
+            except (OpsError, KeyboardInterrupt):
+                raise
+            except Exception as exc:  # what the run left is there to be resumed or recovered
+                problem = f"a fault in ops itself: {type(exc).__name__}: {exc}"
+                raise Stopped(problem, remedy=f"ops patch recover {cluster}; --debug shows where") from exc
 
 
 def _tools(ops: Session, cluster: str) -> Tools:

@@ -162,7 +162,10 @@ class Session:
 
     @contextmanager
     def run(self, kind: str, *, subject: str = "", scopes: list[str], resume: str = "") -> Iterator[tuple[Run, Lease]]:
-        """A journalled run that holds its leases; failed in the journal when the block raises."""
+        """A journalled run that holds its leases; failed in the journal when the block raises before it closed the run.
+
+        One that was taken up again stays stopped then: what it left is there to be resumed or recovered still.
+        """
         import sys
 
         run = self.journal.resume(resume) if resume else None
@@ -174,7 +177,10 @@ class Session:
             run.finish("stopped")
             raise
         except Exception as error:
-            run.finish("stopped" if getattr(error, "exit_code", 1) == 4 else "failed", {"error": str(error)})
+            if run.finished:
+                raise
+            stopped = resume or getattr(error, "exit_code", 1) == 4
+            run.finish("stopped" if stopped else "failed", {"error": str(error)})
             raise
 
 

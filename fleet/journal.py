@@ -98,6 +98,8 @@ class Run:
     def __init__(self, journal: Journal, run_id: str) -> None:
         self._journal = journal
         self.id = run_id
+        self.finished = False
+        """Whether this process has closed it."""
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass events on, each committed to the journal first."""
@@ -108,6 +110,7 @@ class Run:
     def finish(self, state: str, result: Mapping[str, Json] | None = None) -> None:
         """Close the run as done, failed, stopped or recovered, with its result."""
         self._journal._finish(self.id, state, result)
+        self.finished = True
 
 
 class Journal:

@@ -143,9 +143,8 @@ class _Cycle:
 
     def _unrefreshed(self) -> Iterator[Event]:
         if self._tools.world.refresh_running():
-            raise GuardRefused(
-                f"an instance refresh of {self._plan.group} is running", remedy="wait for its end, then resume"
-            )
+            error = f"an instance refresh of {self._plan.group} is running"
+            raise Stopped(error, remedy="wait for its end, then resume")
         yield from ()
 
     def _suspend(self) -> Iterator[Event]:

@@ -75,7 +75,7 @@ def test_without_a_run_under_way_there_is_nobody_to_tell(fleet: Path, capsys: py
     assert ops(fleet, "pause", "web") == 2
     assert "no patch run of web is under way" in capsys.readouterr().err
     assert ops(fleet, "abort", "nowhere") == 2
-    assert "no cluster 'nowhere'" in capsys.readouterr().err
+    assert "'nowhere' in fleet.yaml" in capsys.readouterr().err
 
 
 def test_a_run_whose_process_is_gone_is_resumed_or_recovered(
