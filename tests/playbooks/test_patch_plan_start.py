@@ -118,6 +118,12 @@ def test_a_freeze_moves_the_start_to_the_next_window_it_leaves() -> None:
     assert start(frozen).starts_at == datetime(2026, 12, 6, 1, tzinfo=UTC)
 
 
+def test_a_fleet_that_says_nothing_is_patched_on_sunday_night_alone() -> None:
+    found = Fleet.model_validate({"fleet": "shop", "clusters": {"web": {}}})
+    assert "outside the window 'Sun 01:00-05:00'" in time_faults(found, "web", FRIDAY)[0]
+    assert time_faults(found, "web", datetime(2026, 11, 22, 2, tzinfo=UTC)) == []
+
+
 def test_no_start_within_five_weeks_is_refused() -> None:
     with pytest.raises(GuardRefused, match="leave no start"):
         start(fleet(freezes=({"from": "2026-11-01", "to": "2027-03-01"},)))
