@@ -160,6 +160,8 @@ def _environment(order: PlaybookOrder, private: Path, sockets: Path) -> dict[str
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_CONFIG": str(_empty(private / "ansible.cfg")),
         "ANSIBLE_HOME": str(private / "home"),
+        # Left to itself ansible-runner switches this off, and ssh then takes any key.
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_NOCOWS": "1",
         "ANSIBLE_PIPELINING": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,25 @@ def test_a_task_that_is_rescued_is_no_failure_of_the_host(tmp_path: Path) -> Non
     assert ends == [HostEnded("i-0", failed=False)]
     ends = [said for said in told(tmp_path, [fail], check=False) if isinstance(said, HostEnded)]
     assert ends == [HostEnded("i-0", failed=True)]
+
+
+def test_ansible_lets_ssh_refuse_a_host_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ansible-runner would have it take any; of options given twice ssh takes the first."""
+    (tmp_path / "bin").mkdir()
+    ssh = tmp_path / "bin/ssh"
+    ssh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/told\nexit 255\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    book = tmp_path / "book.yml"
+    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}]}]))
+    there = inventory(tmp_path, "10.0.0.1")
+    list(play(PlaybookOrder(book, there), tmp_path))
+    words = (tmp_path / "told").read_text().splitlines()
+    first = {name: next(word for word in words if word.startswith(name)) for name in ("StrictHost", "UserKnownHosts")}
+    assert first == {
+        "StrictHost": "StrictHostKeyChecking=yes",
+        "UserKnownHosts": f'UserKnownHostsFile="{there.ssh.keys_of("i-0")}"',
+    }
 
 
 def test_many_hosts_that_refuse_are_each_told_and_hold_nothing_up(tmp_path: Path) -> None:
