@@ -19,7 +19,7 @@ from quartermaster.playbooks.machine import Survey
 from quartermaster.playbooks.outlook import Outlook
 from quartermaster.playbooks.patch_estimate import Pace, timed
 from quartermaster.playbooks.patch_plan import GateRule, HostPlan, PatchPlan, Start
-from quartermaster.playbooks.patch_start import Busy, Taken, again, at_once, best, ends_at, time_faults
+from quartermaster.playbooks.patch_start import Busy, Taken, Taker, at_once, best, ends_at, time_faults
 from quartermaster.playbooks.patch_waves import Need, Shape, shape
 
 if TYPE_CHECKING:
@@ -66,13 +66,15 @@ def plan(
         raise GuardRefused(f"{group.cluster} is not patched now: " + "; ".join(against), remedy=remedy)
     hosts_at = partial(_hosts, group, surveys, policy)
     taker = partial(_take, group, fleet, surveys, pace or Pace(), drain_seconds)
+
+    def take_at(at: datetime) -> Taker:
+        return partial(taker, _working(hosts_at(at)))
+
     if ahead and _working(hosts_at(now + _SOME_DAY)):
-        start, _ = best(fleet, group.cluster, now, outlook, partial(taker, _working(hosts_at(now + _SOME_DAY))), others)
-        hosts = hosts_at(start.starts_at)
-        start, taken = again(start, outlook, partial(taker, _working(hosts)))
+        start, taken = best(fleet, group.cluster, now, outlook, take_at(now + _SOME_DAY), take_at, others)
     else:
-        hosts = hosts_at(now)
-        start, taken = at_once(fleet, group.cluster, now, outlook, partial(taker, _working(hosts)))
+        start, taken = at_once(fleet, group.cluster, now, outlook, take_at(now))
+    hosts = hosts_at(start.starts_at)
     waves = taken.shape.waves
     largest = max((len(wave.hosts) for wave in waves), default=0)
     lowered = min(group.min, group.desired + taken.shape.prescale - largest)

@@ -20,7 +20,7 @@ from quartermaster.playbooks.patch_waves import Need, Shape
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["Busy", "Taken", "again", "at_once", "best", "busy", "ends_at", "open_stretches", "time_faults"]
+__all__ = ["Busy", "Taken", "Taker", "at_once", "best", "busy", "ends_at", "open_stretches", "time_faults"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = timedelta(minutes=30)
@@ -112,22 +112,25 @@ def busy(fleet: Fleet, cluster: str, start: datetime, end: datetime) -> list[Bus
 
 def at_once(fleet: Fleet, cluster: str, now: datetime, outlook: Outlook | None, take: Taker) -> tuple[Start, Taken]:
     """A start at once, whether or not the window is open, with what it takes. Raises GuardRefused. Pure."""
-    start, taken = _at(now, ends_at(fleet, cluster, now), outlook, take)
-    return replace(start, why="now"), taken
-
-
-def again(start: Start, outlook: Outlook | None, take: Taker) -> tuple[Start, Taken]:
-    """The same start for another cycle, with what that takes. Raises GuardRefused. Pure."""
-    found, taken = _at(start.starts_at, start.closes_at, outlook, take)
-    return replace(start, risk=found.risk, prescale=found.prescale), taken
+    clashes = busy(fleet, cluster, now, now + _AHEAD[0])
+    _, start, taken = _rate(now, ends_at(fleet, cluster, now), outlook, take, clashes)
+    return replace(start, why=f"now: {start.why}"), taken
 
 
 def best(
-    fleet: Fleet, cluster: str, now: datetime, outlook: Outlook | None, take: Taker, others: Sequence[Busy] = ()
+    fleet: Fleet,
+    cluster: str,
+    now: datetime,
+    outlook: Outlook | None,
+    take: Taker,
+    take_at: Callable[[datetime], Taker],
+    others: Sequence[Busy] = (),
 ) -> tuple[Start, Taken]:
     """The best start from now on, its reason and its runner-up, with what it takes. ``others``: drills and the like.
 
-    Raises GuardRefused when window and freezes leave no start, or none at which enough hosts would serve. Pure.
+    Starts are compared by ``take``, every host that may have to be worked on; ``take_at`` counts those of the start
+    that is chosen. Raises GuardRefused when window and freezes leave no start, or none at which enough hosts would
+    serve. Pure.
     """
     for ahead in _AHEAD:
         if stretches := open_stretches(fleet, cluster, now, now + ahead):
@@ -137,29 +140,24 @@ def best(
             f"window {str(fleet.patching_of(cluster).window)!r} and freezes leave no start within {ahead.days} days",
             remedy=f"another patching.{cluster}.window, or --override with --reason, if it must be now",
         )
-    taken_by = [*busy(fleet, cluster, now, now + ahead), *others]
+    clashes = [*busy(fleet, cluster, now, now + ahead), *others]
     endless = fleet.patching_of(cluster).window.always
-    rated: list[tuple[_Rank, Start, Taken, str]] = []
+    rated: list[tuple[_Rank, Start]] = []
     refused: list[GuardRefused] = []
     for at, closes in _starts(stretches, now):
         try:
             closing = None if endless and closes >= now + ahead else closes
-            start, taken = _at(at, closing, outlook, take)
+            rated.append(_rate(at, closing, outlook, take, clashes)[:2])
         except GuardRefused as refusal:
             refused.append(refusal)
-            continue
-        ends = at + timedelta(seconds=taken.estimate.seconds)
-        clash = next((one.what for one in taken_by if one.starts_at < ends and at < one.ends_at), "")
-        over = max(0.0, (ends - closing).total_seconds()) if closing else 0.0
-        # Chances below one in ten thousand are alike: adding no hosts, then quiet, then soon decides.
-        rank = (over, bool(clash), round(start.risk or 0.0, 4), start.prescale, _demand(outlook, at, ends), at)
-        rated.append((rank, start, taken, clash))
     if not rated:
         raise refused[0]
     rated.sort(key=lambda one: one[0])
-    chosen, *other = (replace(start, why=_why(start, rank, clash)) for rank, start, _, clash in rated[:2])
-    why = f"{chosen.why}; the best of {len(rated)} starts" if other else chosen.why
-    return replace(chosen, why=why, runner_up=other[0] if other else None), rated[0][2]
+    (_, chosen), *rest = rated
+    _, start, taken = _rate(chosen.starts_at, chosen.closes_at, outlook, take_at(chosen.starts_at), clashes)
+    if rest:
+        start = replace(start, why=f"{start.why}; the best of {len(rated)} starts", runner_up=rest[0][1])
+    return start, taken
 
 
 def _starts(stretches: Sequence[tuple[datetime, datetime]], now: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -170,33 +168,39 @@ def _starts(stretches: Sequence[tuple[datetime, datetime]], now: datetime) -> It
             at += _STEP - (at - _EPOCH) % _STEP
 
 
-def _at(at: datetime, closes: datetime | None, outlook: Outlook | None, take: Taker) -> tuple[Start, Taken]:
-    if outlook is None:
-        taken = take(Need())
-        return Start(at, closes, None, taken.shape.prescale, ""), taken
+def _rate(
+    at: datetime, closes: datetime | None, outlook: Outlook | None, take: Taker, clashes: Sequence[Busy]
+) -> tuple[_Rank, Start, Taken]:
+    """How good that start is, less being better, with its reason and what it takes. Raises GuardRefused."""
+    taken, ends = _taken(at, outlook, take)
+    risk = round(outlook.risk(at, ends, taken.shape.rooms), 9) if outlook else None
+    demand = max(hour.demand for hour in outlook.between(at, ends)) if outlook else 0.0
+    clash = next((one.what for one in clashes if one.starts_at < ends and at < one.ends_at), "")
+    over = max(0.0, (ends - closes).total_seconds()) if closes else 0.0
+    start = Start(at, closes, risk, taken.shape.prescale, _why(risk, demand, taken.shape.prescale, clash, over))
+    # Chances below one in ten thousand are alike: adding no hosts, then quiet, then soon decides.
+    return (over, bool(clash), round(risk or 0.0, 4), start.prescale, demand, at), start, taken
+
+
+def _taken(at: datetime, outlook: Outlook | None, take: Taker) -> tuple[Taken, datetime]:
+    """What the cycle takes under the need of all the hours it meets, and when it is expected to end."""
     ends = at
     while True:  # a longer cycle meets more hours, whose need may make it longer: needs are finitely many
-        taken = take(outlook.need(at, ends))
-        if (later := at + timedelta(seconds=taken.estimate.seconds)) <= ends:
-            break
+        taken = take(outlook.need(at, ends) if outlook else Need())
+        later = at + timedelta(seconds=taken.estimate.seconds)
+        if outlook is None or later <= ends:
+            return taken, later
         ends = later
-    risk = outlook.risk(at, ends, taken.shape.rooms)
-    return Start(at, closes, round(risk, 9), taken.shape.prescale, ""), taken
 
 
-def _demand(outlook: Outlook | None, start: datetime, end: datetime) -> float:
-    return max(hour.demand for hour in outlook.between(start, end)) if outlook else 0.0
-
-
-def _why(start: Start, rank: _Rank, clash: str) -> str:
-    over, _, _, _, demand, _ = rank
-    if start.risk is None:
+def _why(risk: float | None, demand: float, prescale: int, clash: str, over: float) -> str:
+    if risk is None:
         parts = ["no forecast, so the risk is unknown"]
     else:
-        chance = "below 0.01%" if start.risk < 1e-4 else f"of {start.risk:.2%}"
+        chance = "below 0.01%" if risk < 1e-4 else f"of {risk:.2%}"
         parts = [f"demand exceeds what a wave leaves with a chance {chance}, at {demand:.0%} of its highest"]
-    if start.prescale:
-        parts.append(f"{start.prescale} more host{'s' if start.prescale > 1 else ''} first")
+    if prescale:
+        parts.append(f"{prescale} more host{'s' if prescale > 1 else ''} first")
     if clash:
         parts.append(f"at the same time as {clash}")
     if over:

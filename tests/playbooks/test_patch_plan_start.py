@@ -165,6 +165,14 @@ def test_approvals_are_those_of_the_start() -> None:
     assert not made(fleet(approve={"after_days": 10})).waves
 
 
+def test_a_start_at_once_tells_its_risk_and_what_it_meets() -> None:
+    group, late = fakes.group(), FRIDAY.replace(hour=23, minute=30)
+    found = plan(group, fleet(window="always"), fakes.surveys(group), late, drain_seconds=5, outlook=outlook({}))
+    assert found.start is not None
+    assert found.start.why.startswith("now: demand exceeds what a wave leaves with a chance of 0.50%")
+    assert found.start.why.endswith("at the same time as the backup daily")
+
+
 def test_always_is_open_at_once_and_never_closes() -> None:
     chosen = start(fleet(window="always"))
     assert (chosen.starts_at, chosen.closes_at) == (FRIDAY, None)
