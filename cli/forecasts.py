@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.patch_waves import Need
     from quartermaster.runbooks.guards import Demand
 
-__all__ = ["demand_now", "drill_schedule", "known_plan", "need_now", "outlook", "plan_of_store", "plans"]
+__all__ = ["demand_now", "drill_schedule", "known_plan", "outlook", "plan_of_store", "plans"]
 
 _HOURS = 36 * 24
 """As far ahead as a patch window is looked for."""
@@ -124,14 +124,6 @@ def outlook(ops: Session, cluster: str) -> Outlook | None:
         timedelta(minutes=hours.interval_minutes),
         source,
     )
-
-
-def need_now(ops: Session, cluster: str) -> Need:
-    """Hosts that this hour needs, as it is and with the declared zones lost; unknown without a forecast."""
-    from quartermaster.playbooks.patch_waves import Need
-
-    found, now = outlook(ops, cluster), ops.clock.now()
-    return found.need(now, now) if found else Need()
 
 
 def drill_schedule(ops: Session, days: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import quartermaster.examples
-from quartermaster.cli.forecasts import need_now, plans
+from quartermaster.cli.forecasts import outlook, plans
 from quartermaster.cli.options import Options
 from quartermaster.cli.session import Session
 from quartermaster.planner.store import import_file
@@ -24,7 +24,7 @@ def learning(tmp_path: Path) -> Session:
 
 def test_no_history_is_no_plan(learning: Session) -> None:
     assert plans(learning) == {}
-    assert need_now(learning, "web").hosts is None
+    assert outlook(learning, "web") is None
 
 
 def test_a_unit_capacity_that_cannot_be_learned_is_a_warning(
@@ -32,5 +32,5 @@ def test_a_unit_capacity_that_cannot_be_learned_is_a_warning(
 ) -> None:
     sample = EXAMPLES / "metrics" / "web_requests_hourly.parquet"
     import_file(sample, learning.workspace.folder("metrics"), rename="web")
-    assert need_now(learning, "web").hosts is None
+    assert outlook(learning, "web") is None
     assert "demand is taken as unknown" in capsys.readouterr().err
