@@ -1,0 +1,113 @@
+"""Every fault that a patch cycle can meet, made on real hosts under load: nobody's request fails, and nothing stays."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from quartermaster.fleet.events import Event, StepFailed, StepStarted
+from quartermaster.fleet.hosts import Group
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.load import Load
+from quartermaster.playbooks import patch_run
+from quartermaster.playbooks.patch_plan import PatchPlan
+from quartermaster.playbooks.patch_recover import recover
+from quartermaster.playbooks.patch_result import HostResult, PatchResult, outcome
+from tests.hosts.patch_cluster import PatchCluster, patch_cluster
+from tests.hosts.patch_faults import FAULTS, LIMITS, Fault, Scene
+
+pytestmark = pytest.mark.hosts
+
+TABLE = [pytest.param(row, id=row.name, marks=[pytest.mark.soak] if row.soak else []) for row in FAULTS]
+_VERSIONS = itertools.count(2)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatchCluster]:
+    with patch_cluster(tmp_path_factory.mktemp("faults"), count=5, floor=3) as made:
+        yield made
+
+
+@pytest.mark.parametrize("fault", TABLE)
+def test_a_fault_costs_no_request_and_leaves_nothing_behind(cluster: PatchCluster, fault: Fault) -> None:
+    scene, plan = _planned(cluster, fault)
+    before = cluster.hosts.group("web")
+    journal = Journal.open(cluster.workspace.database)
+    with Load(f"{cluster.url}/page/", rate_per_second=30, connections=6, seconds_max=300) as load:
+        try:
+            result = _carried_out(scene, fault, plan, journal)
+            left, counts = cluster.hosts.group("web"), load.counts()
+        finally:
+            fault.heal(scene)
+    if fault.left.endswith("Standby"):
+        again = journal.resume(result.run)
+        list(again.record(recover(_events(journal, result.run), **_hands(cluster))))
+        again.finish("recovered")
+    cluster.await_serving(cluster.hosts.group("web").desired, seconds=90)
+    after = cluster.hosts.group("web")
+
+    assert result.state == fault.ends
+    assert _host(result, scene.host).state == fault.state
+    assert re.search(fault.why, _told(journal, result.run, scene.host), re.DOTALL)
+    assert counts.sent and counts.failed <= fault.failed and result.requests.failed <= fault.failed
+    assert _place(left, scene.host) == fault.left
+    assert all(host.serving for host in left.hosts if host.id in {h.id for h in before.hosts} - {scene.host})
+    for then in (left, after):
+        assert (then.suspended, then.min) == (before.suspended, before.min)
+    assert after == before or scene.host not in {host.id for host in after.hosts}
+
+
+def _planned(cluster: PatchCluster, fault: Fault) -> tuple[Scene, PatchPlan]:
+    """A new version is offered and planned: for the canary, and where another is struck, for that one after it."""
+    version = f"{next(_VERSIONS)}.0"
+    cluster.offer(version, scripts=dict(fault.scripts), files=dict(fault.files))
+    plan = cluster.plan()
+    waves = plan.waves[:1] if fault.strikes == "canary" else plan.waves[:2]
+    waves = tuple(replace(wave, hosts=wave.hosts[:1]) for wave in waves)
+    return Scene(cluster, waves[-1].hosts[0], version), replace(plan, waves=waves)
+
+
+def _carried_out(scene: Scene, fault: Fault, plan: PatchPlan, journal: Journal) -> PatchResult:
+    """The run, its fault made at its time; each event is in the journal before."""
+    where = (fault.at, scene.host) if fault.at else ("drain", plan.waves[0].hosts[0])
+    if not fault.at and fault.strikes == "canary":
+        fault.inject(scene)
+        where = ("", "")
+    run = journal.start("patch", stack="dev", subject="web")
+    for event in run.record(patch_run.run(plan, run.id, scene.cluster.tools(fault.limits))):
+        print(event.kind, event.step, event.host, getattr(event, "error", ""), getattr(event, "seconds", ""))  # noqa: T201
+        if isinstance(event, StepStarted) and (event.step, event.host) == where:
+            fault.inject(scene)
+    result = outcome(_events(journal, run.id), run=run.id)
+    run.finish(result.state)
+    return result
+
+
+def _hands(cluster: PatchCluster) -> dict[str, object]:
+    tools = cluster.tools(LIMITS)
+    return {"world": tools.world, "machines": tools.machines, "pins": tools.pins, "limits": LIMITS}
+
+
+def _events(journal: Journal, run: str) -> list[Event]:
+    return [row.event for row in journal.events(run)]
+
+
+def _told(journal: Journal, run: str, host: str) -> str:
+    """What the journal tells of a host's end."""
+    rows = [row for row in _events(journal, run) if row.step == "host" and row.host == host]
+    return rows[-1].error if rows and isinstance(rows[-1], StepFailed) else ""
+
+
+def _host(result: PatchResult, host: str) -> HostResult:
+    return next(row for row in result.hosts if row.id == host)
+
+
+def _place(group: Group, host: str) -> str:
+    found = next((found for found in group.hosts if found.id == host), None)
+    if found is None or found.lifecycle.startswith("Terminating"):
+        return "gone"
+    return "serving" if found.serving else found.lifecycle
