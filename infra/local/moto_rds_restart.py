@@ -85,6 +85,7 @@ def install(world: World) -> None:
 
     def versions(self: Any) -> Any:
         asked = str(self.params.get("EngineVersion") or "")
+        asked = _MINORS[asked][0] if asked in _MINORS else asked
         rows = [_row(version) for minors in _MINORS.values() for version in minors]
         return ActionResult({"DBEngineVersions": [row for row in rows if asked in ("", row["EngineVersion"])]})
 
