@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Rolled", "origins_of", "roll"]
 
-_MOST_ORIGINS = 28
+_MOST_ORIGINS = 56
+_ENOUGH = 28
+"""Cycles that stand before every origin, and no more than so many origins without them."""
 _ABOVE, _BELOW = 2.0, 1.0
 """Ranges of its history that a path may leave it by: growth is real, an exploding logarithm is not."""
 
@@ -44,8 +46,13 @@ class Rolled:
 
 
 def origins_of(shape: Shape) -> int:
-    """Origins that a history of that shape is judged at: a third of its cycles, at least 3; 0 where it is too short."""
-    return max(3, min(_MOST_ORIGINS, shape.count // 3)) if shape.count >= 4 else 0
+    """Origins that a history of that shape is judged at; 0 where it is too short.
+
+    A third of its cycles, at least 3, or all before which four weeks stand.
+    """
+    if shape.count < 4:
+        return 0
+    return max(3, min(_ENOUGH, shape.count // 3), min(_MOST_ORIGINS, shape.count - _ENOUGH))
 
 
 def roll(

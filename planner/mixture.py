@@ -21,7 +21,7 @@ _PLAIN = 1.25
 """Errors of plain rules count for this much more: at past origins the others had less history than they have now."""
 _WORSE = 1.2
 """A member whose error exceeds that of the best seasonal naive by this factor has no say."""
-_RECENT = 7.0
+_RECENT = 14.0
 """Half-life of an origin's say in cycles: early origins had less to learn from than the forecast has."""
 _OWN = 0.5
 """Share of a cycle's own error in its weight; the rest is the error over all cycles ahead, which is steadier."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quartermaster.planner.backtest import Rolled, origins_of, roll
+from quartermaster.planner.bounds import averaged
 from quartermaster.planner.cycles import Shape, shape_of
 from quartermaster.planner.forecasters.base import Forecaster
-from quartermaster.planner.forecasters.registry import NAIVE
+from quartermaster.planner.forecasters.registry import NAIVE, SEASONLESS
 from quartermaster.planner.quantiles import around
 from quartermaster.planner.series import Series
 from quartermaster.planner.together import ranked
@@ -160,7 +161,10 @@ def _batch(
         return [_fallback(job, horizon, levels) for job in jobs]
     paths = rolled.mixture.paths
     positive = np.array([job.series.lower == 0 for job in jobs])
-    quantiles = around(paths, rolled.came, shape.steps, np.asarray(levels), relative=positive)
+    bounds = around(paths, rolled.came, shape.steps, np.asarray(levels), relative=positive)
+    quantiles, flat = bounds.quantiles, np.zeros(len(jobs))
+    if any(f.name == SEASONLESS for f in forecasters):
+        quantiles, flat = averaged(bounds, rolled.past, rolled.came, np.asarray(levels))
     ranks = ranked(rolled.came - paths[:, :-1], shape.steps)
     out = []
     for i, job in enumerate(jobs):
@@ -168,13 +172,13 @@ def _batch(
         if not (np.isfinite(paths[i, -1]).all() and np.isfinite(quantiles[i]).all()):
             out.append(_fallback(job, horizon, levels))
             continue
-        choice = _choice(job, rolled, i)
+        choice = _choice(job, rolled, i, float(flat[i]))
         out.append(_made(job, paths[i, -1, ahead], quantiles[i, ahead], levels, choice, ranks[i, :, ahead]))
     return out
 
 
-def _choice(job: _Job, rolled: Rolled, i: int) -> Choice:
-    """The parts of the mixture, put into words."""
+def _choice(job: _Job, rolled: Rolled, i: int, flat: float) -> Choice:
+    """The parts of the mixture, put into words; ``flat`` is the last days' share of the upper quantiles."""
     names, errors = rolled.mixture.names, rolled.mixture.errors[i]
     parts = rolled.mixture.weights[i].mean(axis=1)
     naive = [error for name, error in zip(names, errors, strict=True) if name in NAIVE]
@@ -197,6 +201,8 @@ def _choice(job: _Job, rolled: Rolled, i: int) -> Choice:
     reason = f"least error over {rolled.origins} origins"
     if first.relative_error is not None:
         reason += f", {first.relative_error:.2f} of the best seasonal naive's"
+    if flat >= 0.005:
+        reason += f"; upper quantiles to {flat:.0%} those of the last days' readings at whatever hour"
     others = [s.model for s in scores[1:2] if s.reason.endswith("mixture")]
     told = tuple(Score(name, None, f"not run: {why}") for name, why in rolled.refused)
     older = job.values[: len(job.values) - rolled.past.shape.count * rolled.past.shape.steps]

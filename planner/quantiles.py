@@ -8,6 +8,7 @@ they had more to learn from and errors come in calm and restless spells.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["around"]
+__all__ = ["Bounds", "around", "empirical", "pinball"]
 
 _TAIL = 0.95
 """Beyond it an exponential tail stands beside the empirical quantile, which knows nothing past its largest error."""
@@ -31,9 +32,19 @@ _GROWTH_PRIOR = 4.0
 _OPTIMISM = 1.1
 """Errors on which weights were chosen are too small, and few origins show too few bad days: quantiles are moved out by
 the inverse root of the origins and two more, so much at 0.95 (bench/calibration.py)."""
-_RECENT = 10.0
+_RECENT = 14.0
 """Half-life of an origin's say in cycles."""
 _GAIN = 0.99
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounds:
+    """Quantiles of a batch, and what they would have cost."""
+
+    quantiles: NDArray[np.float64]
+    """(series, ahead, levels), ascending along levels."""
+    loss: NDArray[np.float64]
+    """(series, levels): pinball loss at the origins, late ones counting for more."""
 
 
 def around(
@@ -43,27 +54,42 @@ def around(
     levels: NDArray[np.float64],
     *,
     relative: NDArray[np.bool_],
-) -> NDArray[np.float64]:
+) -> Bounds:
     """Quantiles of the last of ``paths`` (series, origins + 1, ahead) from the errors of the others against ``came``.
 
-    Shape (series, ahead, levels), ascending along ``levels``, which ascend. ``relative``: series whose errors may be
-    taken in percent of the path.
+    ``levels`` ascend. ``relative``: series whose errors may be taken in percent of the path.
     """
     past, last = paths[:, :-1], paths[:, -1]
     errors = came - past
-    weights = _weights(errors.shape[1])
+    weights = _say(errors.shape[1])
     size = _sizes(errors, weights, steps)
     best, loss = _made(np.broadcast_to(size[:, None], past.shape), size, errors, last, weights, levels)
     if relative.any():
         usual = _usual(past, steps)
         grown, now = size[:, None] * _share(past, usual[:, None]), size * _share(last, usual)
         other, less = _made(grown, now, errors, last, weights, levels)
-        swap = relative & (less < _GAIN * loss)
+        swap = relative & (less.sum(axis=1) < _GAIN * loss.sum(axis=1))
         best = np.where(swap[:, None, None], other, best)
-    return best
+        loss = np.where(swap[:, None], less, loss)
+    return Bounds(best, loss)
 
 
-def _weights(origins: int) -> NDArray[np.float64]:
+def pinball(came: NDArray[np.float64], there: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pinball loss (series, levels) of quantiles against what came (series, origins, ...); NaN of that costs nothing.
+
+    ``there`` has the levels last and broadcasts to the shape of ``came`` before them.
+    """
+    say = _say(came.shape[1])
+    out = np.empty((len(came), len(levels)))
+    for i, level in enumerate(levels):
+        short = came - there[..., i]
+        cost = np.maximum(level * short, (level - 1) * short).reshape(*came.shape[:2], -1)
+        # No product of matrices: its last bit would depend on how many series there are.
+        out[:, i] = (np.nansum(cost, axis=2) * say).sum(axis=1)
+    return out
+
+
+def _say(origins: int) -> NDArray[np.float64]:
     """The say of each origin; 1 on average."""
     weights = 0.5 ** (np.arange(origins)[::-1] / _RECENT)
     return np.asarray(weights * (origins / weights.sum()) if origins else weights)
@@ -80,13 +106,10 @@ def _made(
     """Quantiles with that scale of errors (at the origins, now), and their pinball loss at the origins, by series."""
     series, origins, ahead = errors.shape
     scaled = (errors / scale).reshape(series, -1)
-    offsets = _quantiles(scaled, np.repeat(weights, ahead), np.append(levels, 0.5))
+    offsets = empirical(scaled, np.repeat(weights, ahead), np.append(levels, 0.5))
     middle = offsets[:, -1:]
     offsets = middle + _widened(levels, origins) * (offsets[:, :-1] - middle)
-    loss = np.zeros(series)
-    for i, level in enumerate(levels):
-        short = errors - offsets[:, i, None, None] * scale
-        loss += np.nansum(np.maximum(level * short, (level - 1) * short), axis=(1, 2))
+    loss = pinball(errors, offsets[:, None, None, :] * scale[..., None], levels)
     out = last[:, :, None] + offsets[:, None] * now[:, :, None]
     return np.maximum.accumulate(out, axis=2), loss
 
@@ -149,7 +172,7 @@ def _share(path: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.
     return np.maximum(path / np.where(usual > 0, usual, 1.0), _FLOOR)
 
 
-def _quantiles(
+def empirical(
     errors: NDArray[np.float64], weights: NDArray[np.float64], levels: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Weighted quantiles of each row of errors (series, n), NaN left out; with tails past the empirical ones."""

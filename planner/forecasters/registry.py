@@ -11,7 +11,7 @@ from quartermaster.planner.forecasters.phase_median import LevelMedian, PhaseMed
 from quartermaster.planner.forecasters.regression import Regression
 from quartermaster.planner.forecasters.seasonal_naive import SeasonalNaive
 
-__all__ = ["NAIVE", "PLAIN", "candidates"]
+__all__ = ["NAIVE", "PLAIN", "SEASONLESS", "candidates"]
 
 _NAIVE: tuple[Forecaster, ...] = (SeasonalNaive("none"), SeasonalNaive("cycle"), SeasonalNaive("week"))
 _PLAIN: tuple[Forecaster, ...] = (*_NAIVE, LevelMedian(), PhaseMedian("day", 7), PhaseMedian("week", 6))
@@ -19,6 +19,8 @@ NAIVE = frozenset(f.name for f in _NAIVE)
 """Seasonal naive in its seasons: what every other forecaster has to beat."""
 PLAIN = frozenset(f.name for f in _PLAIN)
 """Rules that learn nothing from the series but its last values, nor how far a level carries on."""
+SEASONLESS = LevelMedian().name
+"""With it goes what the last days held as bounds (planner/bounds.py)."""
 
 _DEFAULT: tuple[Forecaster, ...] = (
     *_PLAIN,

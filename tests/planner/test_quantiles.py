@@ -13,7 +13,7 @@ LEVELS = np.array([0.05, 0.5, 0.9, 0.95, 0.99])
 
 def fan(paths: NDArray[np.float64], actual: NDArray[np.float64]) -> NDArray[np.float64]:
     every = np.concatenate([paths, paths[:1]])[None]
-    return around(every, actual[None], 24, LEVELS, relative=np.array([True]))[0]
+    return around(every, actual[None], 24, LEVELS, relative=np.array([True])).quantiles[0]
 
 
 def test_demand_stays_under_a_level_about_as_often_as_it_says() -> None:
