@@ -20,7 +20,7 @@ from quartermaster.playbooks.host_drift import HostDrift
 from quartermaster.playbooks.host_remedies import remedy
 from quartermaster.playbooks.inventory import Inventory, Target
 from quartermaster.playbooks.publish import publish
-from quartermaster.playbooks.reach import reason
+from quartermaster.playbooks.reach import in_words, reason
 from quartermaster.playbooks.runner import HostEnded, PlaybookOrder, TaskResult, TaskStarted, play
 
 __all__ = ["ConfigurePlan", "ConfigureResult", "Converged", "apply", "outcome", "plan"]
@@ -155,7 +155,7 @@ class _Host:
         self._begun = begun
         self._changes: list[str] = []
         self._drift: list[HostDrift] = []
-        self._failure = ""
+        self._failure = self._said = ""
         self._over = False
 
     def told(self, result: TaskResult) -> Iterator[Event]:
@@ -165,7 +165,8 @@ class _Host:
             self._drift += result.drift
             yield Noted(**self._common, message=f"{result.task}: changed")
         elif result.status in ("failed", "unreachable"):
-            self._failure = f"{result.status}: {result.task}: {result.message}".replace("\n", " ")
+            self._said = result.message
+            self._failure = f"{result.status}: {result.task}: {in_words(result.message)}"
         if result.status == "unreachable":
             yield self._end(self._failure, reason(result.message))
 
@@ -176,9 +177,8 @@ class _Host:
             self._drift.append(HostDrift("hidden", what, "not told", "not told"))
         if not self._over:
             # Whatever else a task failed at, it had reached the host.
-            yield self._end(
-                self._failure if end.failed else "", "sudo" if reason(self._failure) == "sudo" else "failed"
-            )
+            why = "sudo" if reason(self._said) == "sudo" else "failed"
+            yield self._end(self._failure if end.failed else "", why)
 
     def silent(self) -> Iterator[Event]:
         """The end of a host that Ansible said nothing more about."""
@@ -191,7 +191,7 @@ class _Host:
         seconds = round(monotonic() - self._begun, 3)
         if not error:
             return StepFinished(**self._common, detail=detail, seconds=seconds, changed=bool(self._changes))
-        detail |= {"reason": why, "remedy": remedy(error)}
+        detail |= {"reason": why, "remedy": remedy(self._said)}
         return StepFailed(**self._common, detail=detail, seconds=seconds, error=error)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quartermaster.playbooks.host_drift import HostDrift, drift_of
-from quartermaster.playbooks.reach import reason
+from quartermaster.playbooks.reach import in_words, reason
 
 
 def drift(action: str, **result: Any) -> list[tuple[str, str, str, str]]:
@@ -93,3 +93,9 @@ def test_a_task_of_another_kind_is_told_by_its_name() -> None:
 )
 def test_why_a_host_was_not_reached_is_told_in_one_word(said: str, word: str) -> None:
     assert reason(said) == word
+
+
+def test_what_ssh_says_of_a_changed_key_is_told_in_a_line() -> None:
+    banner = "@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@\nHost key verification failed."
+    assert in_words(banner) == "it answers with another SSH host key than it said at launch"
+    assert in_words("Connection\n refused") == "Connection refused"
