@@ -170,13 +170,6 @@ def _scrap(scene: Scene) -> None:
     scene.cluster.hosts.terminate(scene.host)
 
 
-def _until(met: Callable[[], object], seconds: float = 90) -> None:
-    until = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.3)
-
-
 def _sshd_stays_away(scene: Scene) -> None:
     scene.on("mkdir -p /root/rc && mv /etc/rc2.d/S*ssh /root/rc/")
 
@@ -185,12 +178,8 @@ def _sshd_again(scene: Scene) -> None:
     scene.on("mv /root/rc/* /etc/rc2.d/ && service ssh start")
 
 
-def _endless_drain(scene: Scene) -> None:
-    """Longer than anybody waits here; AWS lets it be an hour."""
-    _drain(scene, 25)
-
-
 def _drain(scene: Scene, seconds: int) -> None:
+    """Longer than anybody waits here; AWS lets it be an hour."""
     elb = scene.cluster.cloud.client("elbv2")
     elb.modify_target_group_attributes(
         TargetGroupArn=scene.cluster.hosts.group("web").target_group,
@@ -199,13 +188,12 @@ def _drain(scene: Scene, seconds: int) -> None:
 
 
 def _drained(scene: Scene) -> None:
+    """It has ended at last, as it does in an hour on AWS."""
     _drain(scene, 3)
-
-    def standby() -> bool:
-        found = {host.id: host.lifecycle for host in scene.cluster.hosts.group("web").hosts}
-        return found[scene.host] == "Standby"
-
-    _until(standby)
+    for _ in range(300):
+        if {host.id: host.lifecycle for host in scene.cluster.hosts.group("web").hosts}[scene.host] == "Standby":
+            return
+        time.sleep(0.3)
 
 
 def _no_balancer(scene: Scene) -> None:
@@ -232,10 +220,7 @@ FAULTS = (
         **_put_away("authorized_keys", "~admin/.ssh"),
     ),
     Fault("host key changed", r"[Hh]ost key.*\(replace the host", "failed", _new_host_key, heal=_old_host_key),
-    Fault(
-        "sudo refused", r"facts: sudo: .*\(let user admin", "failed",
-        **_put_away("*", "/etc/sudoers.d"),
-    ),
+    Fault("sudo refused", r"facts: sudo: .*\(let user admin", "failed", **_put_away("*", "/etc/sudoers.d")),
     Fault(
         "clock wrong", r"clock of host \S+ is 2\d{5} s behind ours, 60 s may be", "failed",
         _wrong_clock, heal=lambda scene: scene.on("rm /etc/sudoers.d/99-clock"),
@@ -271,7 +256,8 @@ FAULTS = (
         soak=True,
     ),
     Fault(
-        "drain never ends", r"was not drained in \d+ s: EnteringStandby.*recover", "drained", _endless_drain, "standby",
+        "drain never ends", r"was not drained in \d+ s: EnteringStandby.*recover", "drained",
+        lambda scene: _drain(scene, 25), "standby",
         heal=_drained, left="EnteringStandby",
     ),
     Fault(

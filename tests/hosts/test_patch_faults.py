@@ -28,7 +28,7 @@ _VERSIONS = itertools.count(2)
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatchCluster]:
-    with patch_cluster(tmp_path_factory.mktemp("faults"), count=5, floor=3) as made:
+    with patch_cluster(tmp_path_factory.mktemp("faults"), count=5, floor=2) as made:
         yield made
 
 
