@@ -142,7 +142,9 @@ def _check_roles(fleet: Fleet, files: Mapping[str, bytes]) -> None:
         for name, cluster in fleet.clusters.items()
         if cluster.role not in known
     ]
-    faults += role_specs.faults(role_specs.specs(files), fleet.ansible.vars)
+    specs = role_specs.specs(files)
+    faults += role_specs.faults(specs, fleet.ansible.vars)
+    faults += [fault for name in fleet.clusters for fault in role_specs.missing(specs, name, cluster_vars(fleet, name))]
     if faults:
         raise InputError("; ".join(f"{fault.where}: {fault.problem}" for fault in faults), faults)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from quartermaster.fleet.errors import Fault
 
-__all__ = ["faults", "specs"]
+__all__ = ["faults", "missing", "specs"]
 
 _SPEC = re.compile(r"roles/([^/]+)/meta/argument_specs\.ya?ml")
 _MARK = "{{"
@@ -47,6 +47,16 @@ def faults(known: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any])
             names = ", ".join(sorted(option for option in known[role] if option.startswith(f"{role}_")))
             found.append(Fault(where, f"role {role} takes no variable {name!r}", f"one of {names}"))
     return found
+
+
+def missing(known: Mapping[str, Mapping[str, Any]], cluster: str, variables: Mapping[str, Any]) -> list[Fault]:
+    """What the role of a cluster cannot do without and its variables lack. Pure."""
+    role = str(variables["role"])
+    return [
+        Fault(f"clusters.{cluster}.role", f"role {role} needs {name}", f"under ansible.vars, {_remedy(name, spec)}")
+        for name, spec in known.get(role, {}).items()
+        if spec.get("required") and name not in variables
+    ]
 
 
 def _problems(name: str, value: Any, options: Mapping[str, Any]) -> Iterator[str]:

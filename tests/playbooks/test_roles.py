@@ -94,6 +94,12 @@ def test_a_variable_that_a_role_does_not_take_is_refused_with_those_that_it_take
     assert "node_exporter_port" in fault.remedy
 
 
+def test_a_cluster_whose_role_lacks_what_it_needs_is_refused() -> None:
+    with pytest.raises(InputError, match="role postgres needs postgres_primary") as caught:
+        bundle.build(Fleet.model_validate({"fleet": "shop", "clusters": {"books": {"role": "postgres"}}}))
+    assert [fault.where for fault in caught.value.faults] == ["clusters.books.role"]
+
+
 def test_what_a_host_alone_can_tell_is_left_to_it() -> None:
     variables = {"web_port": "{{ 8000 + 80 }}", "base_sysctl": {"vm.swappiness": "{{ 1 }}"}, "shop_colour": "green"}
     bundle.build(Fleet.model_validate({"fleet": "shop", "clusters": {"web": {}}, "ansible": {"vars": variables}}))
