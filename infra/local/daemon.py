@@ -47,7 +47,7 @@ from quartermaster.infra.setup import basetree
 
 __all__ = ["main"]
 
-_TURN_SECONDS = 0.5
+_TURN_SECONDS = {"real": 0.5, "instant": 0.1}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -105,7 +105,7 @@ class Cloud:
         """Announce the cloud and turn until it is told to stop."""
         _announce(self.world, self._secret)
         log.info("local cloud %s of fleet %s ready on port %d", self.world.instance, self.world.fleet, self.world.port)
-        while not self._stop.wait(_TURN_SECONDS):
+        while not self._stop.wait(_TURN_SECONDS[self.world.timing.name]):
             try:
                 self.turn()
             except Exception:  # noqa: BLE001 - the loop is the cloud: log and turn again
