@@ -32,9 +32,12 @@ def outcome(events: Iterable[Event], *, run: str) -> dict[str, Any]:
     plan, state, why = planned(rows), "running", ""
     acts: dict[str, StepFinished] = {}
     measured: list[Measured] = []
+    probes = 0
     for row in rows:
         if isinstance(row, StepStarted) and row.step in ("database", "recover"):
             state, why = "running", ""
+        elif isinstance(row, StepFinished) and row.step == "probe":
+            probes += 1
         elif isinstance(row, StepFinished) and row.step == "measure":
             measured.append(Measured(**row.detail))
         elif isinstance(row, StepFinished) and row.step == "database":
@@ -44,6 +47,8 @@ def outcome(events: Iterable[Event], *, run: str) -> dict[str, Any]:
         elif isinstance(row, StepFinished) and ":" in row.step:
             acts[row.step] = row
     told = [row.detail["event_seconds"] for row in acts.values() if row.detail["event_seconds"] is not None]
+    # A pass that was killed took with it what its writes had met: then what RDS tells is all there is.
+    whole_time = 0 < probes == len(measured)
     whole = len(acts) == len(plan.acts)
     last = list(acts.values())[-1].detail if acts else {"version": plan.version, "zone": plan.zone}
     host = {
@@ -60,8 +65,8 @@ def outcome(events: Iterable[Event], *, run: str) -> dict[str, Any]:
             "sent": sum(one.sent for one in measured),
             "failed": sum(one.failed for one in measured),
         },
-        "failover_seconds": max((one.away_seconds for one in measured), default=max(told, default=None)),
-        "measured_by": "writes" if measured else "events" if told else None,
-        "lost_writes": sum(one.lost for one in measured) if measured else None,
+        "failover_seconds": max((one.away_seconds for one in measured) if whole_time else told, default=None),
+        "measured_by": "writes" if whole_time else "events" if told else None,
+        "lost_writes": sum(one.lost for one in measured) if whole_time else None,
         "acts": [{"name": name, "seconds": row.seconds, **row.detail} for name, row in acts.items()],
     }

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from quartermaster.fleet.clock import Clock, SystemClock
-from quartermaster.fleet.errors import GuardRefused, OpsError
+from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.playbooks.database_plan import Act, DatabasePlan, Instance
 from quartermaster.playbooks.database_probe import Probe, Writer
@@ -24,8 +24,6 @@ __all__ = ["Tools", "recover", "resume", "run"]
 
 _AGAIN = 3
 """Confirmed writes after an act: only then it is over for those who write."""
-_COMPLETED = "failover completed"
-_BEGUN = "failover started"
 _LATE = timedelta(minutes=30)
 _AT_WORK = ("shutdown", "failover", "restarted", "upgrade", "patching", "maintenance")
 """Words of events that tell that RDS does what it was told.
@@ -102,8 +100,9 @@ class _Maintenance:
                 yield from self._act(act, probe)
         except OpsError as error:
             yield from self._measured(probe)
-            yield StepFinished(step="database", detail={"state": "failed", "why": error.message})
-            raise
+            yield StepFinished(step="database", detail={"state": "stopped", "why": error.message})
+            remedy = f"ops patch resume {self._plan.database}, or ops patch recover {self._plan.database}"
+            raise Stopped(error.message, remedy=remedy) from error
         finally:
             if probe is not None:
                 probe.halt()
@@ -218,7 +217,7 @@ class _Maintenance:
         until = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > until:
-                raise OpsError(
+                raise Stopped(
                     f"{self._plan.database} took more than {seconds:g} s {what}",
                     remedy=f"look at it, then ops patch resume {self._plan.database}",
                 )
@@ -226,10 +225,13 @@ class _Maintenance:
 
 
 def _between(news: list[tuple[datetime, str]]) -> float | None:
-    """Seconds that RDS says a failover took; None when it tells of none. Pure."""
-    begun = [at for at, message in news if _BEGUN in message]
-    over = [at for at, message in news if _COMPLETED in message]
-    return round((over[-1] - begun[0]).total_seconds(), 3) if begun and over else None
+    """Seconds that RDS says the database was away; None when it does not tell. Pure."""
+    for began, ended in (("failover started", "failover completed"), ("shutdown", "restarted")):
+        begun = [at for at, message in news if began in message]
+        over = [at for at, message in news if ended in message]
+        if begun and over:
+            return round((over[-1] - begun[0]).total_seconds(), 3)
+    return None
 
 
 def _is_done(act: Act, found: Instance, zone: str) -> bool:

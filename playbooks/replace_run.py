@@ -8,17 +8,18 @@ There is no client token for the start either: ours is known by its version amon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from quartermaster.fleet.clock import Clock, SystemClock
-from quartermaster.fleet.errors import GuardRefused, OpsError
+from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
-from quartermaster.fleet.hosts import Group, Host, RequestCounter, Requests
+from quartermaster.fleet.hosts import RequestCounter, Requests
 from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, read
 from quartermaster.playbooks.replace_past import Past
 from quartermaster.playbooks.replace_plan import ReplacePlan, Stage
+from quartermaster.playbooks.replace_watch import HostWatch
 from quartermaster.playbooks.replace_world import Refresh, Refreshes
 
 __all__ = ["Tools", "recover", "resume", "run"]
@@ -77,34 +78,39 @@ class _Cycle:
         self._past, self._plan = past, past.plan
         self._tools, self._world, self._clock = tools, tools.world, tools.clock
         self._reached: dict[int, datetime] = {}
-        self._seen: dict[str, bool] = {}
-        """New hosts, and whether each has served."""
-        self._left_at: dict[str, datetime] = {}
+        self._watch = HostWatch(past)
         self._ordered = self._why = ""
         self._aborted = False
 
     def go(self, *, fresh: bool) -> Iterator[Event]:
         state, gone_back = "done", ""
-        if self._plan.pending:
-            if fresh:
-                yield from self._noted(self._preflight())
-            refresh = self._ours()
-            if refresh is None or refresh.status == "Cancelled":
-                if late := self._too_late():
-                    refresh, self._why = None, late
-                else:
-                    yield from self._noted(self._begin())
-                    refresh = self._ours()
-            if refresh is not None:
-                yield from self._noted(self._follow(refresh))
-                refresh = self._ours()
-            state, gone_back = self._ended(refresh)
-            if state == "done" and self._plan.own.startswith("$"):
-                yield from self._name(self._plan.own, "version back")
+        if fresh and self._plan.pending:
+            yield from self._noted(self._preflight())
+        try:
+            if self._plan.pending:
+                state, gone_back = yield from self._work()
+        except OpsError as exc:  # AWS goes on by itself, and a resumed run follows it
+            raise Stopped(exc.message, remedy=f"ops patch resume {self._plan.cluster}") from exc
         if self._why:
             yield Noted(step="replace", message=self._why, level="warning")
         detail = {"state": state, "why": self._why, "gone_back": gone_back, "requests": self._counted()}
         yield StepFinished(step="replace", detail=detail, changed=bool(self._plan.pending))
+
+    def _work(self) -> Generator[Event, None, tuple[str, str]]:
+        """Start and follow; the generator's value: (state of the run, why its hosts went back)."""
+        refresh = self._ours()
+        if refresh is None or refresh.status == "Cancelled":
+            if late := self._too_late():
+                self._why = late
+                return "stopped", ""
+            yield from self._noted(self._begin())
+            refresh = self._ours()
+        if refresh is not None:
+            yield from self._noted(self._follow(refresh))
+        state, gone_back = self._ended(self._ours())
+        if state == "done" and self._plan.own.startswith("$"):
+            yield from self._name(self._plan.own, "version back")
+        return state, gone_back
 
     def give_up(self) -> Iterator[Event]:
         refresh = self._ours()
@@ -175,7 +181,7 @@ class _Cycle:
         shown, moved_at = ("", -1), self._clock.now()
         patience = _STILL + timedelta(seconds=self._plan.preferences.delay_seconds)
         while True:
-            yield from self._hosts_now(self._world.group())
+            yield from self._watch.look(self._world.group(), self._world.versions(), self._clock.now())
             if (refresh.status, refresh.percent) != shown:
                 shown, moved_at = (refresh.status, refresh.percent), self._clock.now()
                 said = f"{refresh.status}, {refresh.percent} % of the group is new"
@@ -184,8 +190,7 @@ class _Cycle:
                 return
             if self._clock.now() - moved_at > patience:
                 raise OpsError(
-                    f"instance refresh {refresh.id} has been {refresh.status} for {patience} without a change",
-                    remedy=f"ops patch resume {self._plan.cluster}, or ops patch recover {self._plan.cluster}",
+                    f"instance refresh {refresh.id} has been {refresh.status} for {patience} without a change"
                 )
             if refresh.status in ("Pending", "InProgress", "Baking") and not self._ordered:
                 yield from self._steer(refresh)
@@ -235,47 +240,10 @@ class _Cycle:
         (self._world.roll_back if what == "rollback" else self._world.cancel)()
         yield StepFinished(step=what, title=what)
 
-    def _hosts_now(self, group: Group) -> Iterator[Event]:
-        """Tell which hosts left, which took their places, and which new ones went without ever serving."""
-        now, versions = self._clock.now(), self._world.versions()
-        there = {host.id: host for host in group.hosts}
-        for planned in self._plan.pending:
-            host = there.get(planned.id)
-            if planned.id not in self._left_at and (host is None or host.lifecycle.startswith("Terminating")):
-                self._left_at[planned.id] = now
-                if planned.id not in self._past.replaced:
-                    yield StepStarted(step="host", host=planned.id, zone=planned.zone, title="replace")
-        planned_ids = {host.id for host in self._plan.hosts}
-        ours = {id_: host for id_, host in there.items() if id_ not in planned_ids}
-        for id_ in [id_ for id_, served in self._seen.items() if not served]:
-            if (id_ not in ours or ours[id_].lifecycle.startswith("Terminating")) and id_ not in self._past.failed:
-                yield Noted(step="launch", host=id_, message="went without ever serving", level="warning")
-        for id_, host in ours.items():
-            if versions.get(id_) == self._plan.target:
-                self._seen[id_] = self._seen.get(id_, False) or host.serving
-                if host.serving:
-                    yield from self._took_over(host, now)
-
-    def _took_over(self, host: Host, now: datetime) -> Iterator[Event]:
-        if any(done.by == host.id for done in self._past.replaced.values()):
-            return
-        open_ = [one for one in self._plan.pending if one.id in self._left_at and one.id not in self._past.replaced]
-        if not open_:
-            return  # launched first: the one that it replaces is still there
-        old = min(open_, key=lambda one: (one.zone != host.zone, self._left_at[one.id]))
-        yield StepFinished(
-            step="host",
-            host=old.id,
-            zone=old.zone,
-            title=f"replaced by {host.id}",
-            seconds=round((now - self._left_at[old.id]).total_seconds(), 3),
-            detail={"state": "replaced", "from": old.version, "to": self._plan.target, "by": host.id},
-        )
-
     def _ended(self, refresh: Refresh | None) -> tuple[str, str]:
         """(state of the run, why its hosts went back)."""
         if refresh is None:
-            self._why = self._why or "the cloud knows the run's instance refresh no more"
+            self._why = "the cloud knows the run's instance refresh no more"
             return "stopped", ""
         if refresh.status == "Successful":
             return "done", ""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from quartermaster.fleet.aws import Cloud
-from quartermaster.fleet.errors import GuardRefused
+from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, StepStarted, from_record, to_record
 from quartermaster.fleet.hosts import Hosts, Requests
 from quartermaster.fleet.names import tags
@@ -240,3 +240,20 @@ def test_a_world_that_moved_since_the_plan_is_refused_untouched(bench: Bench) ->
     with pytest.raises(GuardRefused, match="is new"):
         seen += list(events)
     assert bench.world.history() == ()
+
+
+def test_a_cloud_that_refuses_in_the_middle_leaves_a_run_to_resume(bench: Bench) -> None:
+    calls = iter([None, OpsError("expired login")])
+
+    def asked() -> str:
+        if error := next(calls, None):
+            raise error
+        return ""
+
+    bench.asked, past = asked, []
+    with pytest.raises(Stopped, match="expired login"):
+        for event in replace_run.run(bench.plan(), bench.tools):
+            past.append(event)
+    bench.asked = lambda: ""
+    past += journalled(replace_run.resume(journalled(iter(past)), bench.tools))
+    assert (came_to(past).state, len(bench.world.history())) == ("done", 1)
