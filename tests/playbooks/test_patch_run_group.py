@@ -41,6 +41,18 @@ def test_hosts_are_added_before_the_first_wave_and_go_by_name_at_the_end() -> No
     assert outcome(events, run="patch-1").state == "done"
 
 
+def test_a_host_that_the_group_launched_meanwhile_stays() -> None:
+    bench, added = grown(), ""
+    for event in bench.run():
+        if event.step == "prescale" and event.kind == "finished":
+            (added,) = event.detail["hosts"]
+        if event.step == "pins" and event.kind == "finished":
+            bench.world.hold(5)  # by a scaling policy, say
+    came = {host.id for host in bench.world.now.hosts} - {host.id for host in bench.before.hosts}
+    assert (bench.world.now.desired, len(came)) == (4, 1)
+    assert [act for act in bench.world.acts if act.startswith("terminate")] == [f"terminate {added}"]
+
+
 def test_hosts_that_do_not_come_refuse_the_run_and_the_group_is_as_before() -> None:
     bench = grown()
     bench.world.launches = False
