@@ -7,7 +7,9 @@ of a small package, and every host has to be at it afterwards.
 
 ops patch          the command: survey, waves, gates, journal, every step of a host
 ansible-playbook   playbooks/patch.yml with pipelining: no standby, no drain, no gate, no way back
-pyinfra            the same operations through its API, one process for all waves; pinned, in an environment of its own
+pyinfra            the same operations; pinned, in an environment of its own. It knows no waves: the command runs once
+                   for each
+pyinfra, its API   the same from a script of one's own, in one process for all waves
 bare ssh           apt-get over one connection a host: the floor
 
 Only the first waits for a balancer, and what it waits there is set by the target group, so that is short here: drain
@@ -93,6 +95,26 @@ class Bench:
 
     def pyinfra(self, offered: str) -> None:
         inventory = self.cluster.inventory()
+        with tempfile.TemporaryDirectory() as folder:
+            ssh = {
+                "ssh_user": inventory.ssh.user,
+                "ssh_key": str(inventory.ssh.key),
+                "ssh_known_hosts_file": f"{folder}/known_hosts",
+                "ssh_strict_host_key_checking": "accept-new",
+            }
+            lines = [
+                f"wave_{number} = {([inventory.target(host).address for host in wave], ssh)!r}"
+                for number, wave in enumerate(self.waves)
+            ]
+            hosts = Path(folder) / "hosts.py"
+            hosts.write_text("\n".join(lines), encoding="utf-8")
+            for number in range(len(self.waves)):
+                words = ["-y", "--limit", f"wave_{number}", "--data", f"packages=shop-page={offered}"]
+                assert self.python is not None
+                _must([self.python.with_name("pyinfra"), *words, hosts, HERE / "peers" / "patch_deploy.py"])
+
+    def pyinfra_api(self, offered: str) -> None:
+        inventory = self.cluster.inventory()
         with tempfile.NamedTemporaryFile("w", suffix=".json") as order:
             waves = [[inventory.target(host).address for host in wave] for wave in self.waves]
             known = f"{order.name}.known_hosts"
@@ -175,7 +197,7 @@ def side_by_side(count: int, runs: int, only: list[str]) -> None:
             ways = {
                 "ops patch": bench.ours,
                 "ansible-playbook": bench.ansible,
-                **({"pyinfra": bench.pyinfra} if python else {}),
+                **({"pyinfra": bench.pyinfra, "pyinfra, its API": bench.pyinfra_api} if python else {}),
                 "bare ssh": bench.ssh,
             }
             taken: dict[str, list[float]] = defaultdict(list)
