@@ -116,10 +116,11 @@ def main() -> None:
     for count in [int(word) for word in sys.argv[1:]] or SIZES:
         command = [sys.executable, __file__, "--one", str(count)]
         told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        each, grown = 1000 * told["processor"] / count, told["grown"]
         print(
             f"  {count:4d} hosts in {told['waves']:.0f} waves  {told['seconds']:6.1f} s"
-            f"   processor {told['processor']:.2f} s ({1000 * told['processor'] / count:.0f} ms a host)   memory {told['mib']:.0f} MiB"
-            f" ({told['grown']:.1f} of them in the cycle)   {told['events']:.0f} events",
+            f"   processor {told['processor']:.2f} s ({each:.0f} ms a host)"
+            f"   memory {told['mib']:.0f} MiB ({grown:.1f} of them in the cycle)   {told['events']:.0f} events",
             flush=True,
         )
 
