@@ -97,7 +97,7 @@ def abort(cluster: Cluster) -> None:
     """Let the run of a cluster finish the hosts under work, put everything back and end for good."""
     ops = session()
     row = _under_way(ops, cluster)
-    confirm(f"Abort {row.id}? Hosts that it has patched stay patched.")
+    confirm(f"Abort {row.id}? What it has patched stays so; hosts that it replaces go back.")
     _tell(ops, row, "abort", "hosts under work are finished, then everything is put back")
 
 
