@@ -19,9 +19,8 @@ Probe = Callable[[int], Requests]
 
 PROBES = 50
 """Sent when users sent too few requests to judge by."""
-NOTICED_MS = 25.0
-"""No difference of response times below this shuts a gate: nobody notices 4 ms where there was 1, and HAProxy tells
-whole milliseconds."""
+NOTICED_MS = 50.0
+"""No difference of response times below this shuts a gate: nobody notices 40 ms where there was 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from quartermaster.playbooks.patch_gate import NOTICED_MS, PROBES, Usual, http_p
 from quartermaster.playbooks.patch_plan import GateRule
 
 RULE = GateRule(min_requests=500, max_error_rate=0.01, max_latency_ratio=2.0)
-USUAL = Usual(balancer_ms=50.0, probes_ms=60.0)
+USUAL = Usual(balancer_ms=80.0, probes_ms=60.0)
 
 
 def good(count: int) -> Requests:
@@ -27,8 +27,8 @@ def good(count: int) -> Requests:
         (Requests(1000, 10, 50.0), True),
         (Requests(1000, 11, 50.0), False),
         (Requests(10, 1, 50.0), False),
-        (Requests(500, 0, 100.0), True),
-        (Requests(500, 0, 101.0), False),
+        (Requests(500, 0, 160.0), True),
+        (Requests(500, 0, 161.0), False),
     ],
 )
 def test_counts_and_times_decide_where_there_are_enough(seen: Requests, opens: bool) -> None:
