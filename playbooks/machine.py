@@ -36,7 +36,7 @@ class Limits:
     """From the launch of a host in another's place until it serves."""
     clock: float = 60.0
     """How far the host's clock may be off ours. AWS refuses requests at 300 s, apt a release from its future."""
-    poll: float = 0.3
+    poll: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ from quartermaster.playbooks.world import World, find
 __all__ = ["HostWork", "Limits"]
 
 
+_FIRST_PAUSE = 0.1
+"""Between two looks at the group, in seconds; the longer a wait lasts, the longer they are apart."""
+
+
 @dataclass(slots=True)
 class HostWork:
     """The work on one host of a wave."""
@@ -192,14 +196,15 @@ class HostWork:
         self._until(lambda seen: seen.serving, self.limits.healthy, "healthy at the balancer")
 
     def _until(self, met: Callable[[Host], bool], patience: float, word: str) -> None:
-        until = time.monotonic() + patience
+        until, pause = time.monotonic() + patience, _FIRST_PAUSE
         while not met(seen := self._seen()):
             if time.monotonic() > until or seen.lifecycle.startswith("Terminating"):
                 raise HostTrouble(
                     f"host {seen.id} was not {word} in {patience:.0f} s: {seen.lifecycle}, {seen.health}",
                     remedy="`ops status` says why",
                 )
-            self.voice.wait(self.limits.poll)
+            self.voice.wait(pause)
+            pause = min(self.limits.poll, 1.2 * pause)
 
     def _seen(self) -> Host:
         seen = find(self.world, self.host.id)

@@ -13,7 +13,7 @@ from quartermaster.fleet.hosts import Group, Host, Hosts
 __all__ = ["CloudWorld", "World", "find"]
 
 _T = TypeVar("_T")
-_FRESH_SECONDS = 0.25
+_FRESH_SECONDS = 0.1
 
 
 class World(Protocol):
