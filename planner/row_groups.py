@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from quartermaster.fleet.errors import InputError
+from quartermaster.planner.arrow_rows import Batch, batch_of, group_rows, opened, unreadable
 from quartermaster.planner.frame import COLUMNS, UNKNOWN_UNIT, validate
 from quartermaster.planner.pieces import Piece, cut
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
     from numpy.typing import NDArray
 
 __all__ = ["RowGroups", "count_rows"]
@@ -48,20 +47,6 @@ class _Group:
     rows: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Batch:
-    """Some rows of a row group in their types."""
-
-    names: list[str]
-    units: list[str | None]
-    series: NDArray[np.int32]
-    """Place in ``names``."""
-    unit: NDArray[np.int32]
-    """Place in ``units``."""
-    times: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-
 def count_rows(path: Path) -> int:
     """Rows of a Parquet file, from its footer; 0 for one that cannot be read, whoever reads it says why."""
     import pyarrow as pa
@@ -80,9 +65,11 @@ class RowGroups:
         files = _files(path)
         if not files:
             raise InputError(f"metrics folder {path} holds no .parquet file", remedy="give a folder of Parquet files")
-        self._opened = lru_cache(maxsize=8)(_open)
+        self._opened = lru_cache(maxsize=8)(opened)
         self._groups = [
-            _Group(file, number, rows) for file in files for number, rows in enumerate(_sizes(self._opened(file), file))
+            _Group(file, number, rows)
+            for file in files
+            for number, rows in enumerate(group_rows(self._opened(file), file))
         ]
         self._index(path)
 
@@ -137,16 +124,16 @@ class RowGroups:
         places[order] = np.arange(len(order))
         self._held = [places[codes] for codes in held]
 
-    def _batches(self, group: _Group) -> Iterator[_Batch]:
+    def _batches(self, group: _Group) -> Iterator[Batch]:
         import pyarrow as pa
 
         file = self._opened(group.path)
         try:
             for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group.number], columns=list(COLUMNS)):
                 if len(batch):
-                    yield _batch(batch, f"{group.path.name}, row group {group.number + 1}")
+                    yield batch_of(batch, f"{group.path.name}, row group {group.number + 1}")
         except (pa.ArrowException, OSError) as exc:
-            raise _unreadable(group.path, exc) from exc
+            raise unreadable(group.path, exc) from exc
 
     def _placed(self, group: _Group) -> Iterator[_Rows]:
         """The rows of a row group, by batches."""
@@ -230,82 +217,6 @@ def _files(path: Path) -> list[Path]:
     return sorted(path / file for file in found if not any(part[0] in "._" for part in file.parts))
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.read_schema(path)
-        names = ["series_id", "unit"] if _plain(schema) else None
-        # Columns of a large row group are read by pages.
-        return pq.ParquetFile(path, read_dictionary=names, pre_buffer=False, buffer_size=1 << 20)
-    except (pa.ArrowException, OSError, ValueError) as exc:
-        raise _unreadable(path, exc) from exc
-
-
-def _sizes(file: pq.ParquetFile, path: Path) -> list[int]:
-    """Rows of each row group. Raises InputError where a column is not there, or twice."""
-    names = file.schema_arrow.names
-    if any(names.count(name) > 1 for name in COLUMNS):
-        raise InputError(f"metrics file {path} names a column twice", remedy="keep one column of each name")
-    if set(COLUMNS) - set(names) and file.metadata.num_rows:
-        validate(next(file.iter_batches(1)).to_pandas(), path.name)
-    return [file.metadata.row_group(n).num_rows for n in range(file.metadata.num_row_groups)]
-
-
-def _plain(schema: pa.Schema) -> bool:
-    """Whether the columns have the types they should have; others are converted, or refused, by ``validate``."""
-    import pyarrow as pa
-
-    def text(kind: pa.DataType) -> bool:
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-    if any(schema.names.count(name) != 1 for name in COLUMNS):
-        return False
-    series, time, value, unit = (schema.field(name).type for name in COLUMNS)
-    numbers = pa.types.is_floating(value) or pa.types.is_integer(value)
-    return text(series) and text(unit) and numbers and pa.types.is_timestamp(time) and bool(time.tz)
-
-
-def _batch(batch: pa.RecordBatch, label: str) -> _Batch:
-    """The rows in their types. Raises InputError, by ``validate``."""
-    import pyarrow as pa
-
-    if not (_plain(batch.schema) and _named(batch)):
-        frame = batch.to_pandas()
-        # Without units: which one a row lacks shows only beside all rows of its series.
-        valid = validate(frame.assign(unit=UNKNOWN_UNIT), label)
-        units = [unit if isinstance(unit, str) else None for unit in frame["unit"]]
-        batch = pa.RecordBatch.from_pandas(valid.drop(columns="unit"), preserve_index=False)
-        batch = batch.append_column("unit", pa.array(units, pa.string()))
-    series, unit = (_dictionary(batch.column(name)) for name in ("series_id", "unit"))
-    times = batch.column("timestamp").cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
-    texts = unit.dictionary.to_pylist()
-    return _Batch(
-        series.dictionary.to_pylist(),
-        [*(text if text is not None and text.strip() else None for text in texts), None],
-        series.indices.to_numpy().astype(np.int32, copy=False),
-        unit.indices.fill_null(len(texts)).to_numpy().astype(np.int32, copy=False),
-        times.to_numpy(),
-        batch.column("value").cast(pa.float64()).to_numpy(zero_copy_only=False),
-    )
-
-
-def _named(batch: pa.RecordBatch) -> bool:
-    """Whether every row has its name and its instant."""
-    names = _dictionary(batch.column("series_id"))
-    if names.null_count or batch.column("timestamp").null_count:
-        return False
-    return all(name is not None and name.strip() for name in names.dictionary.to_pylist())
-
-
-def _dictionary(column: pa.Array) -> pa.DictionaryArray:
-    import pyarrow as pa
-
-    return column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
-
-
 def _refuse_faults(units: Mapping[str, Collection[str]], file: str) -> None:
     """Raise InputError where there is no row, or a series has several units: as ``validate`` tells it."""
     import pandas as pd
@@ -328,7 +239,3 @@ def _bucket(folder: Path, number: int) -> _Rows:
 
     codes, times, values = (column.to_numpy() for column in pq.read_table(folder / f"{number}.parquet").columns)
     return codes, times, values
-
-
-def _unreadable(path: Path, exc: Exception) -> InputError:
-    return InputError(f"metrics file {path} cannot be read as Parquet: {exc}", remedy="export it again")
