@@ -286,7 +286,7 @@ FAULTS = (
         lambda scene: scene.cluster.hosts.terminate(scene.host), strikes="next", left="gone", soak=True,
     ),
     Fault(
-        "instance refresh started meanwhile", r"", "",
+        "instance refresh started meanwhile", "", "pending",
         lambda scene: scene.groups("start_instance_refresh", Preferences={"MinHealthyPercentage": 100}),
         strikes="next", ends="stopped", heal=lambda scene: scene.groups("cancel_instance_refresh"),
         soak=True,
