@@ -19,6 +19,7 @@ import numpy as np
 from quartermaster.fleet import holidays
 from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.deviations import Scale, cells_of, phases_in, phases_of, quietest, rest_of
+from quartermaster.planner.garrote import garrote, part_of_the_way
 from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
@@ -31,12 +32,6 @@ __all__ = ["named_days", "over_days", "without"]
 _EPOCH = date(1970, 1, 1)
 _PROOF = {"event": 1.0, "holiday": 9.0, "near": 9.0}
 """Of a day's size. Who names an event knows of an effect; that of a holiday must show itself."""
-_FEW = 2.0
-"""One day needs this much more proof again, two half of it: a storm makes a single day look like an effect."""
-_SHAPE_PROOF = 2.0
-"""Of how the effect goes over the day, which few days show well enough."""
-_WAY = 5.0
-"""Holidays on a usual weekday that say as much as is assumed of them all beforehand: no effect."""
 _FEWEST_DAYS = 28
 _UNKNOWN = float(np.log(2)) / NormalDist().inv_cdf(0.9)
 """Deviation of an effect that nobody states and no past day shows: with a chance of one in ten, demand doubles."""
@@ -174,7 +169,7 @@ def _learn(series: Series, day: NDArray[np.int64], phase: NDArray[np.int64], nam
     done = {n: rest[n - first] for n in named if np.isfinite(rest[n - first]).mean() > 0.5}
     done = {n: np.where(np.isfinite(row), row, np.nanmean(row)) for n, row in done.items()}
     free = [n for n in done if named[n].kind == "holiday"]
-    part = _part(np.array([gap[n % 7].mean() for n in free]), np.array([done[n].mean() for n in free]), gap)
+    part = part_of_the_way(np.array([gap[n % 7].mean() for n in free]), np.array([done[n].mean() for n in free]), gap)
     way = part * gap
     # Holidays never seen may do anything between nothing and what the quietest weekday does.
     fresh = {"event": unknown, "holiday": float(np.abs(gap.mean(axis=1)).mean()) / NormalDist().inv_cdf(0.9)}
@@ -186,7 +181,7 @@ def _learn(series: Series, day: NDArray[np.int64], phase: NDArray[np.int64], nam
                 left = row - way[n % 7] if kind == "holiday" else row
                 groups.setdefault((kind, named[n].name, named[n].place), []).append(left)
         found = {
-            key: _garrote(np.median(rows, axis=0), len(rows), proof, size_noise, shape_noise)
+            key: garrote(np.median(rows, axis=0), len(rows), proof, size_noise, shape_noise)
             for key, rows in groups.items()
         }
         missed = [float((row - found[key]).mean()) for key, rows in groups.items() for row in rows]
@@ -197,31 +192,11 @@ def _learn(series: Series, day: NDArray[np.int64], phase: NDArray[np.int64], nam
         if kind == "holiday" and missed:
             fresh[kind] = float(np.sqrt(spread))
     own = {
-        n: _garrote(row, 1, _PROOF["event"], size_noise, shape_noise)
+        n: garrote(row, 1, _PROOF["event"], size_noise, shape_noise)
         for n, row in done.items()
         if named[n].kind == "event" or named[n].factor != 1
     }
     return _Learned(scale, way, effects, fresh, own)
-
-
-def _part(gaps: NDArray[np.float64], sizes: NDArray[np.float64], gap: NDArray[np.float64]) -> float:
-    """The part of the way to the quietest weekday that holidays go, from 0 to 1; drawn to 0 where few were seen."""
-    weight = float((gaps**2).sum() + _WAY * (gap.mean(axis=1) ** 2).mean())
-    return float(np.clip((gaps * sizes).sum() / weight, 0.0, 1.0)) if weight > 0 else 0.0
-
-
-def _garrote(
-    row: NDArray[np.float64], seen: int, proof: float, size_noise: float, shape_noise: float
-) -> NDArray[np.float64]:
-    """An effect by phase as far as it stands out; size and course over the day each for itself."""
-    size = float(row.mean())
-    shape = row - size
-    strong = _kept(proof * (1 + _FEW / seen) * size_noise, seen * size**2)
-    return strong * size + _kept(_SHAPE_PROOF * shape_noise, seen * float((shape**2).mean())) * shape
-
-
-def _kept(noise: float, seen: float) -> float:
-    return 1 - noise / seen if seen > noise else 0.0
 
 
 def _upon(made: SeriesForecast, series: str, calendar: Calendar, learned: _Learned) -> SeriesForecast:

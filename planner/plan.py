@@ -19,8 +19,9 @@ from quartermaster.planner.findings import Finding, Refusal
 from quartermaster.planner.forecast import DEFAULT_LEVELS
 from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.forecasters.registry import candidates
-from quartermaster.planner.hourly import Hourly, hourly, instant
+from quartermaster.planner.hourly import Hourly, hourly
 from quartermaster.planner.one import Choice
+from quartermaster.planner.plannable import no_demand, stale_steps
 from quartermaster.planner.prepared import forecast_prepared
 from quartermaster.planner.prices import Cost, hour_price, monthly
 from quartermaster.planner.replay import Replay, replay
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["CapacityPlan", "ClusterPlan", "Requirement", "plan", "provided_for"]
-
-
-_LONGEST_STALE_DAYS = 92
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,7 @@ def plan(
         name, own = (settings or {}).get(series.id, (series.id, default or Settings()))
         if unit_capacity.is_companion(series.id) or (only and name not in only):
             continue
-        reason = _no_demand(series)
+        reason = no_demand(series)
         if reason:
             refused.append(Refusal(name, reason))
             continue
@@ -213,7 +211,7 @@ def _one(
     if not by_the_hour.known or (factors is None and by_the_hour is not series):
         by_the_hour, fine, factors = series, None, None
     levels = sorted({0.1, *DEFAULT_LEVELS, own.quantile, *more_levels})
-    stale = _stale_steps(by_the_hour, now)
+    stale = stale_steps(by_the_hour, now)
     steps = max(1, own.horizon_days * DAY_US // by_the_hour.interval_us) + stale
     reach = int(np.ceil(own.lead_minutes * 60e6 / by_the_hour.interval_us))
     result = next(forecast_prepared([by_the_hour], steps + reach, levels, forecasters, own.calendar))
@@ -282,26 +280,3 @@ def _unit_of(series: Series, own: Settings, by_name: Mapping[str, Series]) -> Un
         return unit_capacity.learn(series, by_name, own.target_utilisation, 2 if shape is None else shape.vcpu)
     scale = unit_capacity.period_seconds(series.unit) if own.unit_is_per_second else 1.0
     return unit_capacity.given(own.unit * scale)
-
-
-def _no_demand(series: Series) -> str:
-    if not series.known:
-        return f"none of its {len(series.values)} intervals has a usable reading"
-    if series.lower < 0:
-        return "it is often negative: that is no demand"
-    if series.interval_us > DAY_US:
-        return f"an interval of {series.interval_us / DAY_US:.3g} days is too coarse for a plan by the hour"
-    return ""
-
-
-def _stale_steps(series: Series, now: datetime | None) -> int:
-    """Intervals that have passed since the last row; at most a quarter of a year of them is bridged."""
-    if now is None:
-        return 0
-    behind = int((now - instant(series.last_us)) / timedelta(microseconds=1))
-    if behind > _LONGEST_STALE_DAYS * DAY_US:
-        raise InputError(
-            f"the history of {series.id} ends at {iso(instant(series.last_us))}, {behind // DAY_US} days ago",
-            remedy="bring it up to date: ops metrics import FILE; or plan from a file with --metrics",
-        )
-    return max(0, behind // series.interval_us)
