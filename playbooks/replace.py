@@ -64,7 +64,10 @@ def plan(
     stages: tuple[Stage, ...] = ()
     at_once, extra = 1, 0
     if pending:
-        at_once, extra = _room(group, need, policy.wave.of(len(hosts)))
+        wave = policy.wave.of(len(hosts))
+        if need.after_zone_loss is None:  # what the hour needs is unknown: leave one host at least when a zone is lost
+            wave = max(1, min(wave, _left(group, 0)[1] - 1))
+        at_once, extra = _room(group, need, wave)
         stages = _stages(group, need, len(pending), canary=policy.canary, at_once=at_once, extra=extra)
     warnings = [f"capacity needed is {need.source}"] if need.hosts is None and pending else []
     warnings += [f"override: {override}: {fault}" if override else f"not now: {fault}" for fault in breaks]

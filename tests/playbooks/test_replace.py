@@ -79,6 +79,12 @@ def test_a_wave_shrinks_until_the_rest_and_the_loss_of_a_zone_carry_the_hour() -
     assert (found.stages[0].left, found.stages[0].after_zone_loss) == (5, 3)
 
 
+def test_where_the_need_is_unknown_one_host_is_left_when_a_zone_is_lost() -> None:
+    found = planned(group(3), wave=2, canary=0)
+    assert (found.stages[0].at_once, found.stages[0].after_zone_loss) == (1, 1)
+    assert planned(group(1), wave=2, canary=0).stages[0].at_once == 1
+
+
 def test_with_no_host_to_spare_others_are_launched_first() -> None:
     found = planned(wave=2, canary=0, need=Need(6, 4, "test"))
     assert (found.preferences.min_healthy, found.preferences.max_healthy) == (100, 134)
