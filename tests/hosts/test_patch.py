@@ -67,6 +67,25 @@ def test_a_reviewed_plan_is_carried_out_as_it_stands_or_not_at_all(
     assert new.pins == {"shop-page": "1.6"}
 
 
+def test_a_host_converges_where_its_upgrade_moved_what_roles_manage(cluster: PatchCluster) -> None:
+    settings = "/etc/security/limits.d/50-ops.conf"
+    cluster.offer("2.0", scripts={"postinst": f"#!/bin/sh\n[ ! -e /run/spoil ] || : >{settings}\n"})
+    spoilt, other, *_ = (host.id for host in cluster.hosts.group("web").hosts)
+    before = cluster.on(spoilt, f"cat {settings}")
+    cluster.on(spoilt, "touch /run/spoil")
+    found = {}
+    for host_id in (spoilt, other):
+        machine = cluster.tools().machines.open(host_id)
+        machine.survey()
+        machine.save("patch-c", {"shop-page": "2.0"})
+        machine.upgrade("patch-c", {"shop-page": "2.0"})
+        found[host_id] = machine.converge("patch-c")
+        machine.close()
+    assert found[spoilt] == {"changed": 1, "because": f"{settings} is not as it was"}
+    assert found[other] == {"changed": 0, "settled": True}
+    assert cluster.on(spoilt, f"cat {settings}") == before != ""
+
+
 def test_a_killed_run_is_resumed_and_nobody_is_patched_twice(cluster: PatchCluster) -> None:
     cluster.offer("3.0", scripts={"preinst": "#!/bin/sh\nsleep 3\n", **REBOOT})
     before = cluster.hosts.group("web")
