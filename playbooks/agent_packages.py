@@ -36,6 +36,7 @@ APT = (
     "apt-get",
     "--yes",
     "--quiet=2",
+    "--option=Dpkg::Use-Pty=0",  # in a session of its own dpkg would outlive what ends apt-get
     "--option=Dpkg::Options::=--force-confdef",
     "--option=Dpkg::Options::=--force-confold",
     "--option=APT::Install-Recommends=false",
