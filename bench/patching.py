@@ -38,6 +38,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from peers import environment, versions
+from ruamel.yaml import YAML
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -49,7 +50,6 @@ from tests.hosts.patch_cluster import NAME, PatchCluster, patch_cluster
 
 BIN = Path(sys.executable).parent
 CHECK_SECONDS = 1
-PATCHING = "{window: always, canary: 0, wave: %d, soak_minutes: 0, gate: {min_requests: 100}}"
 APT = "apt-get -y -qq -o DPkg::Lock::Timeout=120"
 
 
@@ -64,6 +64,8 @@ class Bench:
         for target in cluster.inventory().targets:
             self.zones[target.zone].append(target.id)
         self.steps: dict[str, list[float]] = defaultdict(list)
+        self.checks: list[float] = []
+        """Seconds of each cycle of ours in which a wave waited for the balancer's check."""
 
     def turn(self, way: Callable[[str], None]) -> float:
         """Offer a version, go that way, and see that every host has it."""
@@ -81,9 +83,14 @@ class Bench:
     def ours(self, _offered: str) -> None:
         _must([BIN / "ops", "patch", "run", "web", "--yes", "--json", "--fleet", self.cluster.file])
         journal = Journal.open(self.cluster.workspace.database)
+        healthy: dict[str, float] = {}
         for recorded in journal.events(journal.runs("patch")[0].id):
-            if isinstance(recorded.event, StepFinished):
-                self.steps[recorded.event.step.partition(":")[0]].append(recorded.event.seconds)
+            event = recorded.event
+            if isinstance(event, StepFinished):
+                self.steps[event.step.partition(":")[0]].append(event.seconds)
+                if event.step == "healthy":
+                    healthy[event.zone] = max(event.seconds, healthy.get(event.zone, 0.0))
+        self.checks.append(sum(healthy.values()))
 
     def ansible(self, offered: str) -> None:
         words = ["-e", f"wave={len(self.waves[0])}", "-e", json.dumps({"packages": [f"shop-page={offered}"]})]
@@ -150,13 +157,11 @@ def _must(command: list[str | Path | None], environment: dict[str, str] | None =
 
 def grown(cluster: PatchCluster, count: int) -> None:
     """The cluster at that size, with waves of a zone each and balancer delays as short as they go."""
-    text = cluster.file.read_text(encoding="utf-8")
-    before = text[text.index("patching: {web: ") :].partition("\n")[0]
-    size = f"size: {{min: {count}, max: {count + 4}}}"
-    text = text.replace(before, f"patching: {{web: {PATCHING % (count // 3)}}}").replace(
-        "size: {min: 3, max: 12}", size
-    )
-    cluster.file.write_text(text, encoding="utf-8")
+    yaml = YAML()
+    said = yaml.load(cluster.file)
+    said["clusters"]["web"]["size"] = {"min": count, "max": count + 4}
+    said["patching"]["web"] |= {"canary": 0, "wave": count // 3}
+    yaml.dump(said, cluster.file)
     elb = cluster.cloud.client("elbv2")
     targets = elb.describe_target_groups(Names=[NAME])["TargetGroups"][0]["TargetGroupArn"]
     _unchecked(cluster).modify_target_group(
@@ -214,6 +219,8 @@ def side_by_side(count: int, runs: int, only: list[str]) -> None:
                 print(f"  {name:<18} {seconds:6.1f} s   ({spread}){beside if name != 'ops patch' else ''}", flush=True)
             told = ", ".join(f"{name} {statistics.median(of):.2f}" for name, of in bench.steps.items() if max(of) > 0)
             print(f"  a step of ours, median s: {told}")
+            if bench.checks:
+                print(f"  of ours, waiting for the balancer's check: {statistics.median(bench.checks):.1f} s")
     finally:
         shutil.rmtree(folder)
 
