@@ -218,10 +218,6 @@ def _broken_bundle(scene: Scene) -> None:
     scene.on("cd /opt/ops/bundles/current/ && cp site.yml site.kept && echo '- no: play' > site.yml")
 
 
-def _whole_bundle(scene: Scene) -> None:
-    scene.on("cd /opt/ops/bundles/current/ && mv site.kept site.yml")
-
-
 FAULTS = (
     Fault(
         "SSH key refused", r"Permission denied.*\(put the fleet's public key back", "failed",
@@ -270,7 +266,7 @@ FAULTS = (
     ),
     Fault(
         "converge fails", r"converge failed.*left drained.*no canary has passed", "drained", _broken_bundle, "upgrade",
-        heal=_whole_bundle, scripts=REBOOT, left="Standby", soak=True,
+        heal=lambda scene: scene.on("cd /opt/ops/bundles/current/ && mv site.kept site.yml"), scripts=REBOOT, left="Standby", soak=True,
     ),
     Fault(
         "host lost in standby", r"upgrade: .*left drained, and not replaced", "drained", _lose, "upgrade",
