@@ -266,7 +266,8 @@ FAULTS = (
     ),
     Fault(
         "converge fails", r"converge failed.*left drained.*no canary has passed", "drained", _broken_bundle, "upgrade",
-        heal=lambda scene: scene.on("cd /opt/ops/bundles/current/ && mv site.kept site.yml"), scripts=REBOOT, left="Standby", soak=True,
+        heal=lambda scene: scene.on("cd /opt/ops/bundles/current/ && mv site.kept site.yml"),
+        scripts=REBOOT, left="Standby", soak=True,
     ),
     Fault(
         "host lost in standby", r"upgrade: .*left drained, and not replaced", "drained", _lose, "upgrade",
