@@ -58,6 +58,7 @@ WHO: Mapping[str, tuple[Job, ...]] = {
 }
 """Who runs what a file asks, whatever the stack is made of."""
 BY_TYPE: Mapping[str, tuple[Job, ...]] = {
+    "infra/bucket.py": ("provision", "readonly"),
     "infra/lookup/table.py": ("provision",),
     "infra/outputs.py": ("provision", "readonly"),
     "infra/half_made.py": ("provision",),
