@@ -35,8 +35,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 
 
 def name_version(cluster: LocalCluster, version: str) -> None:
+    """Let the group name that version, and new hosts count as soon as they serve."""
     template = {"LaunchTemplateName": "web", "Version": version}
-    cluster.api("autoscaling").update_auto_scaling_group(AutoScalingGroupName="web", LaunchTemplate=template)
+    cluster.api("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName="web", LaunchTemplate=template, DefaultInstanceWarmup=0
+    )
 
 
 def offer(cluster: LocalCluster, user_data: str) -> None:
