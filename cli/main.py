@@ -28,9 +28,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     from quartermaster.cli.commands import build
+    from quartermaster.cli.session import hang_up
 
     try:
         build()(args=arguments, prog_name="ops")
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else int(bool(exit_.code))
+    finally:
+        hang_up()
     return 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.remote import SshMachines
     from quartermaster.runbooks.acts import FaultInjector
 
-__all__ = ["Session", "session"]
+__all__ = ["Session", "hang_up", "session"]
 
 
 class Session:
@@ -184,6 +184,17 @@ class Session:
             raise
 
 
+_BEGUN: list[Session] = []
+
+
 def session() -> Session:
     """The session of this invocation."""
-    return Session(options())
+    _BEGUN.append(Session(options()))
+    return _BEGUN[-1]
+
+
+def hang_up() -> None:
+    """End what this invocation keeps open for its next step."""
+    while _BEGUN:
+        for machines in _BEGUN.pop().machines.values():
+            machines.close()

@@ -56,10 +56,17 @@ class SshMachines:
         else:
             machine.close()
 
+    def close(self) -> None:
+        """End the connections that were kept."""
+        while self._kept:
+            self._kept.popitem()[1].close()
+
     def open(self, host_id: str) -> SshMachine:
         """The host; connects when first asked something, and says then why it cannot."""
         if (kept := self._kept.pop(host_id, None)) is not None and kept.connected:
             return kept
+        if kept is not None:
+            kept.close()
         try:
             ssh, *words = self._inventory.ssh_command(host_id)
             return SshMachine(host_id, [ssh, *_QUICK, *words], self._limits)

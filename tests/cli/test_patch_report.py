@@ -42,6 +42,9 @@ class Kept(fakes.FakeMachines):
     def keep(self, host_id: str, machine: Machine) -> None:
         assert self[host_id] is machine
 
+    def close(self) -> None:
+        pass
+
 
 def read(journal: Journal, ago: timedelta, *of: Survey) -> None:
     told = {host.id: survey for host, survey in zip(HOSTS, of, strict=True)}

@@ -65,6 +65,8 @@ def test_a_reviewed_plan_is_carried_out_as_it_stands_or_not_at_all(
     assert [host.updates[0].first_seen for host in old.hosts] == [host.updates[0].first_seen for host in new.hosts]
     assert {host.rollback for host in new.hosts} == {"packages"}
     assert new.pins == {"shop-page": "1.6"}
+    assert ops("status", "web", "--refresh") == 0
+    assert "web: 3 updates pending on 3 of 3 hosts" in capsys.readouterr().out
 
 
 def test_a_host_converges_where_its_upgrade_moved_what_roles_manage(cluster: PatchCluster) -> None:
