@@ -40,6 +40,8 @@ ANYBODY = {"sts:GetCallerIdentity"}
 
 WHO: Mapping[str, tuple[Job, ...]] = {
     "cli/counters.py": ("patch", "drill"),
+    "cli/patch_database.py": ("patch",),
+    "cli/patch_replace.py": ("patch",),
     "fleet/hosts.py": ("patch", "drill"),
     "fleet/leases_shared.py": ("provision", "patch", "drill"),
     "fleet/price_list.py": ("readonly",),
@@ -53,8 +55,11 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "infra/zones.py": ("provision", "readonly"),
     "planner/sources/cloudwatch.py": ("readonly",),
     "planner/sources/of_cluster.py": ("readonly",),
+    "playbooks/database_world.py": ("patch",),
     "playbooks/host_keys.py": ("patch",),
+    "playbooks/patch_pins.py": ("patch",),
     "playbooks/publish.py": ("patch",),
+    "playbooks/replace_world.py": ("patch",),
 }
 """Who runs what a file asks, whatever the stack is made of."""
 BY_TYPE: Mapping[str, tuple[Job, ...]] = {
