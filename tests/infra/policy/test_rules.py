@@ -158,6 +158,12 @@ def test_an_unprotected_stack_may_be_thrown_away() -> None:
     assert (finding.rule, finding.severity) == ("database-standby", "advisory")
 
 
+def test_a_protected_stack_of_the_local_cloud_needs_no_snapshot_that_would_go_with_it() -> None:
+    local = the_fleet(("dev: {target: local}", "dev: {target: local, protect: true}"))
+    leaves_none = with_inputs("rds/Instance", skipFinalSnapshot=True)
+    assert "final-snapshot" not in {finding.rule for finding in found(leaves_none, stack="dev", judged_as=local)}
+
+
 def test_mandatory_findings_come_first() -> None:
     severities = [finding.severity for finding in found(with_inputs("kms/Key", enableKeyRotation=False))]
     assert severities == sorted(severities, reverse=True)
