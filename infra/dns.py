@@ -20,6 +20,10 @@ _CHECK_SECONDS, _CHECK_FAILURES = 30, 3
 """A region is called lost after a minute and a half. Asked every 10 seconds it would be half a minute and cost thrice
 as much; the pilot light takes minutes to serve. https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html"""
 
+_NOT_ASKED = aws.acm.outputs.CertificateDomainValidationOption(
+    resource_record_name="", resource_record_type="", resource_record_value=""
+)
+
 
 class Dns(Component):
     """The records of a stack. ``names``: host name by cluster; ``zone_id`` empty: it is made, as on a local cloud.
@@ -40,7 +44,10 @@ class Dns(Component):
         https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
         """
         if cluster not in self._proofs:
-            option: pulumi.Output[Any] = certificate.domain_validation_options.apply(lambda options: options[0])
+            option: pulumi.Output[Any] = certificate.domain_validation_options.apply(
+                # None in an update of other resources alone that has no certificate to go by.
+                lambda options: options[0] if options else _NOT_ASKED
+            )
             self._proofs[cluster] = aws.route53.Record(
                 f"{cluster}-validation",
                 zone_id=self.zone_id,

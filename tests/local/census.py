@@ -70,7 +70,9 @@ CENSUS = {
     "aws:lb/loadBalancer:LoadBalancer": "balancer",
     "aws:lb/targetGroup:TargetGroup": "target group",
     "aws:rds/instance:Instance": "database",
+    "aws:rds/parameterGroup:ParameterGroup": "parameter group",
     "aws:rds/subnetGroup:SubnetGroup": "database subnet group",
+    "aws:secretsmanager/secret:Secret": "secret",
     "aws:s3/bucket:Bucket": "bucket",
     "aws:sns/topic:Topic": "topic",
 }

@@ -102,11 +102,13 @@ def _comes_stays_and_goes(made: Stand) -> None:
     left = _account(made) - before
     stays = [one for one in _state(made) if one["type"] in CENSUS]
     named = Counter(_place(region, CENSUS[one["type"]]) for one in stays for region in _regions(made, one))
-    if any(one["type"] == "aws:ec2/vpc:Vpc" for one in _state(made)):
+    for network in [one for one in stays if one["type"] == "aws:ec2/vpc:Vpc"]:
         # A network that stays keeps what AWS made with it: its main route table and its own group.
         for kind in ("route table", "security group", "security group rule"):
-            del left[made.fleet.region, kind], named[made.fleet.region, kind]
-    assert left == named
+            del left[*_regions(made, network), kind]
+    for database in [one for one in stays if one["type"] == "aws:rds/instance:Instance"]:
+        del left[*_regions(made, database), "database snapshot"]  # the automated one, which goes with it
+    assert dict(left) == dict(named)
     last = made.deployment()
     list(last.destroy(include_protected=True))
     assert last.result.kept == ()
@@ -133,6 +135,6 @@ def _state(made: Stand) -> tuple[Mapping[str, Any], ...]:
 
 
 def _regions(made: Stand, resource: Mapping[str, Any]) -> list[str]:
-    """Where it stands: a table also where its replicas are."""
-    replicas = resource["outputs"]["replicas"] if resource["type"] == "aws:dynamodb/table:Table" else ()
-    return [resource["inputs"].get("region", made.fleet.region), *(one["regionName"] for one in replicas)]
+    """Where it stands: a table and a secret also where their replicas are."""
+    replicas = [one.get("regionName") or one["region"] for one in resource["outputs"].get("replicas") or ()]
+    return [resource["inputs"].get("region", made.fleet.region), *replicas]
