@@ -7,8 +7,9 @@ check  a plan of its own (``check=True``): nothing is published, hosts tell what
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -24,6 +25,10 @@ from quartermaster.playbooks.reach import in_words, reason
 from quartermaster.playbooks.runner import HostEnded, PlaybookOrder, TaskResult, TaskStarted, play
 
 __all__ = ["ConfigurePlan", "ConfigureResult", "Converged", "apply", "outcome", "plan"]
+
+_BROKEN = "Data could not be sent"
+"""What Ansible says, and no reason, when ssh has ended before it was told all."""
+_SSH_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +147,20 @@ def _converge(plan: ConfigurePlan, cache: Path, run: str) -> Iterator[Event]:
         elif isinstance(said, HostEnded):
             yield from hosts[said.host].ended(said)
         else:
+            if said.status == "unreachable" and _BROKEN in said.message:
+                said = replace(said, message=_ssh_says(plan.inventory.ssh_command(said.host)) or said.message)
             yield from hosts[said.host].told(said)
     for host in hosts.values():
         yield from host.silent()
+
+
+def _ssh_says(command: list[str]) -> str:
+    """Why ssh comes to no end that is good; empty when it does."""
+    try:
+        done = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=_SSH_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"timed out after {_SSH_SECONDS} s"
+    return done.stderr.strip() if done.returncode else ""
 
 
 class _Host:
