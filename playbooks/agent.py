@@ -109,8 +109,11 @@ def rollback(run: str, **_: Any) -> dict[str, Any]:
         raise Trouble("nothing was saved before the upgrade")
     if saved["missing"]:
         raise Trouble(f"the old package of {', '.join(saved['missing'])} could not be had any more")
-    _settle(folder)
     debs = sorted(glob.glob(f"{folder}/debs/*.deb"))
+    if debs and os.path.exists(f"{folder}/upgrade.log") and _verdict(folder, "upgrade") != "0":
+        # Their own scripts come first: those of the new version may be what never ends, and apt would run them again.
+        execute(["dpkg", "--force-confdef", "--force-confold", "--unpack", *debs])
+    _settle(folder)
     fresh = [f"{change['name']}-" for change in saved["changes"] if not change["old"]]
     if debs or fresh:
         _once(folder, "rollback", [*APT, patience(), "--allow-downgrades", "install", *debs, *fresh])
@@ -186,7 +189,7 @@ def _once(folder: str, name: str, command: list[str]) -> None:
                     worker, start_new_session=True, env=ENVIRONMENT, cwd="/", pass_fds=(9,), check=False, **streams
                 )
             os.close(9)
-    code = _read(verdict) if os.path.exists(verdict) else "killed"
+    code = _verdict(folder, name)
     if code == "124":
         raise Trouble(f"{name} was not done after {LIMITS['transaction']:.0f} s")
     if code != "0":
@@ -196,9 +199,14 @@ def _once(folder: str, name: str, command: list[str]) -> None:
 def _settle(folder: str) -> None:
     """Finish what a lost or failed transaction left half configured."""
     for log in glob.glob(f"{folder}/*.log"):
-        verdict = f"{log[:-4]}.rc"
-        if not os.path.exists(verdict) or _read(verdict) != "0":
+        if _verdict(folder, os.path.basename(log)[:-4]) != "0":
             execute(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"])
+
+
+def _verdict(folder: str, name: str) -> str:
+    """Exit status of a command that ``_once`` ran; "killed" where it never came to one."""
+    path = f"{folder}/{name}.rc"
+    return _read(path) if os.path.exists(path) else "killed"
 
 
 def _folder(run: str) -> str:

@@ -34,9 +34,6 @@ def _agent() -> bytes:
 _AGENT = _agent()
 
 
-_QUICK = ("-o", "KexAlgorithms=^curve25519-sha256")
-"""The default that withstands quantum computers takes a third of a connection (0.08 of 0.23 s), and what is said here,
-names and versions of packages, nobody needs to keep for their day. A server without this one gets the default."""
 _MOST_KEPT = 64
 """Connections that wait for their next use: each is a process here and three open files."""
 
@@ -68,8 +65,7 @@ class SshMachines:
         if kept is not None:
             kept.close()
         try:
-            ssh, *words = self._inventory.ssh_command(host_id)
-            return SshMachine(host_id, [ssh, *_QUICK, *words], self._limits)
+            return SshMachine(host_id, self._inventory.ssh_command(host_id), self._limits)
         except KeyError:
             why = self._inventory.left_out.get(host_id, "it is not in the inventory")
             return SshMachine(host_id, [], self._limits, why)
