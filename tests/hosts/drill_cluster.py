@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local import client
 from quartermaster.infra.local.ledger import Ledger
+from tests.hosts.local_cluster import free_cidr
 
 _USER_DATA = """#!/bin/bash
 set -e
@@ -86,10 +86,10 @@ class DrillCluster:
 @contextmanager
 def drill_cluster(folder: Path, *, timing: str = "real") -> Iterator[DrillCluster]:
     """The cluster, and nothing of it left afterwards."""
-    net = secrets.randbelow(250) + 1
+    net = free_cidr().removesuffix(".0.0/16")
     (folder / "fleet.yaml").write_text(
         "fleet: drills\nregion: eu-west-1\n"
-        f"network: {{cidr: 10.{net}.0.0/20}}\n"
+        f"network: {{cidr: {net}.0.0/20}}\n"
         "clusters: {web: {size: {min: 3, max: 6}, balancer: {drain_seconds: 5}}}\n"
         "recovery: {web: {zone: {rto: 5m}}}\n",
         encoding="utf-8",
@@ -99,7 +99,7 @@ def drill_cluster(folder: Path, *, timing: str = "real") -> Iterator[DrillCluste
         client.ensure_running(workspace, "drills", timing)
         fleet = load_fleet(folder / "fleet.yaml")
         cloud = connect(fleet, "dev", workspace)
-        _build(cloud, f"10.{net}")
+        _build(cloud, net)
         cluster = DrillCluster(fleet, workspace, cloud, _url(workspace))
         cluster.await_serving(3)
         yield cluster

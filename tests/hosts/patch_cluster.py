@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,11 +127,13 @@ class PatchCluster:
 @contextmanager
 def patch_cluster(folder: Path, *, count: int = 3, floor: int | None = None) -> Iterator[PatchCluster]:
     """The cluster, serving page 1.0, its min the count unless ``floor`` says; nothing of it is left afterwards."""
-    net = secrets.randbelow(250) + 1
+    from tests.hosts.local_cluster import free_cidr  # here, as drivers beside this file do not find it
+
+    net = free_cidr().removesuffix(".0.0/16")
     file = folder / "fleet.yaml"
     file.write_text(
         "fleet: patches\nregion: eu-west-1\n"
-        f"network: {{cidr: 10.{net}.0.0/20}}\n"
+        f"network: {{cidr: {net}.0.0/20}}\n"
         f"clusters: {{web: {{size: {{min: {floor or count}, max: 12}}, balancer: {{drain_seconds: 3}}}}}}\n"
         "patching: {web: {window: always, canary: 1, wave: 2, soak_minutes: 0, gate: {min_requests: 100,\n"
         "  max_latency_ratio: 100}}}\n"  # hosts share this machine, and other work on it shuts no gate
@@ -143,7 +144,7 @@ def patch_cluster(folder: Path, *, count: int = 3, floor: int | None = None) -> 
     try:
         client.ensure_running(cluster.workspace, "patches", "real")
         cluster.offer("1.0")
-        _build(cluster, f"10.{net}", count)
+        _build(cluster, net, count)
         cluster.await_serving(count)
         cluster.hosts.set_floor(cluster.hosts.group("web"), floor or count)
         yield cluster

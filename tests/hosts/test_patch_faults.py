@@ -17,6 +17,7 @@ from quartermaster.playbooks import patch_run
 from quartermaster.playbooks.patch_plan import PatchPlan
 from quartermaster.playbooks.patch_recover import recover
 from quartermaster.playbooks.patch_result import HostResult, PatchResult, outcome
+from tests.hosts.local_cluster import wait
 from tests.hosts.patch_cluster import PatchCluster, patch_cluster
 from tests.hosts.patch_faults import FAULTS, LIMITS, Fault, Scene
 
@@ -38,6 +39,7 @@ def test_a_fault_costs_no_request_and_leaves_nothing_behind(cluster: PatchCluste
     before = cluster.hosts.group("web")
     journal = Journal.open(cluster.workspace.database)
     with Load(f"{cluster.url}/page/", rate_per_second=30, connections=6, seconds_max=300) as load:
+        wait(lambda: load.counts().sent)
         try:
             result = _carried_out(scene, fault, plan, journal)
             left, counts = cluster.hosts.group("web"), load.counts()
