@@ -61,7 +61,7 @@ def deletion_protection(scene: Scene) -> Broken:
 
 
 def final_snapshot(scene: Scene) -> Broken:
-    """A protected stack's database leaves a snapshot. Others are there to be thrown away; on the local cloud none can."""
+    """A protected stack's database leaves a snapshot. Others may be thrown away; on the local cloud none can."""
     for one in scene.of(_DATABASE) if scene.protected and scene.on_aws else ():
         if not one.inputs.get("replicateSourceDb") and one.inputs.get("skipFinalSnapshot") is True:
             yield Breach(one, f"database {one.name} would leave nothing behind")
