@@ -7,17 +7,14 @@ PYTHON ?= python3
 FOLDERS := cli fleet infra planner playbooks runbooks
 TYPES := .venv/types/quartermaster
 SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermaster.infra.setup
-PATCHES := $(wildcard tests/hosts/test_patch*.py tests/hosts/test_replace*.py)
 FAST := not engine and not hosts and not browser and not prometheus and not slow and not soak
 
-# Up to three runs of pytest side by side; what the others say comes at the end.
-define lanes
-@said=$$(mktemp -d); set -m; \
-  .venv/bin/python -m pytest -q $(2) >$$said/2 2>&1 & beside=($$!); \
-  $(if $(3),.venv/bin/python -m pytest -q $(3) >$$said/3 2>&1 & beside+=($$!);) set +m; \
-  trap 'for lane in $${beside[@]}; do kill -INT $$lane 2>/dev/null && wait $$lane; done; rm -rf $$said' EXIT; status=0; \
+# Two runs of pytest side by side; what the second one says comes at the end.
+define both
+@second=$$(mktemp); set -m; .venv/bin/python -m pytest -q $(2) >$$second 2>&1 & beside=$$!; set +m; \
+  trap 'kill -INT $$beside 2>/dev/null && wait $$beside; rm -f $$second' EXIT; status=0; \
   .venv/bin/python -m pytest -q $(1) || status=$$?; \
-  for lane in $${beside[@]}; do wait $$lane || status=$$?; done; cat $$said/*; exit $$status
+  wait $$beside || status=$$?; cat $$second; exit $$status
 endef
 
 .PHONY: help setup demo test check fmt soak acceptance-aws bench lock clean folders
@@ -39,7 +36,7 @@ demo: setup ## The whole loop on this machine, then clean up (KEEP=1 leaves it r
 test: folders ## Every test but the soak ones, those of pages with Chromium
 	@$(SETUP) --browser
 	@# Tests on real hosts wait more than they compute: beside the others they cost little.
-	$(call lanes,-m "not hosts and not soak",-m "hosts and not soak" $(addprefix --ignore=,$(PATCHES)),-m "hosts and not soak" $(PATCHES))
+	$(call both,-m "not hosts and not soak",-m "hosts and not soak")
 
 check: folders ## Format, lint, types, imports and the fast tests: what CI asks first
 	@$(SETUP) --only venv
@@ -47,7 +44,7 @@ check: folders ## Format, lint, types, imports and the fast tests: what CI asks 
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy $(addprefix -p quartermaster.,$(FOLDERS))
 	@PYTHONPATH=.venv/types .venv/bin/lint-imports
-	$(call lanes,-m "$(FAST)" --ignore=tests/planner,-m "$(FAST)" tests/planner)
+	$(call both,-m "$(FAST)" --ignore=tests/planner,-m "$(FAST)" tests/planner)
 
 fmt: folders ## Format, and mend what ruff can
 	@$(SETUP) --only venv
