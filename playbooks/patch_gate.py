@@ -12,7 +12,7 @@ from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.hosts import RequestCounter, Requests
 from quartermaster.playbooks.patch_plan import GateRule
 
-__all__ = ["Probe", "Usual", "http_probe", "judge", "probed", "read"]
+__all__ = ["Probe", "Usual", "http_probe", "judge", "probed", "read", "since"]
 
 Probe = Callable[[int], Requests]
 """Sends that many requests of our own through the balancer, counts and times them."""
@@ -70,6 +70,15 @@ def read(counter: RequestCounter | None, cluster: str) -> Requests | None:
         return counter.read(cluster)
     except (OpsError, OSError, KeyError):
         return None
+
+
+def since(counter: RequestCounter | None, cluster: str, baseline: Requests | None) -> Requests | None:
+    """Counts since ``baseline``; None when they cannot be had or began anew meanwhile. Read-only."""
+    now = read(counter, cluster)
+    if now is None or baseline is None:
+        return None
+    counted = now - baseline
+    return counted if counted.sent >= 0 and counted.failed >= 0 else None
 
 
 def http_probe(url: str) -> Probe:

@@ -21,7 +21,7 @@ class HostResult:
     id: str
     zone: str
     state: str
-    """patched, pending, failed, rolled_back or drained."""
+    """patched, pending, failed, rolled_back, replaced or drained."""
     old: str
     """``name=version`` of the packages that change, joined by commas."""
     new: str

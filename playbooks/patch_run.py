@@ -19,7 +19,7 @@ from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import RequestCounter, Requests
 from quartermaster.playbooks.machine import Limits, Machines
-from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, probed, read
+from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, probed, read, since
 from quartermaster.playbooks.patch_guard import crowded, moved
 from quartermaster.playbooks.patch_host import HostWork
 from quartermaster.playbooks.patch_past import Past
@@ -287,12 +287,7 @@ class _Cycle:
             yield StepFinished(step=f"gate:{wave.number}", changed=False, detail={"requests": self._counted()})
 
     def _since_start(self) -> Requests | None:
-        """Counts since the run began; None when they cannot be had or began anew meanwhile."""
-        now = read(self._tools.counter, self._plan.cluster)
-        if now is None or self._past.baseline is None:
-            return None
-        since = now - self._past.baseline
-        return since if since.sent >= 0 and since.failed >= 0 else None
+        return since(self._tools.counter, self._plan.cluster, self._past.baseline)
 
     def _counted(self) -> dict[str, Any] | None:
         since = self._since_start()

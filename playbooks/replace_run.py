@@ -16,7 +16,7 @@ from quartermaster.fleet.clock import Clock, SystemClock
 from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import RequestCounter, Requests
-from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, read
+from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, read, since
 from quartermaster.playbooks.replace_past import Past
 from quartermaster.playbooks.replace_plan import ReplacePlan, Stage
 from quartermaster.playbooks.replace_watch import HostWatch
@@ -258,12 +258,7 @@ class _Cycle:
         return f"the window ended at {ends:%H:%M %Z}" if ends and self._clock.now() >= ends else ""
 
     def _since_start(self) -> Requests | None:
-        """Counts since the run began; None when they cannot be had or began anew meanwhile."""
-        now = read(self._tools.counter, self._plan.cluster)
-        if now is None or self._past.baseline is None:
-            return None
-        since = now - self._past.baseline
-        return since if since.sent >= 0 and since.failed >= 0 else None
+        return since(self._tools.counter, self._plan.cluster, self._past.baseline)
 
     def _counted(self) -> dict[str, int] | None:
         since = self._since_start()
