@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from quartermaster.fleet.aws import Cloud
-from quartermaster.fleet.errors import InputError, OpsError
+from quartermaster.fleet.errors import InputError
 from quartermaster.playbooks.database_plan import Act, Instance
+from quartermaster.playbooks.world import told
 
 __all__ = ["CloudDatabase", "Server"]
-
-_T = TypeVar("_T")
 
 
 class Server(Protocol):
@@ -39,12 +38,12 @@ class CloudDatabase:
         self._id = instance
 
     def read(self) -> Instance:
-        return _told(self._read)
+        return told(self._read)
 
     def do(self, act: Act) -> None:
         if act.kind == "maintenance":
             arn = self.read().arn
-            _told(
+            told(
                 lambda: self._rds.apply_pending_maintenance_action(
                     ResourceIdentifier=arn, ApplyAction=act.name, OptInType="immediate"
                 )
@@ -55,13 +54,13 @@ class CloudDatabase:
             self._call(self._rds.reboot_db_instance, ForceFailover=act.name == "failover")
 
     def events(self, since: datetime) -> list[tuple[datetime, str]]:
-        answer = _told(
+        answer = told(
             lambda: self._rds.describe_events(SourceIdentifier=self._id, SourceType="db-instance", StartTime=since)
         )
         return sorted((row["Date"], row["Message"]) for row in answer["Events"] if row["Date"] >= since)
 
     def _call(self, call: Callable[..., Any], **arguments: Any) -> None:
-        _told(lambda: call(DBInstanceIdentifier=self._id, **arguments))
+        told(lambda: call(DBInstanceIdentifier=self._id, **arguments))
 
     def _read(self) -> Instance:
         rds = self._rds
@@ -99,13 +98,3 @@ class CloudDatabase:
         targets = [item for row in rows for item in row.get("ValidUpgradeTarget", [])]
         minor = [item["EngineVersion"] for item in targets if not item["IsMajorVersionUpgrade"]]
         return tuple(sorted(minor, key=lambda text: [int(part) for part in text.split(".")]))
-
-
-def _told(call: Callable[[], _T]) -> _T:
-    """The call's answer; what the API refuses becomes an OpsError."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return call()
-    except (BotoCoreError, ClientError) as exc:
-        raise OpsError(f"the cloud refused: {exc}", remedy="ops status, then ops patch resume") from exc

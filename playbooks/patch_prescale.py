@@ -11,7 +11,7 @@ from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import Group, Host
 from quartermaster.playbooks.patch_past import Grown, Past
-from quartermaster.playbooks.world import World
+from quartermaster.playbooks.world import World, size
 
 __all__ = ["grow", "shrink"]
 
@@ -25,7 +25,7 @@ def grow(past: Past, world: World, halted: Callable[[], bool], *, patience: floa
     if not count:
         return
     group = world.group()
-    prior = past.grown or Grown(_wanted(group), tuple(host.id for host in group.hosts))
+    prior = past.grown or Grown(size(group), tuple(host.id for host in group.hosts))
     wanted = prior.desired + count
     if wanted > group.max:
         raise GuardRefused(
@@ -39,7 +39,7 @@ def grow(past: Past, world: World, halted: Callable[[], bool], *, patience: floa
         undo={"desired": prior.desired, "hosts": list(prior.hosts)},
         detail={"desired": wanted},
     )
-    if _wanted(group) < wanted:
+    if size(group) < wanted:
         world.hold(wanted)
     while len(serving := [host for host in _came(world.group(), prior) if host.serving]) < count:
         late = time.monotonic() - begun > patience
@@ -60,7 +60,7 @@ def shrink(past: Past, world: World, *, patience: float, poll: float) -> Iterato
     if prior is None:
         return
     group = world.group()
-    surplus = max(0, min(past.plan.prescale, _wanted(group) - prior.desired))
+    surplus = max(0, min(past.plan.prescale, size(group) - prior.desired))
     leaving = _choice(group, prior, surplus)
     begun = time.monotonic()
     yield StepStarted(
@@ -76,11 +76,6 @@ def shrink(past: Past, world: World, *, patience: float, poll: float) -> Iterato
     while time.monotonic() - begun < patience and left & {host.id for host in world.group().hosts}:
         time.sleep(poll)
     yield StepFinished(step="prescale back", seconds=round(time.monotonic() - begun, 3))
-
-
-def _wanted(group: Group) -> int:
-    """How many hosts the group is to have, those in standby with them."""
-    return group.desired + sum(host.lifecycle in ("Standby", "EnteringStandby") for host in group.hosts)
 
 
 def _came(group: Group, prior: Grown) -> list[Host]:

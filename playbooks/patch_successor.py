@@ -14,7 +14,7 @@ from typing import Any
 from quartermaster.fleet.hosts import Group
 from quartermaster.playbooks.machine import HostTrouble, Limits
 from quartermaster.playbooks.patch_plan import PatchPlan
-from quartermaster.playbooks.world import World, find
+from quartermaster.playbooks.world import World, find, size
 
 __all__ = ["ONE_AT_A_TIME", "facts", "refusal", "replace", "withdraw"]
 
@@ -37,8 +37,7 @@ def refusal(plan: PatchPlan, group: Group, *, proven: bool) -> str:
 def facts(world: World) -> dict[str, Any]:
     """What to write down before: the hosts that are there, and how many the group holds, standby counted. Read-only."""
     group = world.group()
-    standby = [host for host in group.hosts if host.lifecycle in ("Standby", "EnteringStandby")]
-    return {"there": [host.id for host in group.hosts], "size": group.desired + len(standby)}
+    return {"there": [host.id for host in group.hosts], "size": size(group)}
 
 
 def replace(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from quartermaster.fleet.aws import Cloud
-from quartermaster.fleet.errors import InputError, OpsError
+from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.hosts import Group, Hosts
 from quartermaster.playbooks.replace_plan import ReplacePlan
+from quartermaster.playbooks.world import told
 
 __all__ = ["BUSY", "CloudRefreshes", "Launched", "Refresh", "Refreshes"]
 
-_T = TypeVar("_T")
 BUSY = ("Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress")
 """States of a refresh that is not over; a group has one such at most.
 
@@ -97,17 +97,17 @@ class CloudRefreshes:
         self._groups = cloud.client("autoscaling")
 
     def group(self) -> Group:
-        return _told(lambda: self._hosts.group(self._cluster))
+        return told(lambda: self._hosts.group(self._cluster))
 
     def launched(self) -> Launched:
-        return _told(self._launched)
+        return told(self._launched)
 
     def versions(self) -> Mapping[str, str]:
-        return _told(lambda: self._versions(self._described()))
+        return told(lambda: self._versions(self._described()))
 
     def history(self) -> tuple[Refresh, ...]:
         name = self.group().name
-        answer = _told(lambda: self._groups.describe_instance_refreshes(AutoScalingGroupName=name))
+        answer = told(lambda: self._groups.describe_instance_refreshes(AutoScalingGroupName=name))
         return tuple(_refresh(row) for row in answer["InstanceRefreshes"])
 
     def name_version(self, version: str) -> None:
@@ -132,7 +132,7 @@ class CloudRefreshes:
 
     def _act(self, call: Callable[..., Any], **arguments: Any) -> Any:
         name = self.group().name
-        return _told(lambda: call(AutoScalingGroupName=name, **arguments))
+        return told(lambda: call(AutoScalingGroupName=name, **arguments))
 
     def _launched(self) -> Launched:
         group = self._described()
@@ -188,13 +188,3 @@ def _refresh(row: Mapping[str, Any]) -> Refresh:
         why=row.get("StatusReason", ""),
         rollback=(row.get("RollbackDetails") or {}).get("RollbackReason", ""),
     )
-
-
-def _told(call: Callable[[], _T]) -> _T:
-    """The call's answer; what the API refuses becomes an OpsError."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return call()
-    except (BotoCoreError, ClientError) as exc:
-        raise OpsError(f"the cloud refused: {exc}", remedy="ops status, then ops patch resume") from exc

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.hosts import Group, Host, Hosts
 
-__all__ = ["CloudWorld", "World", "find"]
+__all__ = ["CloudWorld", "World", "find", "size", "told"]
 
 _T = TypeVar("_T")
 _FRESH_SECONDS = 0.1
@@ -51,6 +51,11 @@ def find(world: World, host_id: str) -> Host | None:
     return next((host for host in world.group().hosts if host.id == host_id), None)
 
 
+def size(group: Group) -> int:
+    """How many hosts the group is to have, those in standby with them. Pure."""
+    return group.desired + sum(host.lifecycle in ("Standby", "EnteringStandby") for host in group.hosts)
+
+
 class CloudWorld:
     """The group of a cluster through the AWS API. Threads share its readings, and act one after another."""
 
@@ -64,7 +69,7 @@ class CloudWorld:
     def group(self) -> Group:
         with self._lock:
             if self._group is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
-                self._group = _told(lambda: self._hosts.group(self._cluster))
+                self._group = told(lambda: self._hosts.group(self._cluster))
                 self._read_at = time.monotonic()
             return self._group
 
@@ -85,7 +90,7 @@ class CloudWorld:
 
     def refresh_running(self) -> bool:
         group = self.group()
-        return _told(lambda: self._hosts.refresh_running(group))
+        return told(lambda: self._hosts.refresh_running(group))
 
     def hold(self, size: int, *, without: str = "") -> None:
         def act(group: Group) -> None:
@@ -103,11 +108,11 @@ class CloudWorld:
         """Act on the group: on its name alone, or on what it is like now (``fresh``)."""
         with self._lock:
             group = self.group() if fresh or self._group is None else self._group
-            _told(lambda: act(group))
+            told(lambda: act(group))
             self._read_at = 0.0
 
 
-def _told(call: Callable[[], _T]) -> _T:
+def told(call: Callable[[], _T]) -> _T:
     """The call's answer; what the API refuses becomes an OpsError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
