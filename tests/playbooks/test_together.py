@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -55,9 +56,13 @@ def test_a_job_s_error_comes_after_all_have_ended() -> None:
 def test_no_more_threads_than_may_be_and_every_job_is_done() -> None:
     names: set[str] = set()
     done = []
+    numbers = itertools.count()
+    all_at_work = threading.Barrier(AT_ONCE, timeout=30)  # on a busy machine one thread might else do another's job
 
     def job(voice: Voice) -> None:
         names.add(threading.current_thread().name)
+        if next(numbers) < AT_ONCE:
+            all_at_work.wait()
         voice.wait(0.01)
         done.append(1)
 
