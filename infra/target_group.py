@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.fleet.objectives import check_timeout
 from quartermaster.fleet.schema.servers import Balancer as Declared
 from quartermaster.infra.layout import Layout
 
@@ -14,7 +15,6 @@ __all__ = ["NAME_LIMIT", "algorithm", "health_check", "stickiness", "target_grou
 
 NAME_LIMIT = 32
 """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html"""
-_LEAST_TIMEOUT, _TIMEOUT = 2, 5
 
 
 def target_group(
@@ -62,10 +62,10 @@ def stickiness(declared: Declared) -> Any:
 
 
 def health_check(declared: Declared) -> Any:
-    """How hosts are asked for their health. An answer may take 5 seconds, where the next question is not due before."""
+    """How hosts are asked for their health."""
     times = {
         "interval": declared.check_seconds,
-        "timeout": max(_LEAST_TIMEOUT, min(_TIMEOUT, declared.check_seconds - 2)),
+        "timeout": check_timeout(declared),
         "healthy_threshold": declared.healthy_after,
         "unhealthy_threshold": declared.unhealthy_after,
     }
