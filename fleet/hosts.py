@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +63,8 @@ class Requests:
         return Requests(self.sent - earlier.sent, self.failed - earlier.failed, self.latency_ms)
 
 
+_MOST_VALUES = 200
+"""Of one filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
 _REFRESHING = ("Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress")
 """https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceRefresh.html: those that end by themselves."""
 
@@ -91,7 +94,17 @@ class Hosts:
         if not found:
             name = physical(self._cloud.fleet, self._cloud.stack, cluster)
             raise KeyError(f"no auto-scaling group {name!r}: is the stack provisioned?")
-        group = found[0]
+        return self._read(found[0], cluster)
+
+    def groups(self) -> dict[str, Group]:
+        """Every group of the stack with its hosts, by cluster, read side by side. Read-only."""
+        found = {_tag(group, TAG_CLUSTER): group for group in self._groups(self._ours)}
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            self._addresses([item["InstanceId"] for group in found.values() for item in group["Instances"]])
+            read = pool.map(lambda name: self._read(found[name], name), found)
+            return dict(sorted(zip(found, read, strict=True)))
+
+    def _read(self, group: Mapping[str, Any], cluster: str) -> Group:
         arns = group.get("TargetGroupARNs", [])
         health = self._health(arns[0]) if arns else {}
         ids = [item["InstanceId"] for item in group["Instances"]]
@@ -118,11 +131,6 @@ class Hosts:
             target_group=arns[0] if arns else "",
             hosts=tuple(sorted(hosts, key=lambda host: (host.zone, host.id))),
         )
-
-    def clusters(self) -> tuple[str, ...]:
-        """Names of the stack's clusters that have a group. Read-only."""
-        tags = [tag for group in self._groups(self._ours) for tag in group["Tags"]]
-        return tuple(sorted(tag["Value"] for tag in tags if tag["Key"] == TAG_CLUSTER))
 
     @property
     def _ours(self) -> dict[str, str]:
@@ -185,10 +193,15 @@ class Hosts:
 
     def _addresses(self, ids: Sequence[str]) -> dict[str, str]:
         unknown = [host_id for host_id in ids if host_id not in self._known]
-        if unknown:
-            answer: dict[str, Any] = self._ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": unknown}])
+        for first in range(0, len(unknown), _MOST_VALUES):
+            some = unknown[first : first + _MOST_VALUES]
+            answer: dict[str, Any] = self._ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": some}])
             instances = [item for r in answer["Reservations"] for item in r["Instances"]]
             self._known |= {
                 item["InstanceId"]: item["PrivateIpAddress"] for item in instances if "PrivateIpAddress" in item
             }
         return self._known
+
+
+def _tag(group: Mapping[str, Any], key: str) -> str:
+    return next(str(tag["Value"]) for tag in group["Tags"] if tag["Key"] == key)

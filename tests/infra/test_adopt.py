@@ -130,7 +130,7 @@ def test_hosts_and_alarms_call_what_was_there_before_by_its_own_name(tmp_path: P
 
 def test_the_group_of_a_cluster_is_found_by_its_tags_whatever_its_name(cloud: Cloud) -> None:
     groups, mine = cloud.client("autoscaling"), replace(cloud, fleet="shop", stack="dev")
-    assert Hosts(mine).clusters() == ()
+    assert Hosts(mine).groups() == {}
     with pytest.raises(KeyError, match="shop-dev-web"):
         Hosts(mine).group("web")
     for stack, cluster in (("dev", "web"), ("prod", "api")):
@@ -142,5 +142,5 @@ def test_the_group_of_a_cluster_is_found_by_its_tags_whatever_its_name(cloud: Cl
             ]
         )  # fmt: skip
         found = Hosts(replace(mine, stack=stack))
-        assert found.clusters() == (cluster,)
+        assert list(found.groups()) == [cluster]
         assert found.group(cluster).name == "old-web-asg"
