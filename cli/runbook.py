@@ -32,7 +32,7 @@ def render(
 ) -> None:
     """Print the runbook as the drill would execute it now."""
     from quartermaster.runbooks import drill
-    from quartermaster.runbooks.render import render_html
+    from quartermaster.runbooks.page import render_html
 
     ops = session()
     drill.accept(kind, of, ops.fleet)
@@ -50,7 +50,7 @@ def render(
 @group.command("check", example="ops runbook check")
 def check() -> None:
     """Refuse undefined names, unknown commands, and steps without a probe."""
-    from quartermaster.runbooks.render import check as faults
+    from quartermaster.runbooks.check import check as faults
     from quartermaster.runbooks.render import kinds
 
     found = faults()

@@ -10,8 +10,10 @@ import pytest
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.runbooks import drill
+from quartermaster.runbooks.check import check
 from quartermaster.runbooks.document import PHASES, parse
-from quartermaster.runbooks.render import DOCUMENTS, Context, check, kinds, render, render_html
+from quartermaster.runbooks.page import render_html
+from quartermaster.runbooks.render import DOCUMENTS, Context, kinds, render
 from tests.runbooks.world import MONDAY, a_fleet, a_group
 
 PLAN = drill.plan("instance_loss", "web", group=a_group(), fleet=a_fleet(), stack="dev", now=MONDAY)
