@@ -11,7 +11,7 @@ from quartermaster.fleet.schema import Balancer
 @pytest.mark.parametrize(
     ("interval", "threshold", "earliest", "latest"),
     [
-        # Silent at 0: asked at 0 and 5, the second gives up 3 s later; asked at 5 and 10 where it answered right before.
+        # Silent at 0: asked at 0 and 5, and given up at 8; where it answered right before, asked at 5 and 10.
         (5, 2, 8, 13),
         (5, 3, 13, 18),
         (30, 2, 35, 65),
