@@ -14,8 +14,8 @@ from quartermaster.fleet.errors import OpsError, Stopped
 if TYPE_CHECKING:
     from quartermaster.fleet.journal import Run, RunRow
     from quartermaster.fleet.leases import Lease
+    from quartermaster.fleet.write_probe import Writer
     from quartermaster.playbooks.database_plan import DatabasePlan
-    from quartermaster.playbooks.database_probe import Writer
     from quartermaster.playbooks.database_run import Tools
     from quartermaster.playbooks.database_world import CloudDatabase
 
@@ -114,9 +114,9 @@ def _writer(ops: Session, database: str, run_id: str) -> Writer | None:
     """What writes to the database from here; None where that cannot be done, and a line that says so."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from quartermaster.fleet.write_probe import Login, PsqlWriter, why_unreachable
     from quartermaster.infra.layout import layout
     from quartermaster.infra.login import secret_name
-    from quartermaster.playbooks.database_probe import Login, PsqlWriter, why_unreachable
 
     name = secret_name(layout(ops.fleet, ops.stack), database)
     try:

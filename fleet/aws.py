@@ -6,16 +6,19 @@ Rule 7: on ``aws`` account and region from STS must equal the stack's before any
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from quartermaster.fleet.errors import MissingPart, WrongAccount
+from quartermaster.fleet.errors import MissingPart, OpsError, WrongAccount
 from quartermaster.fleet.workspace import Workspace
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["LOCAL_ACCOUNT", "Cloud", "LocalCloud", "connect", "read_local_cloud"]
+__all__ = ["LOCAL_ACCOUNT", "Cloud", "LocalCloud", "connect", "read_local_cloud", "told"]
+
+_T = TypeVar("_T")
 
 LOCAL_ACCOUNT = "123456789012"
 
@@ -92,3 +95,15 @@ def connect(fleet: Fleet, stack: str, workspace: Workspace) -> Cloud:
             remedy=f"use credentials of {declared.account} (AWS_PROFILE), or correct stacks.{stack}.account",
         )
     return Cloud(fleet.fleet, stack, "aws", fleet.region, session)
+
+
+def told(call: Callable[[], _T]) -> _T:
+    """The call's answer; what the API refuses becomes an OpsError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return call()
+    except (BotoCoreError, ClientError) as exc:
+        raise OpsError(
+            f"the cloud refused: {exc}", remedy="ops status, then resume or recover what was at work"
+        ) from exc

@@ -7,8 +7,8 @@ from typing import Any
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.events import Event, StepFinished, StepStarted
+from quartermaster.fleet.write_probe import Measured
 from quartermaster.playbooks.database_plan import DatabasePlan
-from quartermaster.playbooks.database_probe import Measured
 
 __all__ = ["is_maintenance", "outcome", "planned"]
 

@@ -15,8 +15,8 @@ from typing import Any
 from quartermaster.fleet.clock import Clock, SystemClock
 from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
+from quartermaster.fleet.write_probe import Probe, Writer
 from quartermaster.playbooks.database_plan import Act, DatabasePlan, Instance
-from quartermaster.playbooks.database_probe import Probe, Writer
 from quartermaster.playbooks.database_result import planned
 from quartermaster.playbooks.database_world import Server
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from quartermaster.fleet.aws import Cloud
-from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.aws import Cloud, told
+from quartermaster.fleet.databases import Databases
 from quartermaster.playbooks.database_plan import Act, Instance
-from quartermaster.playbooks.world import told
 
 __all__ = ["CloudDatabase", "Server"]
 
@@ -36,6 +34,7 @@ class CloudDatabase:
     def __init__(self, cloud: Cloud, instance: str) -> None:
         self._rds = cloud.client("rds")
         self._id = instance
+        self._databases = Databases(cloud, {instance: instance})
 
     def read(self) -> Instance:
         return told(self._read)
@@ -49,31 +48,24 @@ class CloudDatabase:
                 )
             )
         elif act.kind == "upgrade":
-            self._call(self._rds.modify_db_instance, EngineVersion=act.name, ApplyImmediately=True)
+            told(
+                lambda: self._rds.modify_db_instance(
+                    DBInstanceIdentifier=self._id, EngineVersion=act.name, ApplyImmediately=True
+                )
+            )
         else:
-            self._call(self._rds.reboot_db_instance, ForceFailover=act.name == "failover")
+            self._databases.reboot(self._id, failover=act.name == "failover")
 
     def events(self, since: datetime) -> list[tuple[datetime, str]]:
-        answer = told(
-            lambda: self._rds.describe_events(SourceIdentifier=self._id, SourceType="db-instance", StartTime=since)
-        )
-        return sorted((row["Date"], row["Message"]) for row in answer["Events"] if row["Date"] >= since)
-
-    def _call(self, call: Callable[..., Any], **arguments: Any) -> None:
-        told(lambda: call(DBInstanceIdentifier=self._id, **arguments))
+        return self._databases.events(self._id, since)
 
     def _read(self) -> Instance:
-        rds = self._rds
-        try:
-            found = rds.describe_db_instances(DBInstanceIdentifier=self._id)["DBInstances"][0]
-        except rds.exceptions.DBInstanceNotFoundFault as exc:
-            raise InputError(f"RDS has no database {self._id}", remedy="ops provision up") from exc
-        group = found["DBParameterGroups"][0]
+        rds, found = self._rds, self._databases.state(self._id)
         pages = rds.get_paginator("describe_db_parameters").paginate(
-            DBParameterGroupName=group["DBParameterGroupName"], Source="user"
+            DBParameterGroupName=found.parameter_group, Source="user"
         )
         own = [row for page in pages for row in page["Parameters"]]
-        pending = rds.describe_pending_maintenance_actions(ResourceIdentifier=found["DBInstanceArn"])
+        pending = rds.describe_pending_maintenance_actions(ResourceIdentifier=found.arn)
         actions = [
             item["Action"]
             for row in pending["PendingMaintenanceActions"]
@@ -81,16 +73,16 @@ class CloudDatabase:
         ]
         return Instance(
             id=self._id,
-            arn=found["DBInstanceArn"],
-            status=found["DBInstanceStatus"],
-            zone=found.get("AvailabilityZone", ""),
-            standby_zone=found.get("SecondaryAvailabilityZone", "") if found.get("MultiAZ") else "",
-            version=found["EngineVersion"],
-            pending_reboot=group["ParameterApplyStatus"] == "pending-reboot",
+            arn=found.arn,
+            status=found.status,
+            zone=found.zone,
+            standby_zone=found.standby_zone,
+            version=found.version,
+            pending_reboot=found.pending_reboot,
             settings=tuple(sorted(row["ParameterName"] for row in own if row.get("ApplyMethod") == "pending-reboot")),
             actions=tuple(sorted(actions)),
-            minors=self._minors(found["EngineVersion"]),
-            backup_window=found.get("PreferredBackupWindow", "") if found.get("BackupRetentionPeriod") else "",
+            minors=self._minors(found.version),
+            backup_window=found.backup_window,
         )
 
     def _minors(self, version: str) -> tuple[str, ...]:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from quartermaster.fleet.aws import Cloud
+from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.hosts import Group, Hosts
 from quartermaster.playbooks.replace_plan import ReplacePlan
-from quartermaster.playbooks.world import told
 
 __all__ = ["BUSY", "CloudRefreshes", "Launched", "Refresh", "Refreshes"]
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.aws import told
 from quartermaster.fleet.hosts import Group, Host, Hosts
 
-__all__ = ["CloudWorld", "World", "find", "size", "told"]
+__all__ = ["CloudWorld", "World", "find", "size"]
 
 _T = TypeVar("_T")
 _FRESH_SECONDS = 0.1
@@ -110,13 +110,3 @@ class CloudWorld:
             group = self.group() if fresh or self._group is None else self._group
             told(lambda: act(group))
             self._read_at = 0.0
-
-
-def told(call: Callable[[], _T]) -> _T:
-    """The call's answer; what the API refuses becomes an OpsError."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return call()
-    except (BotoCoreError, ClientError) as exc:
-        raise OpsError(f"the cloud refused: {exc}", remedy="ops status, then ops patch resume") from exc

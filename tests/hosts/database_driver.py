@@ -12,10 +12,10 @@ from quartermaster.fleet.aws import Cloud, read_local_cloud
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.schema import Fleet
 from quartermaster.fleet.workspace import Workspace
+from quartermaster.fleet.write_probe import Login, PsqlWriter
 from quartermaster.infra.local import client
 from quartermaster.playbooks import database_plan, database_run
 from quartermaster.playbooks.database_plan import DatabasePlan
-from quartermaster.playbooks.database_probe import Login, PsqlWriter
 from quartermaster.playbooks.database_run import Tools
 from quartermaster.playbooks.database_world import CloudDatabase
 

@@ -13,9 +13,9 @@ import pytest
 from quartermaster.fleet.errors import GuardRefused, OpsError
 from quartermaster.fleet.events import Event, StepStarted, from_record, to_record
 from quartermaster.fleet.schema import Fleet
+from quartermaster.fleet.write_probe import Probe
 from quartermaster.playbooks import database_plan, database_run
 from quartermaster.playbooks.database_plan import Act, DatabasePlan, Instance
-from quartermaster.playbooks.database_probe import Probe
 from quartermaster.playbooks.database_result import outcome
 from quartermaster.playbooks.database_run import Tools
 from tests.playbooks.fakes import until
