@@ -39,6 +39,8 @@ class DatabaseState:
     parameter_group: str
     pending_reboot: bool
     """Whether settings wait for a restart."""
+    restorable_to: datetime | None = None
+    """The newest instant that can be restored to; None: nothing can be restored."""
 
     @property
     def whole(self) -> bool:
@@ -56,23 +58,14 @@ class Databases:
 
     def state(self, name: str) -> DatabaseState:
         """The database now. Read-only. Raises InputError when RDS has none of that name."""
-        found = told(lambda: self._describe(self._ids[name]))
-        endpoint, group = found.get("Endpoint") or {}, found["DBParameterGroups"][0]
-        return DatabaseState(
-            name=name,
-            id=self._ids[name],
-            arn=found["DBInstanceArn"],
-            status=found["DBInstanceStatus"],
-            zone=found.get("AvailabilityZone", ""),
-            standby_zone=found.get("SecondaryAvailabilityZone", "") if found["MultiAZ"] else "",
-            multi_az=found["MultiAZ"],
-            address=endpoint.get("Address", ""),
-            port=endpoint.get("Port", 0),
-            version=found["EngineVersion"],
-            backup_window=found.get("PreferredBackupWindow", "") if found.get("BackupRetentionPeriod") else "",
-            parameter_group=group["DBParameterGroupName"],
-            pending_reboot=group["ParameterApplyStatus"] == "pending-reboot",
-        )
+        return _state(name, told(lambda: self._describe(self._ids[name])))
+
+    def states(self) -> dict[str, DatabaseState]:
+        """Those that RDS has, by name, in one reading. Read-only."""
+        names = {rds_id: name for name, rds_id in self._ids.items()}
+        pages = told(lambda: list(self._rds.get_paginator("describe_db_instances").paginate())) if names else []
+        rows = [row for page in pages for row in page["DBInstances"] if row["DBInstanceIdentifier"] in names]
+        return {names[row["DBInstanceIdentifier"]]: _state(names[row["DBInstanceIdentifier"]], row) for row in rows}
 
     def reboot(self, name: str, *, failover: bool) -> None:
         """Restart the database, or let its standby take over; RDS does it in its own time. Changes AWS."""
@@ -93,3 +86,23 @@ class Databases:
         except self._rds.exceptions.DBInstanceNotFoundFault as exc:
             raise InputError(f"RDS has no database {instance}", remedy="ops provision up") from exc
         return found
+
+
+def _state(name: str, found: Mapping[str, Any]) -> DatabaseState:
+    endpoint, group = found.get("Endpoint") or {}, found["DBParameterGroups"][0]
+    return DatabaseState(
+        name=name,
+        id=found["DBInstanceIdentifier"],
+        arn=found["DBInstanceArn"],
+        status=found["DBInstanceStatus"],
+        zone=found.get("AvailabilityZone", ""),
+        standby_zone=found.get("SecondaryAvailabilityZone", "") if found["MultiAZ"] else "",
+        multi_az=found["MultiAZ"],
+        address=endpoint.get("Address", ""),
+        port=endpoint.get("Port", 0),
+        version=found["EngineVersion"],
+        backup_window=found.get("PreferredBackupWindow", "") if found.get("BackupRetentionPeriod") else "",
+        parameter_group=group["DBParameterGroupName"],
+        pending_reboot=group["ParameterApplyStatus"] == "pending-reboot",
+        restorable_to=found.get("LatestRestorableTime"),
+    )
