@@ -8,6 +8,7 @@ from datetime import datetime
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.fleet.maintenance import windows
 from quartermaster.fleet.schema import Fleet
 from quartermaster.infra.backup import Backup
 from quartermaster.infra.component import Component
@@ -15,7 +16,6 @@ from quartermaster.infra.database import Database, RecoveryDatabase
 from quartermaster.infra.keyring import Keys, There
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.login import Rotation
-from quartermaster.infra.maintenance import windows
 from quartermaster.infra.network import Network
 from quartermaster.infra.objects import Objects
 from quartermaster.infra.postgres import Place

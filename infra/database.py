@@ -7,13 +7,13 @@ from typing import Protocol
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.fleet.maintenance import Windows
 from quartermaster.fleet.names import TAG_BACKUP, backup_tag
 from quartermaster.fleet.schema import Database as Declared
 from quartermaster.infra.component import Component
 from quartermaster.infra.keyring import There
 from quartermaster.infra.layout import Layout
 from quartermaster.infra.login import Rotation, first_password, login, rotate
-from quartermaster.infra.maintenance import Windows
 from quartermaster.infra.postgres import Place, Servers
 from quartermaster.infra.table import table
 

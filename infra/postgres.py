@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.fleet.maintenance import Windows
 from quartermaster.fleet.schema import Database as Declared
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.maintenance import Windows
 
 __all__ = ["FORCE_SSL", "PORT", "USER", "Place", "Servers", "parameters"]
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quartermaster.fleet.maintenance import Windows, windows
 from quartermaster.fleet.schema.safety import BackupRule
 from quartermaster.fleet.windows import DAYS, Window
-from quartermaster.infra.maintenance import Windows, windows
 
 DUBLIN = ZoneInfo("Europe/Dublin")
 WINTER, SUMMER = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 7, 15, tzinfo=UTC)
