@@ -17,6 +17,7 @@ from quartermaster.fleet.errors import InputError, OpsError
 
 AT = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
 SHOWN: dict[str, Any] = {
+    "DBInstanceIdentifier": "old-orders",
     "DBInstanceArn": "arn:aws:rds:eu-west-1:1:db:old-orders",
     "DBInstanceStatus": "available",
     "AvailabilityZone": "eu-west-1a",
@@ -111,3 +112,13 @@ def test_a_database_that_rds_does_not_have_is_the_users_matter(asked: tuple[Data
     stub.add_client_error("describe_db_instances", "DBInstanceNotFound")
     with pytest.raises(InputError, match="RDS has no database old-orders"):
         databases.state("orders")
+
+
+def test_all_that_rds_has_are_read_at_once(asked: tuple[Databases, Stubber]) -> None:
+    databases, stub = asked
+    stub.add_response("describe_db_instances", {"DBInstances": [{**SHOWN, "LatestRestorableTime": AT}], "Marker": "m"})
+    stub.add_response(
+        "describe_db_instances", {"DBInstances": [{**SHOWN, "DBInstanceIdentifier": "someone-elses"}]}, {"Marker": "m"}
+    )
+    found = databases.states()
+    assert {name: state.restorable_to for name, state in found.items()} == {"orders": AT}
