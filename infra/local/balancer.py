@@ -27,12 +27,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A registered target. ``leaving``: its deregistration has arrived and its delay runs."""
+    """A registered target. ``leaving``: its deregistration has arrived and its delay runs; ``away``: a zonal shift
+    keeps new requests from it."""
 
     id: str
     address: str
     port: int
     leaving: bool = False
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)

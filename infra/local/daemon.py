@@ -32,6 +32,7 @@ from quartermaster.infra.local import (
     moto_refresh,
     moto_schedule,
     moto_tracking,
+    moto_zonal_shift,
 )
 from quartermaster.infra.local.balancers import Balancers
 from quartermaster.infra.local.databases import Databases
@@ -88,6 +89,7 @@ class Cloud:
         moto_ec2.install(world)
         moto_acm.install(world.home / "authority")
         moto_elbv2.install(world)
+        moto_zonal_shift.install(world, moto)
         moto_groups_api.install(world)
         moto_group_settings.install()
         moto_refresh.install(world)

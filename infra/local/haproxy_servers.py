@@ -28,9 +28,11 @@ def decide(pool: Pool, wanted: Mapping[str, Server], found: Mapping[str, Health]
             if health.state != "maint":
                 commands.append(f"set server {path} state maint")
             commands += [f"shutdown sessions server {path}", f"del server {path}"]
-        elif server.leaving:
+        elif server.leaving or server.away:
             if health.state == "up":
                 commands.append(f"set server {path} state {away}")
+        elif health.state == "maint":
+            commands.append(f"set server {path} state drain")
         elif health.state == "drain" and health.passed:
             # Slow start begins as a server leaves maintenance.
             commands += [f"set server {path} state maint"] if pool.slow_start_seconds else []

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.infra.local.balancer import Health, Pool, Server
+from quartermaster.infra.local.moto_zonal_shift import away
 from quartermaster.infra.local.world import World
 
 __all__ = [
@@ -28,6 +30,17 @@ __all__ = [
 _INITIAL = ("Elb.RegistrationInProgress", "Target registration is in progress")
 _CHECKING = ("Elb.InitialHealthChecking", "Initial health checks in progress")
 _DRAINING = ("Target.DeregistrationInProgress", "Target deregistration is in progress")
+_SHIFTED = {
+    "State": "zonal_shift_active",
+    "Reason": "AdministrativeOverride.ZonalShiftActive",
+    "Description": "Zonal shift is active for the Availability Zone of the target",
+}
+_NOT_SHIFTED = {
+    "State": "no_override",
+    "Reason": "AdministrativeOverride.NoOverride",
+    "Description": "No override is currently active on target",
+}
+"""https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_AdministrativeOverride.html"""
 
 
 @dataclass
@@ -39,6 +52,10 @@ class _Target:
     since: float
     state: str = "initial"
     reason: tuple[str, str] = _INITIAL
+    away: bool = False
+    """A zonal shift keeps new requests from its zone."""
+    drained: bool = False
+    """HAProxy sends it none."""
 
 
 def install(world: World) -> None:
@@ -79,7 +96,10 @@ def install(world: World) -> None:
         port = found.port if found else target.get("Port", self.port)
 
         def said(state: str, reason: str | None = None, description: str | None = None) -> Any:
-            return status(target["Id"], port, self.health_check_port, state, reason, description)
+            answer = status(target["Id"], port, self.health_check_port, state, reason, description)
+            shifted = found is not None and found.away and (found.drained or not world.with_hosts)
+            answer.administrative_override = _SHIFTED if shifted else _NOT_SHIFTED
+            return answer
 
         if found is None:
             return said("unused", "Target.NotRegistered", "Target is not registered to the target group")
@@ -151,9 +171,10 @@ def backends(world: World) -> Iterator[Any]:
 
 
 def advance(world: World) -> None:
-    """End deregistration delays whose time has come; without real hosts, call new targets healthy."""
+    """Follow zonal shifts, end deregistration delays whose time has come; without real hosts, call targets healthy."""
     now = world.now()
     for group in _groups(world):
+        _shift(world, group)
         delay = float(group.attributes.get("deregistration_delay.timeout_seconds", 300))
         for name, target in list(group.ops_targets.items()):
             if target.state == "draining" and (now - target.since >= delay or not _in_use(group)):
@@ -202,7 +223,8 @@ def observe(world: World, pool: Pool, found: Mapping[str, Health]) -> None:
         target = group.ops_targets.get(name)
         if target is None or target.state == "draining":
             continue
-        if health.state == "up":
+        target.drained = health.state in ("drain", "maint")
+        if health.state == "up" or (target.away and target.drained and health.passed):
             target.state = "healthy"
         elif health.state == "down":
             target.state, target.reason = "unhealthy", health.reason
@@ -220,8 +242,25 @@ def servers(world: World, pool: Pool) -> dict[str, Server]:
         if instance is None or not instance.private_ip:
             continue
         leaving = target.state == "draining" and age >= world.timing["target_deregister"]
-        wanted[name] = Server(name, instance.private_ip, target.port, leaving=leaving)
+        wanted[name] = Server(name, instance.private_ip, target.port, leaving=leaving, away=target.away)
     return wanted
+
+
+def _shift(world: World, group: Any) -> None:
+    """Mark the targets that a zonal shift keeps new requests from. A group of one zone only has no other to go to:
+    https://docs.aws.amazon.com/r53recovery/latest/dg/arc-zonal-shift.resource-types.app-load-balancers.html
+    """
+    now = datetime.now(UTC)
+    left = {away(world, arn, now) for arn in group.load_balancer_arns} - {""}
+    zones = {name: _zone(group, name) for name in group.ops_targets} if left else {}
+    apart = len(set(zones.values())) > 1
+    for name, target in group.ops_targets.items():
+        target.away = apart and zones[name] in left
+
+
+def _zone(group: Any, instance_id: str) -> str:
+    instance = group.ec2_backend.get_instance_by_id(instance_id)
+    return str(instance.placement.zone) if instance is not None else ""
 
 
 def _groups(world: World) -> Iterator[Any]:

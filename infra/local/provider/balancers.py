@@ -18,6 +18,7 @@ _ATTRIBUTES = {
     "enableDeletionProtection": "deletion_protection.enabled",
     "enableCrossZoneLoadBalancing": "load_balancing.cross_zone.enabled",
     "enableHttp2": "routing.http2.enabled",
+    "enableZonalShift": "zonal_shift.config.enabled",
 }
 _LOGS = {"bucket": "access_logs.s3.bucket", "prefix": "access_logs.s3.prefix", "enabled": "access_logs.s3.enabled"}
 _ONLY_APPLICATION = ("idleTimeout", "clientKeepAlive", "dropInvalidHeaderFields", "enableHttp2")
