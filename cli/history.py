@@ -28,8 +28,8 @@ def history(
     broken = ops.journal.broken_at()
     if broken is not None:
         raise OpsError(
-            f"the journal was edited: event {broken} does not follow from the one before it",
-            remedy="restore .ops/ops.db from a copy; what came before that event is intact",
+            f"the journal was edited: line {broken.line}: {broken.why}",
+            remedy="restore .ops/ops.db from a copy; what came before that line is intact",
         )
     if run:
         _show(ops, run)

@@ -1,13 +1,13 @@
 """The journal: the ordered, durable, hash-chained record of every run.
 
 Each event is committed before the consumer's generator goes on (see events.py), so after ``kill -9`` the
-journal names the step that was under way. ``prior_hash`` chains the events of all runs: an edited line shows.
+journal names the step that was under way. ``prior_hash`` chains the lines of all runs (see chain.py), what each was
+given and came to included: an edited line shows.
 """
 
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 import os
 import secrets
@@ -20,38 +20,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from quartermaster.fleet.chain import CLOSED, OPENED, RESUMED, Broken, Line, broken, digest
 from quartermaster.fleet.events import Event, Json, from_record, to_record
+from quartermaster.fleet.store import events as _events
+from quartermaster.fleet.store import open_engine, open_url, reading
+from quartermaster.fleet.store import runs as _runs
 
-__all__ = ["Journal", "Recorded", "Run", "RunRow", "open_engine", "process_alive", "process_started", "reading"]
+__all__ = ["Journal", "Recorded", "Run", "RunRow", "process_alive", "process_started"]
 
-_meta = sa.MetaData()
-_runs = sa.Table(
-    "runs",
-    _meta,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("stack", sa.String, nullable=False),
-    sa.Column("subject", sa.String, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("started_at", sa.String, nullable=False),
-    sa.Column("ended_at", sa.String),
-    sa.Column("owner", sa.String, nullable=False),
-    sa.Column("host", sa.String, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("pid_started", sa.String, nullable=False),
-    sa.Column("inputs", sa.JSON, nullable=False),
-    sa.Column("result", sa.JSON),
-)
-_events = sa.Table(
-    "events",
-    _meta,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("run", sa.String, nullable=False, index=True),
-    sa.Column("at", sa.String, nullable=False),
-    sa.Column("record", sa.String, nullable=False),
-    sa.Column("prior_hash", sa.String, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
-)
+_OWN = (OPENED, RESUMED, CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +67,9 @@ class Recorded:
     at: datetime
     event: Event
     hash: str
+    seq: int
+    """Of its line in the journal."""
+    run: str
 
 
 class Run:
@@ -104,7 +84,7 @@ class Run:
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass events on, each committed to the journal first."""
         for event in events:
-            self._journal._append(self.id, event)
+            self._journal.add(self.id, event)
             yield event
 
     def finish(self, state: str, result: Mapping[str, Json] | None = None) -> None:
@@ -114,16 +94,20 @@ class Run:
 
 
 class Journal:
-    """Runs and their events in ``.ops/ops.db`` (or any SQLAlchemy URL)."""
+    """Runs and their events, in a database that ``store`` opened."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        _meta.create_all(engine)
 
     @classmethod
     def open(cls, path: Path) -> Journal:
         """The journal in a SQLite file. Creates it."""
         return cls(open_engine(path))
+
+    @classmethod
+    def at(cls, url: str) -> Journal:
+        """The journal in a PostgreSQL database, its tables made where there are none."""
+        return cls(open_url(url))
 
     @property
     def engine(self) -> sa.Engine:
@@ -134,43 +118,37 @@ class Journal:
         """A new run. Its id sorts by time."""
         now = datetime.now(UTC)
         run_id = f"{kind}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        about = {"kind": kind, "stack": stack, "subject": subject}
+        process, given = _this_process(), dict(inputs or {})
         with self._engine.begin() as db:
             db.execute(
                 _runs.insert().values(
-                    id=run_id,
-                    kind=kind,
-                    stack=stack,
-                    subject=subject,
-                    state="running",
-                    started_at=now.isoformat(),
-                    owner=getpass.getuser(),
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    pid_started=process_started(os.getpid()),
-                    inputs=dict(inputs or {}),
+                    id=run_id, state="running", started_at=_iso(now), owner=getpass.getuser(), inputs=given,
+                    **about, **process,
                 )
-            )
+            )  # fmt: skip
+            _append(db, run_id, {"kind": OPENED, "inputs": given})
         return Run(self, run_id)
 
     def resume(self, run_id: str) -> Run:
         """Take an interrupted or stopped run over: this process owns it now."""
+        process = _this_process()
         with self._engine.begin() as db:
-            db.execute(
-                _runs.update()
-                .where(_runs.c.id == run_id)
-                .values(
-                    state="running",
-                    ended_at=None,
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    pid_started=process_started(os.getpid()),
-                )
-            )
+            db.execute(_runs.update().where(_runs.c.id == run_id).values(state="running", ended_at=None, **process))
+            _append(db, run_id, {"kind": RESUMED, **process})
         return Run(self, run_id)
 
-    def runs(self, kind: str = "", *, stack: str = "", subject: str = "") -> list[RunRow]:
-        """Runs, newest first. Read-only."""
-        query = sa.select(_runs).order_by(_runs.c.started_at.desc())
+    def runs(
+        self,
+        kind: str = "",
+        *,
+        stack: str = "",
+        subject: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[RunRow]:
+        """Runs, newest first; those that started in [since, until). Read-only."""
+        query = sa.select(_runs).where(*_within(_runs.c.started_at, since, until)).order_by(_runs.c.started_at.desc())
         for column, value in ((_runs.c.kind, kind), (_runs.c.stack, stack), (_runs.c.subject, subject)):
             if value:
                 query = query.where(column == value)
@@ -187,76 +165,107 @@ class Journal:
 
     def add(self, run_id: str, event: Event) -> None:
         """Write an event into a run that another process carries out: a word to it."""
-        self._append(run_id, event)
-
-    def events(self, run_id: str, *, step: str = "") -> list[Recorded]:
-        """The events of one run in order, or those of one step. Read-only."""
-        query = sa.select(_events).where(_events.c.run == run_id).order_by(_events.c.seq)
-        if step:
-            query = query.where(_events.c.record.contains(f'"step": {json.dumps(step)}', autoescape=True))
-        with reading(self._engine) as db:
-            return [
-                Recorded(datetime.fromisoformat(row.at), from_record(json.loads(row.record)), row.hash)
-                for row in db.execute(query)
-            ]
-
-    def broken_at(self) -> int | None:
-        """The sequence number of the first event whose hash does not follow from what is written, or None."""
-        prior = ""
-        with reading(self._engine) as db:
-            for row in db.execute(sa.select(_events).order_by(_events.c.seq)):
-                if row.prior_hash != prior or row.hash != _digest(prior, row.run, row.at, row.record):
-                    return int(row.seq)
-                prior = row.hash
-        return None
-
-    def _append(self, run_id: str, event: Event) -> None:
-        record = json.dumps(to_record(event), sort_keys=True, default=str)
-        at = datetime.now(UTC).isoformat()
         with self._engine.begin() as db:
-            last = db.execute(sa.select(_events.c.hash).order_by(_events.c.seq.desc()).limit(1)).scalar()
-            prior = last or ""
-            db.execute(
-                _events.insert().values(
-                    run=run_id,
-                    at=at,
-                    record=record,
-                    prior_hash=prior,
-                    hash=_digest(prior, run_id, at, record),
-                )
-            )
+            _append(db, run_id, to_record(event))
+
+    def events(
+        self,
+        run_id: str = "",
+        *,
+        step: str = "",
+        host: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Recorded]:
+        """The events of one run in order, or of all; of one step, about one host, in [since, until). Read-only."""
+        query = sa.select(_events).where(*_within(_events.c.at, since, until)).order_by(_events.c.seq)
+        if run_id:
+            query = query.where(_events.c.run == run_id)
+        for key, value in (("step", step), ("host", host)):
+            if value:
+                query = query.where(_events.c.record.contains(f'"{key}": {json.dumps(value)}', autoescape=True))
+        with reading(self._engine) as db:
+            found = [(row, json.loads(row.record)) for row in db.execute(query)]
+        return [
+            Recorded(datetime.fromisoformat(row.at), from_record(record), row.hash, row.seq, row.run)
+            for row, record in found
+            if record["kind"] not in _OWN and (not host or record["host"] == host)
+        ]
+
+    def lines(self) -> Iterator[Line]:
+        """Every line as it is written down, in order. Read-only."""
+        with reading(self._engine) as db:
+            yield from _lines(db)
+
+    def broken_at(self) -> Broken | None:
+        """The first line that does not follow from those before, or tells otherwise of its run than the list does."""
+        last: dict[tuple[str, str], Line] = {}
+
+        def noted(lines: Iterable[Line]) -> Iterator[Line]:
+            for line in lines:
+                kind = json.loads(line.record or "{}").get("kind")
+                if kind in (OPENED, CLOSED):
+                    last[line.run, kind] = line
+                elif kind == RESUMED:
+                    last.pop((line.run, CLOSED), None)
+                yield line
+
+        with reading(self._engine) as db:  # both as of one instant
+            chain = broken(noted(_lines(db)))
+            rows = [_run_row(row) for row in db.execute(sa.select(_runs).order_by(_runs.c.started_at))]
+        return chain or next((found for row in rows if (found := _untrue(row, last))), None)
 
     def _finish(self, run_id: str, state: str, result: Mapping[str, Json] | None) -> None:
+        ended = {"state": state, "result": dict(result or {})}
         with self._engine.begin() as db:
-            db.execute(
-                _runs.update()
-                .where(_runs.c.id == run_id)
-                .values(state=state, ended_at=datetime.now(UTC).isoformat(), result=dict(result or {}))
-            )
+            db.execute(_runs.update().where(_runs.c.id == run_id).values(ended_at=_iso(datetime.now(UTC)), **ended))
+            _append(db, run_id, {"kind": CLOSED, **ended})
 
 
-def open_engine(path: Path) -> sa.Engine:
-    """SQLite in WAL mode with full sync: a committed event survives a lost host, and readers never block."""
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
-
-    @sa.event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # we begin by hand: pysqlite's own begin is deferred
-        connection.execute("pragma journal_mode=wal")
-        connection.execute("pragma synchronous=full")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # Writers queue at the door: a deferred transaction that reads, then writes, fails as "locked".
-        reads = connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("begin" if reads else "begin immediate")
-
-    return engine
+def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:
+    """Write a line, chained to the last one: nobody else writes within this transaction."""
+    record, at = json.dumps(line, sort_keys=True, default=str), _iso(datetime.now(UTC))
+    prior = db.execute(sa.select(_events.c.hash).order_by(_events.c.seq.desc()).limit(1)).scalar() or ""
+    db.execute(
+        _events.insert().values(
+            run=run_id, at=at, record=record, prior_hash=prior, hash=digest(prior, run_id, at, record)
+        )
+    )
 
 
-def reading(engine: sa.Engine) -> sa.Connection:
-    """A connection that only reads, so it does not wait for writers. A context manager."""
-    return engine.connect().execution_options(reads=True)
+def _lines(db: sa.Connection) -> Iterator[Line]:
+    query = sa.select(_events).order_by(_events.c.seq)
+    for row in db.execute(query, execution_options={"yield_per": 1000}):
+        yield Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash)
+
+
+def _untrue(row: RunRow, last: Mapping[tuple[str, str], Line]) -> Broken | None:
+    """Where the list of runs tells otherwise of a run than the chain does."""
+    given, ended = last.get((row.id, OPENED)), last.get((row.id, CLOSED))
+    if given is None:
+        return Broken(0, f"run {row.id} is listed, and no line opens it")
+    if json.loads(given.record or "{}")["inputs"] != row.inputs:
+        return Broken(given.seq, f"what run {row.id} was given is listed otherwise")
+    told = json.loads(ended.record or "{}") if ended else {"state": "running", "result": row.result}
+    if (told["state"], told["result"]) != (row.state, row.result):
+        return Broken(ended.seq if ended else given.seq, f"what run {row.id} came to is listed otherwise")
+    return None
+
+
+def _within(column: sa.Column[Any], since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:
+    return [
+        *([column >= _iso(since)] if since is not None else []),
+        *([column < _iso(until)] if until is not None else []),
+    ]
+
+
+def _iso(at: datetime) -> str:
+    """As text that sorts by time, whatever the database's collation: all of one length."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _this_process() -> dict[str, Json]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "pid_started": process_started(os.getpid())}
 
 
 def process_started(pid: int) -> str:
@@ -275,10 +284,6 @@ def process_started(pid: int) -> str:
 def process_alive(pid: int, started: str) -> bool:
     """Whether that very process still runs on this host."""
     return bool(started) and process_started(pid) == started
-
-
-def _digest(prior: str, run_id: str, at: str, record: str) -> str:
-    return hashlib.sha256("\n".join((prior, run_id, at, record)).encode()).hexdigest()
 
 
 def _run_row(row: sa.Row[Any]) -> RunRow:

@@ -21,30 +21,15 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost, OpsError
 from quartermaster.fleet.events import Event, StepStarted
-from quartermaster.fleet.journal import process_alive, process_started, reading
+from quartermaster.fleet.journal import process_alive, process_started
+from quartermaster.fleet.store import leases as _leases
+from quartermaster.fleet.store import reading
 
 __all__ = ["TERM", "Book", "Lease", "LeaseRow", "Leases", "overlap"]
 
 T = TypeVar("T")
 TERM = timedelta(seconds=60)
 _BEAT_SECONDS = 15.0
-
-_meta = sa.MetaData()
-_leases = sa.Table(
-    "leases",
-    _meta,
-    sa.Column("token", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("scope", sa.String, nullable=False),
-    sa.Column("run", sa.String, nullable=False),
-    sa.Column("owner", sa.String, nullable=False),
-    sa.Column("host", sa.String, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("pid_started", sa.String, nullable=False),
-    sa.Column("heartbeat_at", sa.String, nullable=False),
-    sa.Column("expires_at", sa.String, nullable=False),
-    sa.Column("ended", sa.String, nullable=False, default=""),
-    sqlite_autoincrement=True,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +85,6 @@ class Leases:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        _meta.create_all(engine)
 
     def held(self) -> list[LeaseRow]:
         """Leases that bind others now, oldest first. Read-only."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from quartermaster.fleet.hosts import Host
-from quartermaster.fleet.journal import reading
+from quartermaster.fleet.store import reading
 from quartermaster.playbooks.machine import Survey, Update
 
 __all__ = ["HostReading", "Reading", "Readings", "Tally", "tally"]

@@ -79,10 +79,11 @@ def test_unknown_run_is_named(journal: Journal) -> None:
 @pytest.mark.parametrize(
     "edit",
     [
-        "update events set record = replace(record, '30.5', '3.5') where seq = 3",
-        "update events set at = '2026-01-01' where seq = 3",
-        "delete from events where seq = 2",
-        "update events set run = 'other' where seq = 3",
+        "update events set record = replace(record, '30.5', '3.5') where seq = 4",
+        "update events set at = '2026-01-01' where seq = 4",
+        "delete from events where seq = 3",
+        "update events set run = 'other' where seq = 4",
+        "update events set seq = 9 where seq = 3",
     ],
 )
 def test_edited_journal_shows(journal: Journal, edit: str) -> None:
@@ -90,7 +91,33 @@ def test_edited_journal_shows(journal: Journal, edit: str) -> None:
     assert journal.broken_at() is None
     with journal.engine.begin() as db:
         db.execute(sa.text(edit))
-    assert journal.broken_at() == 3
+    found = journal.broken_at()
+    assert found is not None and found.line == 4
+
+
+@pytest.mark.parametrize(
+    ("edit", "line", "why"),
+    [
+        ("update runs set state = 'failed'", 8, "came to"),
+        ("update runs set result = '{\"rto_seconds\": 1}'", 8, "came to"),
+        ("update runs set inputs = '{\"wave\": 1}'", 1, "given"),
+        ("delete from events where seq = 8", 1, "came to"),
+        ("insert into runs select 'drill-1', kind, stack, subject, state, started_at, ended_at, owner, host, pid, "
+         "pid_started, inputs, result from runs", 0, "no line opens it"),
+    ],
+)  # fmt: skip
+def test_what_a_run_was_given_and_came_to_cannot_be_edited_either(
+    journal: Journal, edit: str, line: int, why: str
+) -> None:
+    run = journal.start("patch", stack="dev", inputs={"wave": "25%"})
+    list(run.record(EVENTS))
+    run.finish("stopped")
+    journal.resume(run.id).finish("done", {"rto_seconds": 9})
+    assert journal.broken_at() is None
+    with journal.engine.begin() as db:
+        db.execute(sa.text(edit))
+    found = journal.broken_at()
+    assert found is not None and found.line == line and why in found.why
 
 
 def test_chain_holds_over_runs_and_openings(journal: Journal, tmp_path: Path) -> None:

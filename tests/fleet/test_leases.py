@@ -17,9 +17,9 @@ from moto import mock_aws
 
 from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost
 from quartermaster.fleet.events import StepFinished, StepStarted
-from quartermaster.fleet.journal import open_engine
 from quartermaster.fleet.leases import Leases, overlap
 from quartermaster.fleet.leases_shared import SharedLeases
+from quartermaster.fleet.store import open_engine
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_expired_lease_is_lost_and_free(kept: Leases, engine: sa.Engine) -> None
 DIES = """
 import sys, time
 from pathlib import Path
-from quartermaster.fleet.journal import open_engine
+from quartermaster.fleet.store import open_engine
 from quartermaster.fleet.leases import Leases
 
 with Leases(open_engine(Path(sys.argv[1]))).hold(["dev"], run="patch-1"):

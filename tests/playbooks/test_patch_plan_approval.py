@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quartermaster.fleet.journal import open_engine
 from quartermaster.fleet.schema.planning import Approve
+from quartermaster.fleet.store import open_engine
 from quartermaster.playbooks.approval import approved
 from quartermaster.playbooks.machine import Survey, Update
 from quartermaster.playbooks.sightings import Sightings

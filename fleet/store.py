@@ -1,0 +1,210 @@
+"""The database of journal and leases: a SQLite file, or PostgreSQL by URL for as many machines as share it.
+
+Writers queue at the door in both, so whoever reads and then writes within one transaction is alone. The schema has a
+number; steps lead from each to the next, and a number that this version does not know is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from quartermaster.fleet.chain import CLOSED, OPENED, digest
+from quartermaster.fleet.errors import InputError, OpsError
+
+__all__ = ["SCHEMA", "events", "leases", "open_engine", "open_url", "reading", "runs"]
+
+_meta = sa.MetaData()
+runs = sa.Table(
+    "runs",
+    _meta,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("stack", sa.String, nullable=False),
+    sa.Column("subject", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("started_at", sa.String, nullable=False),
+    sa.Column("ended_at", sa.String),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("host", sa.String, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("pid_started", sa.String, nullable=False),
+    sa.Column("inputs", sa.JSON, nullable=False),
+    sa.Column("result", sa.JSON),
+)
+events = sa.Table(
+    "events",
+    _meta,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run", sa.String, nullable=False, index=True),
+    sa.Column("at", sa.String, nullable=False),
+    sa.Column("record", sa.String, nullable=False),
+    sa.Column("prior_hash", sa.String, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+)
+leases = sa.Table(
+    "leases",
+    _meta,
+    sa.Column("token", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("scope", sa.String, nullable=False),
+    sa.Column("run", sa.String, nullable=False),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("host", sa.String, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("pid_started", sa.String, nullable=False),
+    sa.Column("heartbeat_at", sa.String, nullable=False),
+    sa.Column("expires_at", sa.String, nullable=False),
+    sa.Column("ended", sa.String, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+_version = sa.Table("schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
+_DOOR = 0x6F7073
+"""The advisory lock that writers of a PostgreSQL journal queue at: "ops"."""
+_CONNECT_SECONDS = 10
+_PATIENCE = timedelta(seconds=30)
+"""How long a server that answered before may be away until work stops, and how long SQLite waits for a writer."""
+
+
+def open_engine(path: Path) -> sa.Engine:
+    """SQLite in WAL mode with full sync: a committed event survives a lost host, and readers never block.
+
+    Creates the file, or brings its schema up to date.
+    """
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _PATIENCE.total_seconds()})
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we begin by hand: pysqlite's own begin is deferred
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("pragma synchronous=full")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A deferred transaction that reads, then writes, fails as "locked".
+        connection.exec_driver_sql("begin" if _reads(connection) else "begin immediate")
+
+    return _migrated(engine)
+
+
+def open_url(url: str) -> sa.Engine:
+    """The same tables in PostgreSQL. Raises InputError for no such URL, OpsError when the server does not answer.
+
+    The URL may hold a password: it is in no message.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as exc:
+        raise InputError("the journal's URL is none", remedy="postgresql://USER@HOST/DATABASE") from exc
+    if parsed.drivername not in ("postgresql", "postgres"):
+        raise InputError(f"the journal cannot be kept in {parsed.drivername}", remedy="postgresql://USER@HOST/DATABASE")
+    engine = sa.create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": _CONNECT_SECONDS},
+    )
+    place = f"{parsed.host or 'this machine'}/{parsed.database or ''}"
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(
+            "set transaction isolation level repeatable read, read only"  # all that is read is of one instant
+            if _reads(connection)
+            else f"select pg_advisory_xact_lock({_DOOR})"
+        )
+
+    try:
+        _migrated(engine)
+    except sa.exc.OperationalError as exc:
+        reason = str(exc.orig).strip().splitlines()[0]
+        raise OpsError(
+            f"the journal at {place} does not answer: {reason}", remedy="is it up, and the URL right?"
+        ) from exc
+    sa.event.listen(engine, "do_connect", partial(_patiently, place))
+    return engine
+
+
+def reading(engine: sa.Engine) -> sa.Connection:
+    """A connection that only reads, so it does not wait for writers. A context manager."""
+    return engine.connect().execution_options(reads=True)
+
+
+def _reads(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get("reads", False))
+
+
+def _patiently(place: str, dialect: Any, _record: object, args: Any, options: Any) -> Any:
+    """Connect; to a server that answered before, again and again for a while. Raises OpsError."""
+    end = time.monotonic() + _PATIENCE.total_seconds()
+    while True:
+        try:
+            return dialect.connect(*args, **options)
+        except dialect.loaded_dbapi.OperationalError as exc:
+            if time.monotonic() >= end:
+                reason = str(exc).strip().splitlines()[0]
+                raise OpsError(
+                    f"the journal at {place} went away: {reason}", remedy="run it again once it is up"
+                ) from exc
+            time.sleep(0.5)
+
+
+def _tables(db: sa.Connection) -> None:
+    """1: runs, their events, leases."""
+    _meta.create_all(db)
+
+
+def _chained_runs(db: sa.Connection) -> None:
+    """2: what a run was given and came to is in the chain too; runs from before are written into it as they stand.
+
+    Events are looked up by time.
+    """
+    prior = db.execute(sa.select(events.c.hash).order_by(events.c.seq.desc()).limit(1)).scalar() or ""
+    for row in db.execute(sa.select(runs).order_by(runs.c.started_at)).all():
+        lines = [(row.started_at, {"kind": OPENED, "inputs": row.inputs})]
+        if row.ended_at:
+            lines.append((row.ended_at, {"kind": CLOSED, "state": row.state, "result": row.result}))
+        for at, line in lines:
+            record = json.dumps(line, sort_keys=True, default=str)
+            prior, before = digest(prior, row.id, at, record), prior
+            db.execute(events.insert().values(run=row.id, at=at, record=record, prior_hash=before, hash=prior))
+    db.execute(sa.text("create index ix_events_at on events (at)"))
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_tables, _chained_runs)
+SCHEMA = len(_STEPS)
+"""The schema that this version of ops works with."""
+
+
+def _migrated(engine: sa.Engine) -> sa.Engine:
+    """The engine, once its database has this version's schema. Raises InputError for one from a newer version."""
+    with reading(engine) as db:
+        found = _found(db)
+    if found < SCHEMA:
+        with engine.begin() as db:
+            found = _found(db)  # somebody may have been quicker
+            for step in _STEPS[found:]:
+                step(db)
+            _version.create(db, checkfirst=True)
+            db.execute(_version.delete())
+            db.execute(_version.insert().values(version=max(found, SCHEMA)))
+    if found > SCHEMA:
+        engine.dispose()
+        raise InputError(
+            f"the journal has schema {found}, from a newer ops; this one knows {SCHEMA}",
+            remedy="update ops on this machine",
+        )
+    return engine
+
+
+def _found(db: sa.Connection) -> int:
+    """The number of the schema that is there; 0: none."""
+    there = sa.inspect(db)
+    if there.has_table("schema_version"):
+        return int(db.execute(sa.select(_version.c.version)).scalar_one())
+    return 1 if there.has_table("runs") else 0
