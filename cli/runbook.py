@@ -47,16 +47,23 @@ def render(
         emit({"kind": kind, "of": of, "document": text}, text)
 
 
-@group.command("check", example="ops runbook check")
-def check() -> None:
-    """Refuse undefined names, unknown commands, and steps without a probe."""
+@group.command("check", example="ops runbook check --folder runbooks/documents")
+def check(
+    folder: Annotated[Path | None, typer.Option(help="Of other documents; default: those that ops brings.")] = None,
+) -> None:
+    """Refuse undefined names, unknown or mistyped commands, steps without a probe, dead links: every fault at once."""
+    from quartermaster.cli.command_lines import complaint
     from quartermaster.runbooks.check import check as faults
-    from quartermaster.runbooks.render import kinds
+    from quartermaster.runbooks.render import DOCUMENTS, kinds
 
-    found = faults()
+    chosen = folder or DOCUMENTS
+    if not chosen.is_dir():
+        raise InputError(f"no folder {chosen}", remedy="--folder with the runbooks' *.md.j2")
+    found = faults(chosen, judge=complaint)
     if found:
-        raise InputError(f"{len(found)} faults in the runbooks", found)
-    emit({"checked": list(kinds()), "faults": []}, table(["runbook", "faults"], [(kind, "none") for kind in kinds()]))
+        raise InputError(f"{len(found)} faults in the runbooks of {chosen}", found)
+    shown = kinds(chosen)
+    emit({"checked": list(shown), "faults": []}, table(["runbook", "faults"], [(kind, "none") for kind in shown]))
 
 
 __all__ = ["group"]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from quartermaster.fleet.errors import Fault, InputError
 
-__all__ = ["PHASES", "Call", "Document", "Step", "parse"]
+__all__ = ["PHASES", "Call", "Document", "Named", "Step", "examine", "parse"]
 
 PHASES = ("detect", "decide", "act", "converge", "verify")
 """Parts of the recovery time, in order."""
@@ -63,6 +63,10 @@ class Step:
     owner: str
     line: int
     """Of its heading in the rendered text, from 1."""
+    by_hand: str = ""
+    """What a person does, as Markdown; empty where the world acts by itself."""
+    expected_words: str = ""
+    """What the probe looks for, in words for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +91,36 @@ class Document:
         raise KeyError(f"no step {name!r}; there are {', '.join(step.name for step in self.steps)}")
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A call where a step names it, sound or not."""
+
+    label: str
+    """Command, Expected or Rollback."""
+    call: Call
+    line: int
+
+
 def parse(text: str, *, file: str = "") -> Document:
     """The document in the text. Raises InputError with every fault, each with its line."""
+    document, _, faults = examine(text, file=file)
+    if faults:
+        raise InputError(f"the runbook {file or document.title!r} cannot be followed", faults)
+    return document
+
+
+def examine(text: str, *, file: str = "") -> tuple[Document, tuple[Named, ...], tuple[Fault, ...]]:
+    """The document in the text with the steps that are sound, every call that it names, and every fault."""
     lines = text.splitlines()
     faults: list[Fault] = []
+    named: list[Named] = []
     head, body_at = _head(lines)
     if not head.get("kind"):
         faults.append(Fault("kind", "the document does not say its kind", "start it with ---, kind: …, ---", 1, file))
     title = next((line[2:].strip() for line in lines[body_at:] if line.startswith("# ")), "")
     steps: list[Step] = []
     for number, (heading, line, labels) in enumerate(_sections(lines, body_at), start=1):
-        found = _step(number, heading, line, labels, faults, file)
+        found = _step(number, heading, line, labels, named, faults, file)
         if found is not None:
             steps.append(found)
     if not steps and not faults:
@@ -106,9 +129,7 @@ def parse(text: str, *, file: str = "") -> Document:
         second = [step for step in steps if step.name == name][1]
         faults.append(Fault(name, f"two steps are called {name!r}", "give each its own name", second.line, file))
     faults += _disorder(steps, file)
-    if faults:
-        raise InputError(f"the runbook {file or title!r} cannot be followed", faults)
-    return Document(text, head, title, tuple(steps))
+    return Document(text, head, title, tuple(steps)), tuple(named), tuple(faults)
 
 
 def _head(lines: list[str]) -> tuple[dict[str, str], int]:
@@ -135,7 +156,13 @@ def _sections(lines: list[str], start: int) -> list[tuple[tuple[int, str], int, 
 
 
 def _step(
-    number: int, heading: tuple[int, str], line: int, labels: _Labels, faults: list[Fault], file: str
+    number: int,
+    heading: tuple[int, str],
+    line: int,
+    labels: _Labels,
+    named: list[Named],
+    faults: list[Fault],
+    file: str,
 ) -> Step | None:
     before = len(faults)
     written, title = heading
@@ -157,6 +184,7 @@ def _step(
             if match := _CALL.match(text):
                 arguments = tuple(part.strip() for part in match[2].split(",")) if match[2].strip() else ()
                 calls[label] = Call(match[1], arguments)
+                named.append(Named(label, calls[label], at))
             else:
                 faults.append(Fault(where, f"{label}: {text!r} names no call", "such as `wait()`", at, file))
     limit = re.match(r"(\d+(?:\.\d+)?) seconds?\b", labels["Time limit"][0]) if "Time limit" in labels else None
@@ -179,6 +207,8 @@ def _step(
         rollback=calls["Rollback"],
         owner=labels["Owner"][0],
         line=line,
+        by_hand=labels.get("By hand", ("", line))[0],
+        expected_words=_CALL.sub("", labels["Expected"][0], count=1).lstrip(": "),
     )
 
 
