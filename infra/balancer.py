@@ -64,6 +64,8 @@ class Balancing(Component):
             drop_invalid_header_fields=None if network else True,
             enable_cross_zone_load_balancing=declared.cross_zone if network else None,
             enable_deletion_protection=layout.protect,
+            # Costs nothing while no shift is on, and without it nobody can leave a zone in a hurry.
+            enable_zonal_shift=None if network else True,
             access_logs=to,
             tags=dict(layout.tags(cluster)),
             opts=self.child(protect=layout.protect, depends_on=logs.ready if logs is not None else []),
