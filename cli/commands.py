@@ -32,6 +32,7 @@ from quartermaster.cli import (
     pulumi,
     report,
     runbook,
+    status,
 )
 from quartermaster.cli.group import Root
 from quartermaster.cli.options import OPTIONS
@@ -52,7 +53,7 @@ def build() -> typer.Typer:
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, adopt, machine, configure, report, history, demo, pulumi, bootstrap):
+    for module in (fleetfile, adopt, machine, status, configure, report, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
     patch_control.attach(patch.group)
@@ -66,6 +67,7 @@ def build() -> typer.Typer:
         forecast.group,
         capacity.group,
         drill.group,
+        history.group,
         runbook.group,
         local.group,
         lease.group,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from quartermaster.cli.lead import lead_measured
 from quartermaster.cli.output import say, working
 from quartermaster.cli.plan_cache import cached
+from quartermaster.cli.plan_summary import keep as summarised
 from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def plan_of_store(ops: Session, *only: str) -> CapacityPlan | None:
             found = plan(load(store, finer=True), wanted, only=[wanted[series][0] for series in known], now=now)
         # Later readings are held against what was expected now.
         keep(ops.workspace.folder("reports") / "forecasts", found, now)
+        summarised(ops.workspace.folder("reports"), ops.stack, found, now)
         return found
 
     return cached(ops.workspace.folder("cache"), store, wanted, now, decide)

@@ -11,6 +11,7 @@ import typer
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, table, working
 from quartermaster.cli.session import session
+from quartermaster.cli.status_facts import DRIFT_RUN
 
 if TYPE_CHECKING:
     from quartermaster.infra.drift import DriftReport
@@ -33,9 +34,12 @@ def drift(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 when there is drift.")] = False,
 ) -> None:
     """Show what was changed behind the tool's back, property by property. Changes nothing."""
-    deployment = session().deployment()
+    ops = session()
+    deployment = ops.deployment()
     with working("reading the cloud"):
         found = deployment.drift()
+    # No lease and no step, as nothing is changed: `ops status` tells when someone looked last.
+    ops.journal.start(DRIFT_RUN, stack=ops.stack).finish("done", found.to_json())
     emit(found.to_json(), drift_table(found))
     if exit_code and found.drift:
         raise typer.Exit(DRIFT_FOUND)

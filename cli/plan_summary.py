@@ -1,0 +1,54 @@
+"""What the last capacity plan of the store came to, in a small file: ``ops status`` reads it without the planner.
+
+``.ops/reports/plan-STACK.json``; written whenever a plan is decided from the metric store.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quartermaster.fleet.status import Peak
+
+if TYPE_CHECKING:
+    from quartermaster.planner.plan import CapacityPlan
+
+__all__ = ["keep", "peaks"]
+
+_HOURS = 14 * 24
+_AHEAD = timedelta(days=1)
+
+
+def keep(folder: Path, stack: str, plan: CapacityPlan, now: datetime) -> None:
+    """Write the summary. Clusters of an earlier plan that this one does not hold stay."""
+    path = _path(folder, stack)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, cluster in plan.clusters.items():
+        known[name] = {
+            "at": now.isoformat(),
+            "hours": [[row.at.isoformat(), row.needed] for row in cluster.requirement[:_HOURS]],
+            "runway": cluster.runway.to_json(),
+        }
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(known), encoding="utf-8")
+    part.replace(path)
+
+
+def peaks(folder: Path, stack: str, now: datetime) -> dict[str, Peak]:
+    """The busiest hour of the coming day of each cluster whose plan reaches that far. Read-only."""
+    path = _path(folder, stack)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = {}
+    for name, kept in known.items():
+        hours = [(datetime.fromisoformat(at), needed) for at, needed in kept["hours"]]
+        coming = [(at, needed) for at, needed in hours if now - timedelta(hours=1) < at < now + _AHEAD]
+        if coming:
+            at, needed = max(coming, key=lambda hour: hour[1])
+            found[name] = Peak(at, needed, coming[0][1], datetime.fromisoformat(kept["at"]), kept["runway"])
+    return found
+
+
+def _path(folder: Path, stack: str) -> Path:
+    return folder / f"plan-{stack}.json"

@@ -1,0 +1,151 @@
+"""What ``ops status`` knows: read from the cloud, the journal, the leases and fleet.yaml. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from quartermaster.cli.history import state_of
+from quartermaster.cli.patch_report import compliance_of
+from quartermaster.cli.plan_summary import peaks
+from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.leases import overlap
+from quartermaster.fleet.status import ClusterFacts, DatabaseFacts, DrillFact, Remark, Standing, of_cluster, of_database
+
+if TYPE_CHECKING:
+    from quartermaster.cli.session import Session
+    from quartermaster.fleet.databases import DatabaseState
+    from quartermaster.fleet.hosts import Group
+    from quartermaster.fleet.journal import RunRow
+    from quartermaster.fleet.leases import LeaseRow
+
+__all__ = ["FleetStatus", "gather"]
+
+_MENDS = {
+    "patch": "ops patch resume {subject}, or ops patch recover",
+    "drill": "ops drill recover",
+    "provision": "ops provision up",
+    "configure": "ops configure",
+}
+"""What goes on with a run that was cut short, by its kind."""
+DRIFT_RUN = "provision_drift"
+"""Of a look for drift in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """One look at a stack."""
+
+    at: datetime
+    standings: tuple[Standing, ...]
+    leases: tuple[LeaseRow, ...]
+    remarks: tuple[Remark, ...]
+    """Of the stack as a whole."""
+    drift: Mapping[str, Any] | None
+    """When it was last looked for and how much there was; None: never."""
+
+
+def gather(ops: Session) -> FleetStatus:
+    """The session's stack now. A local cloud that is down is not started: looking changes nothing."""
+    now = ops.clock.now()
+    groups, databases, remarks = _cloud(ops)
+    leases = tuple(row for row in ops.leases.held() if overlap(row.scope, ops.stack))
+    runs = ops.journal.runs(stack=ops.stack)
+    expected = peaks(ops.workspace.folder("reports"), ops.stack, now)
+    standings = [
+        of_cluster(
+            ClusterFacts(
+                name=name,
+                group=groups.get(name),
+                busy=_busy(ops, leases, name),
+                peak=expected.get(name),
+                patching=compliance_of(ops, name),
+                drills=_drills(ops, name, runs),
+            ),
+            now,
+        )
+        for name in ops.fleet.clusters
+    ]
+    standings += [
+        of_database(
+            DatabaseFacts(
+                name=name,
+                engine=declared.engine,
+                state=databases.get(name),
+                busy=_busy(ops, leases, name),
+                last_backup_at=databases[name].restorable_to if name in databases else None,
+                drills=_drills(ops, name, runs),
+            ),
+            now,
+        )
+        for name, declared in ops.fleet.databases.items()
+    ]
+    return FleetStatus(now, tuple(standings), leases, (*remarks, *_unfinished(runs)), _drift(runs))
+
+
+def _cloud(ops: Session) -> tuple[dict[str, Group], dict[str, DatabaseState], list[Remark]]:
+    """Groups and databases, and why there are none."""
+    from quartermaster.fleet.databases import Databases
+    from quartermaster.infra.layout import DATABASE, layout
+
+    if ops.declared.target == "local":
+        from quartermaster.infra.local.client import running
+
+        if running(ops.workspace) is None:
+            return {}, {}, [Remark("unknown", "the local cloud is not running", "ops provision up")]
+    shape = layout(ops.fleet, ops.stack)
+    postgres = [name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres"]
+    try:
+        groups = ops.hosts.groups()
+        databases = Databases(ops.cloud, {name: shape.called(DATABASE, name) for name in postgres}).states()
+    except OpsError as error:
+        return {}, {}, [Remark("failing", f"the cloud cannot be read: {error.message}", error.remedy)]
+    return groups, databases, []
+
+
+def _busy(ops: Session, leases: tuple[LeaseRow, ...], name: str) -> str:
+    scopes = (ops.scope("cluster", name), ops.scope("database", name))
+    return next((row.run for row in leases if any(overlap(row.scope, scope) for scope in scopes)), "")
+
+
+def _drills(ops: Session, name: str, runs: list[RunRow]) -> tuple[DrillFact, ...]:
+    """Declared drills of that name, then those that were run without being declared."""
+    declared: dict[str, int] = {item.kind: item.every_days for item in ops.fleet.recovery.drills if item.of == name}
+    last: dict[str, RunRow] = {}
+    for row in runs:  # newest first
+        kind, _, of = row.subject.partition(" ")
+        if row.kind == "drill" and row.state == "done" and of == name:
+            last.setdefault(kind, row)
+    found = []
+    for kind in dict.fromkeys([*declared, *last]):
+        ran = last.get(kind)
+        result = (ran.result if ran else None) or {}
+        found.append(
+            DrillFact(
+                kind=kind,
+                every_days=declared.get(kind),
+                last_at=ran.started_at if ran else None,
+                rto_seconds=result.get("rto_seconds"),
+                objective_met=result.get("objective_met"),
+                evidence=str(result.get("evidence", "")),
+            )
+        )
+    return tuple(found)
+
+
+def _unfinished(runs: list[RunRow]) -> list[Remark]:
+    """Runs that were cut short and that nobody has taken up since."""
+    found = []
+    for row in runs:
+        state = state_of(row)
+        if state == "interrupted" or (state == "stopped" and row.kind in ("patch", "drill")):
+            mend = _MENDS.get(row.kind.partition("_")[0], f"ops history {row.id}").format(subject=row.subject)
+            found.append(Remark("failing", f"{row.id} ({row.subject or row.stack}) is {state}", mend))
+    return found
+
+
+def _drift(runs: list[RunRow]) -> dict[str, Any] | None:
+    row = next((row for row in runs if row.kind == DRIFT_RUN and row.state == "done"), None)
+    return {"at": row.started_at, "properties": len((row.result or {}).get("drift", ()))} if row else None

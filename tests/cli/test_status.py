@@ -1,0 +1,82 @@
+"""``ops status`` on a stack of which the cloud is down: what the books alone tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quartermaster.cli.main import run
+from quartermaster.cli.plan_summary import peaks
+from quartermaster.fleet.journal import Journal
+
+FLEET = """\
+fleet: shop
+region: eu-west-1
+clusters: {web: {}, api: {}}
+databases: {orders: {engine: postgres}}
+recovery: {drills: [{kind: instance_loss, of: web, every_days: 30}, {kind: restore, of: orders, every_days: 7}]}
+"""
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
+    yield tmp_path
+
+
+def _status(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert run(["status", "--json", "--fleet", str(folder)]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_a_stack_that_was_never_made_is_unknown_not_an_error(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = _status(fleet, capsys)
+    assert [remark["text"] for remark in found["remarks"]] == ["the local cloud is not running"]
+    assert list(found["clusters"]) == ["web", "api"]
+    assert found["clusters"]["api"]["level"] == "unknown"
+    assert {(row["of"], row["kind"]) for row in found["overdue"]} == {("web", "instance_loss"), ("orders", "restore")}
+    assert not (fleet / ".ops/local/daemon.json").exists()
+
+
+def test_drills_that_were_run_count_and_runs_cut_short_are_red(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal.open(fleet / ".ops/ops.db") if (fleet / ".ops").mkdir() is None else None
+    assert journal is not None
+    done = journal.start("drill", stack="dev", subject="instance_loss web")
+    done.finish("done", {"rto_seconds": 52.0, "objective_met": True, "evidence": "rehearsed"})
+    journal.start("drill", stack="dev", subject="restore orders").finish("stopped")
+    journal.start("provision_drift", stack="dev").finish("done", {"drift": [{}, {}]})
+
+    found = _status(fleet, capsys)
+
+    assert found["level"] == "failing"
+    assert found["remarks"][-1]["remedy"] == "ops drill recover"
+    assert found["clusters"]["web"]["drills"][0]["rto_seconds"] == 52.0
+    assert [row["of"] for row in found["overdue"]] == ["orders"]
+    assert found["drift"]["properties"] == 2
+    assert run(["status", "--fleet", str(fleet)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("is stopped") < shown.index("restore was never drilled") < shown.index("demand is unknown")
+    assert "instance_loss 52 s" in shown
+
+
+def test_watching_needs_a_terminal(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "--watch", "1", "--fleet", str(fleet)]) == 2
+    assert "--watch draws on a terminal" in capsys.readouterr().err
+
+
+def test_the_peak_is_that_of_the_coming_day(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+    hours = [
+        [(now.replace(minute=0) + timedelta(hours=h)).isoformat(), 3 + (h == 5) + 9 * (h == 30)] for h in range(40)
+    ]
+    kept = {"web": {"at": now.isoformat(), "hours": hours, "runway": {"p50": None}}}
+    (tmp_path / "plan-dev.json").write_text(json.dumps(kept), encoding="utf-8")
+    found = peaks(tmp_path, "dev", now)["web"]
+    assert (found.needed, found.needed_now, found.at.hour) == (4, 3, 17)
+    assert peaks(tmp_path, "dev", now + timedelta(days=9)) == {}
