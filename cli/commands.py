@@ -32,7 +32,6 @@ from quartermaster.cli import (
     pulumi,
     report,
     runbook,
-    status,
 )
 from quartermaster.cli.group import Root
 from quartermaster.cli.options import OPTIONS
@@ -53,7 +52,7 @@ def build() -> typer.Typer:
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, adopt, machine, status, configure, report, demo, pulumi, bootstrap):
+    for module in (fleetfile, adopt, machine, configure, report, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
     patch_control.attach(patch.group)

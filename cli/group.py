@@ -17,9 +17,9 @@ _COMMON = "Everywhere: --fleet PATH · --stack NAME · --json · --yes"
 class Group:
     """A typer app whose commands must state an example."""
 
-    def __init__(self, name: str, help: str) -> None:
+    def __init__(self, name: str, help: str, cls: type[TyperGroup] | None = None) -> None:
         self.name = name
-        self.app = typer.Typer(name=name, cls=Listed, help=help, no_args_is_help=True, add_completion=False)
+        self.app = typer.Typer(name=name, cls=cls or Listed, help=help, no_args_is_help=True, add_completion=False)
 
     def command(self, name: str, *, example: str, hidden: bool = False) -> Callable[[_F], _F]:
         """Register a command under ``name``."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quartermaster.cli.group import Group
+from quartermaster.cli.instants import instant
 from quartermaster.cli.output import emit, fields, say, table, working
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError
@@ -32,7 +32,7 @@ def sync(
     from quartermaster.planner.sync import sync as bring
 
     ops = session()
-    begin = _instant(since, ops.clock.now()) if since else None
+    begin = instant(since, ops.clock.now()) if since else None
     store, declared = ops.workspace.folder("metrics"), ops.fleet.metrics
     if declared.source.kind in ("csv", "parquet"):
         _imported(_from_file(ops))
@@ -151,17 +151,6 @@ def _synced(done: Sequence[SeriesSync], unknown: Sequence[Unknown], rolled: dict
 
 def _resolutions(tiers: Sequence[Any]) -> str:
     return ", ".join(t.name for t in tiers if t.name != "as read")
-
-
-def _instant(text: str, now: datetime) -> datetime:
-    """``2026-01-01`` (UTC), an instant with its zone, or ``30d`` before now."""
-    if text.endswith("d") and text[:-1].isdigit():
-        return now - timedelta(days=int(text[:-1]))
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise InputError(f"--since {text!r} is no instant", remedy="a date such as 2026-01-01, or 30d") from exc
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 __all__ = ["group"]

@@ -80,5 +80,8 @@ def test_the_commands_of_the_contract_exist() -> None:
         "runbook check",
         "lease list",
         "lease break",
-        "history",
+        "history list",
+        "history show",
+        "history export",
+        "history verify",
     } <= have

@@ -1,0 +1,69 @@
+"""A run as a timeline: a bar for each step of each host. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from quartermaster.fleet.events import Noted, StepFailed, StepStarted
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.journal import Recorded
+
+__all__ = ["Bar", "bars", "drawn"]
+
+WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One step of one host, from its first line to its last."""
+
+    step: str
+    host: str
+    began_at: datetime
+    ended_at: datetime | None
+    """None: it was not seen to end."""
+    state: str
+    """done, failed or open."""
+
+
+def bars(recorded: Sequence[Recorded]) -> list[Bar]:
+    """The steps in the order in which they began; one done twice has two bars. Notes are left out."""
+    found: list[Bar] = []
+    under_way: dict[tuple[str, str], int] = {}
+    for item in recorded:
+        event, key = item.event, (item.event.step, item.event.host)
+        if isinstance(event, Noted):
+            continue
+        title = event.title or event.step
+        if isinstance(event, StepStarted):
+            under_way[key] = len(found)
+            found.append(Bar(title, event.host, item.at, None, "open"))
+            continue
+        state = "failed" if isinstance(event, StepFailed) else "done"
+        place = under_way.pop(key, None)
+        if place is None:
+            found.append(Bar(title, event.host, item.at, item.at, state))
+        else:
+            found[place] = Bar(title, event.host, found[place].began_at, item.at, state)
+    return found
+
+
+def drawn(shown: Sequence[Bar]) -> list[tuple[str, str, str, str, str, str]]:
+    """Rows: when, step, host, state, seconds, bar; all bars on one scale."""
+    ends = [bar.ended_at or bar.began_at for bar in shown]
+    first, last = min((bar.began_at for bar in shown), default=None), max(ends, default=None)
+    if first is None or last is None:
+        return []
+    scale = WIDTH / max((last - first).total_seconds(), 1e-9)
+    rows = []
+    for bar, end in zip(shown, ends, strict=True):
+        left = min(WIDTH - 1, int((bar.began_at - first).total_seconds() * scale))
+        right = max(left + 1, round((end - first).total_seconds() * scale))
+        took = "" if bar.ended_at is None else f"{(bar.ended_at - bar.began_at).total_seconds():.1f}"
+        body = {"done": "█", "failed": "▒", "open": "░"}[bar.state] * (right - left)
+        rows.append((f"{bar.began_at:%H:%M:%S}", bar.step, bar.host, bar.state, took, " " * left + body))
+    return rows

@@ -1,0 +1,172 @@
+"""``ops history``: runs and events by time, kind and host; a timeline; export and verify."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from quartermaster.cli.main import run
+from quartermaster.cli.timeline import WIDTH, Bar, bars, drawn
+from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
+from quartermaster.fleet.journal import Journal, Recorded
+from quartermaster.fleet.workspace import Workspace
+
+EVENTS = [
+    StepStarted(step="drain", host="i-1", zone="eu-west-1a"),
+    Noted(step="drain", host="i-1", message="30 s to go"),
+    StepFinished(step="drain", host="i-1", seconds=30.5),
+    StepStarted(step="patch", title="Patch the host", host="i-2"),
+]
+
+
+class Books:
+    """A fleet with two runs in its journal."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+        (folder / "fleet.yaml").write_text("fleet: shop\nclusters: {web: {}}\n")
+        journal = Journal.open(Workspace(folder / "fleet.yaml").database)
+        patch = journal.start("patch", stack="dev", subject="web")
+        drill = journal.start("drill", stack="dev", subject="instance_loss web")
+        list(patch.record(EVENTS[:2]))
+        list(drill.record([StepStarted(step="lose", host="i-9")]))
+        list(patch.record(EVENTS[2:]))
+        drill.finish("done", {"rto_seconds": 12.5})
+        self.patch, self.drill, self.engine = patch.id, drill.id, journal.engine
+
+    def ops(self, *words: str, exits: int = 0) -> Any:
+        """What the command prints with --json."""
+        assert run(["history", *words, "--json", "--fleet", str(self.folder)]) == exits
+        out = self._capsys.readouterr().out
+        return json.loads(out) if out else None
+
+    def told(self, *words: str, exits: int = 0) -> str:
+        assert run(["history", *words, "--fleet", str(self.folder)]) == exits
+        captured = self._capsys.readouterr()
+        return captured.out + captured.err
+
+
+@pytest.fixture
+def books(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Books]:
+    found = Books(tmp_path, capsys)
+    yield found
+    found.engine.dispose()
+
+
+def test_runs_are_listed_newest_first_and_by_kind(books: Books) -> None:
+    assert [row["id"] for row in books.ops()["runs"]] == [books.drill, books.patch]
+    assert [row["id"] for row in books.ops("--kind", "patch")["runs"]] == [books.patch]
+    assert books.ops("list", "--kind", "restore")["runs"] == []
+
+
+def test_runs_are_found_by_time(books: Books) -> None:
+    assert len(books.ops("--since", "1h")["runs"]) == 2
+    assert books.ops("--until", "1h")["runs"] == []
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    assert books.ops("--since", later)["runs"] == []
+    assert "no instant" in books.told("--since", "soon", exits=2)
+
+
+def test_events_about_a_host_come_from_all_runs(books: Books) -> None:
+    found = books.ops("--host", "i-1")["events"]
+    assert [(item["run"], item["kind"]) for item in found] == [
+        (books.patch, k) for k in ("started", "noted", "finished")
+    ]
+    assert [item["host"] for item in books.ops("--events", "--kind", "drill")["events"]] == ["i-9"]
+    assert books.ops("--events", "--kind", "restore")["events"] == []
+
+
+def test_a_run_is_shown_by_its_id_alone(books: Books) -> None:
+    assert books.ops(books.patch) == books.ops("show", books.patch)
+    assert [event["kind"] for event in books.ops(books.patch)["events"]] == ["started", "noted", "finished", "started"]
+    shown = books.told(books.patch)
+    assert "Patch the host" in shown and "█" in shown and "░" in shown
+    assert "no run 'patch-1'" in books.told("patch-1", exits=2)
+
+
+def test_an_export_is_the_chain_and_proves_itself(books: Books, tmp_path: Path) -> None:
+    whole, one = tmp_path / "whole.jsonl", tmp_path / "one.jsonl"
+    assert books.ops("export", "--out", str(whole))["lines"] == 8
+    assert books.ops("export", books.patch, "--out", str(one))["lines"] == 7
+    told = [json.loads(row) for row in one.read_text().splitlines()[1:]]
+    assert [item["seq"] for item in told if "record" not in item] == [2, 5], "the other run's lines are hashes alone"
+    for file in (whole, one):
+        assert books.ops("verify", str(file))["intact"] is True
+    assert books.ops("verify")["lines"] == 8
+    assert books.told("export") == whole.read_text()
+
+
+def _edit(rows: list[str]) -> None:
+    rows[4] = rows[4].replace("30 s", "31 s")
+
+
+def _remove(rows: list[str]) -> None:
+    del rows[3]
+
+
+def _swap(rows: list[str]) -> None:
+    rows[3], rows[4] = rows[4], rows[3]
+
+
+def _cut(rows: list[str]) -> None:
+    del rows[-1]
+
+
+def _forge(rows: list[str]) -> None:
+    rows[3] = "{}\n"
+
+
+@pytest.mark.parametrize(("change", "line"), [(_edit, 5), (_remove, 4), (_swap, 4), (_cut, 8), (_forge, 4)])
+def test_a_changed_file_is_found_and_the_line_named(books: Books, tmp_path: Path, change: Any, line: int) -> None:
+    file = tmp_path / "one.jsonl"
+    books.ops("export", books.patch, "--out", str(file))
+    rows = file.read_text().splitlines(keepends=True)
+    change(rows)
+    file.write_text("".join(rows))
+    assert f"one.jsonl:{line}: " in books.told("verify", str(file), exits=1)
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "[]\n", '{"format": "other", "run": null, "lines": 0, "hash": ""}\n'])
+def test_what_is_no_export_is_refused(books: Books, tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.jsonl").write_text(text)
+    assert "no exported journal" in books.told("verify", str(tmp_path / "other.jsonl"), exits=2)
+
+
+def test_an_edited_journal_is_found_and_the_line_named(books: Books) -> None:
+    with books.engine.begin() as db:
+        db.execute(sa.text("update events set record = replace(record, '30 s', '31 s') where seq = 4"))
+    assert "line 4: it was edited" in books.told("verify", exits=1)
+
+
+AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+def recorded(*events: Event) -> list[Recorded]:
+    """The events, ten seconds apart."""
+    return [Recorded(AT + timedelta(seconds=10 * i), event, "", i, "r") for i, event in enumerate(events)]
+
+
+def test_a_step_is_a_bar_from_its_start_to_its_end() -> None:
+    found = bars(recorded(
+        StepStarted(step="a", host="1"), StepStarted(step="a", host="2"), StepFailed(step="a", host="1", error="no"),
+    ))  # fmt: skip
+    assert found == [
+        Bar("a", "1", AT, AT + timedelta(seconds=20), "failed"),
+        Bar("a", "2", AT + timedelta(seconds=10), None, "open"),
+    ]
+
+
+def test_bars_share_one_scale() -> None:
+    first, second = drawn([
+        Bar("a", "", AT, AT + timedelta(seconds=10), "done"),
+        Bar("b", "", AT + timedelta(seconds=10), AT + timedelta(seconds=20), "failed"),
+    ])  # fmt: skip
+    assert first[-1] == "█" * (WIDTH // 2)
+    assert second[-1] == " " * (WIDTH // 2) + "▒" * (WIDTH // 2)
+    assert drawn([]) == []
