@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from quartermaster.fleet.errors import Fault, InputError
 
-__all__ = ["PHASES", "Call", "Document", "Named", "Step", "examine", "parse"]
+__all__ = ["PHASES", "Call", "Document", "Named", "Step", "examine", "is_label", "parse"]
 
 PHASES = ("detect", "decide", "act", "converge", "verify")
 """Parts of the recovery time, in order."""
@@ -130,6 +130,11 @@ def examine(text: str, *, file: str = "") -> tuple[Document, tuple[Named, ...], 
         faults.append(Fault(name, f"two steps are called {name!r}", "give each its own name", second.line, file))
     faults += _disorder(steps, file)
     return Document(text, head, title, tuple(steps)), tuple(named), tuple(faults)
+
+
+def is_label(line: str) -> bool:
+    """Whether the line says something of its step, as ``- **Owner:** …`` does."""
+    return _LINE.fullmatch(line) is not None
 
 
 def _head(lines: list[str]) -> tuple[dict[str, str], int]:

@@ -1,19 +1,91 @@
-"""A rendered runbook as one HTML page."""
+"""A rendered runbook as one HTML page: read on a phone at night, printed for the room, with no script in it."""
 
 from __future__ import annotations
 
-from quartermaster.runbooks.document import parse
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from quartermaster.runbooks.document import Step, is_label, parse
+from quartermaster.runbooks.prose import PROGRAMS, slug
 from quartermaster.runbooks.render import DOCUMENTS, environment
 
-__all__ = ["render_html"]
+__all__ = ["duration", "render_html"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A step as the page shows it; texts are HTML."""
+
+    step: Step
+    anchor: str
+    prose: str
+    by_hand: str
+    expected: str
+    owner: str
+    limit: str
 
 
 def render_html(markdown: str) -> str:
     """One HTML page of a rendered runbook: no script, readable on a phone and on paper."""
-    from markdown_it import MarkdownIt
-
     document = parse(markdown)
-    body = markdown.split("---\n", 2)[2]
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
-    page = environment(DOCUMENTS, autoescape=True).get_template("page.html.j2")
-    return page.render(title=document.title, head=document.head, body=html)
+    reader = _reader()
+    lines = markdown.splitlines()
+    first = document.steps[0].line - 1
+    begins = lines.index("---", 1) + 1
+    ends = [*(step.line - 1 for step in document.steps[1:]), len(lines)]
+    shown = [
+        _Shown(
+            step=step,
+            anchor=slug(f"{step.number}. {step.title}"),
+            prose=reader.render("\n".join(line for line in lines[step.line : end] if not is_label(line))),
+            by_hand=reader.renderInline(step.by_hand),
+            expected=reader.renderInline(step.expected_words),
+            owner=reader.renderInline(step.owner),
+            limit=duration(step.limit_seconds),
+        )
+        for step, end in zip(document.steps, ends, strict=True)
+    ]
+    return (
+        environment(DOCUMENTS, autoescape=True)
+        .get_template("page.html.j2")
+        .render(
+            title=document.title,
+            head=document.head,
+            intro=reader.render("\n".join(line for line in lines[begins:first] if not line.startswith("# "))),
+            steps=shown,
+            longest=duration(sum(step.limit_seconds for step in document.steps)),
+        )
+    )
+
+
+def duration(seconds: float) -> str:
+    """A span as people say it: 45 s, 2 min, 1 min 30 s, 1 h 5 min."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"
+
+
+def _reader() -> MarkdownIt:
+    """Reads Markdown; commands are marked to be copied, and links lead to the pages of the other runbooks."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader.add_render_rule("code_inline", _code)
+    reader.add_render_rule("link_open", _link)
+    return reader
+
+
+def _code(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:
+    if tokens[index].content.startswith(PROGRAMS):
+        tokens[index].attrSet("class", "run")
+    return str(self.code_inline(tokens, index, options, env))
+
+
+def _link(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:
+    target = str(tokens[index].attrGet("href"))
+    if "//" not in target:
+        tokens[index].attrSet("href", re.sub(r"\.md(?=#|$)", ".html", target))
+    return str(self.renderToken(tokens, index, options, env))

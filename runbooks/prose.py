@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-__all__ = ["Judge", "slug", "wrong_commands", "wrong_links"]
+__all__ = ["PROGRAMS", "Judge", "slug", "wrong_commands", "wrong_links"]
 
 Judge = Callable[[str], str]
 """Takes a command line that people are told to type; says what is wrong with it, or nothing."""
 
-_PROGRAMS = ("ops ", "aws ")
+PROGRAMS = ("ops ", "aws ")
+"""What a command that a person types starts with."""
 _REMOTE = ("http", "https", "mailto")
 _UNDEFINED = re.compile(r"\[[^\]]+\]\[([^\]]*)\]")
 
@@ -26,7 +27,7 @@ def wrong_commands(text: str, judge: Judge) -> Iterator[tuple[int, str, str]]:
         if token.type in ("code_inline", "fence", "code_block"):
             for offset, command in enumerate(token.content.splitlines()):
                 at = line + offset + (token.type == "fence")
-                if command.startswith(_PROGRAMS) and (problem := judge(command)):
+                if command.startswith(PROGRAMS) and (problem := judge(command)):
                     yield at, command, problem
 
 

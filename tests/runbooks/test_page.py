@@ -1,0 +1,98 @@
+"""The page of a runbook in a browser: it fits a phone and a screen, its text can be read by day and by night."""
+
+from __future__ import annotations
+
+import html
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quartermaster.runbooks.page import duration, render_html
+from quartermaster.runbooks.render import Context, render
+
+PAGE = render_html(render("instance_loss", Context(why="no zone has more serving hosts; " * 6, group="g" * 90)))
+WIDTHS = (400, 1280)
+
+PROBE = """
+<script>
+const light = c => c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+  .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + .05) / (y + .05) };
+const seen = frame => {
+  const view = frame.contentWindow, page = view.document, root = page.documentElement;
+  const style = e => view.getComputedStyle(e);
+  const behind = e => { while (e && style(e).backgroundColor.endsWith(", 0)")) e = e.parentElement; return style(e).backgroundColor };
+  const texts = [...page.querySelectorAll("body *")].filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+  return {
+    scroll: root.scrollWidth, width: root.clientWidth,
+    over: texts.filter(e => e.getBoundingClientRect().right > root.clientWidth + 1).map(e => e.outerHTML),
+    faint: texts.filter(e => ratio(style(e).color, behind(e)) < 4.5).map(e => e.outerHTML),
+    dark: light(style(page.body).backgroundColor) < .1,
+    broken: [...page.querySelectorAll("td:first-child")].filter(e => {
+      const range = page.createRange(); range.selectNodeContents(e);
+      return range.getClientRects().length > e.textContent.split(" ").length;
+    }).map(e => e.textContent),
+    steps: [...page.querySelectorAll(".step")].map(e => [...e.querySelectorAll("dt")].map(t => t.textContent)),
+    selected: [...page.querySelectorAll("code.run")].map(e => style(e).userSelect),
+    dead: [...page.querySelectorAll("nav a")].filter(e => !page.getElementById(e.hash.slice(1))).length,
+  };
+};
+addEventListener("load", () => { document.title = JSON.stringify([...document.querySelectorAll("iframe")].map(seen)) });
+</script>
+"""  # noqa: E501
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_can_be_read_on_a_phone_and_a_screen(scheme: str, tmp_path: Path) -> None:
+    phone, screen = look(PAGE, scheme, tmp_path)
+    for found in (phone, screen):
+        assert found["scroll"] <= found["width"]
+        assert (found["over"], found["faint"], found["broken"], found["dead"]) == ([], [], [], 0)
+        assert found["dark"] == (scheme == "dark")
+        shown = ["By hand", "Expected", "Time limit", "Rollback", "Owner", "The drill does"]
+        assert found["steps"] == [shown] * 7
+        assert found["selected"] and set(found["selected"]) == {"all"}
+
+
+def look(page: str, scheme: str, folder: Path) -> list[dict[str, Any]]:
+    """What a browser makes of the page at each width."""
+    chromium = shutil.which("chromium")
+    assert chromium, "make test installs Chromium"
+    inner = html.escape(page, quote=True)
+    frames = "".join(f'<iframe style="width:{width}px;height:900px" srcdoc="{inner}"></iframe>' for width in WIDTHS)
+    outer = folder / "outer.html"
+    outer.write_text(f"<title>wait</title>{frames}{PROBE}", encoding="utf-8")
+    run = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+         "--no-first-run", "--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'profile'}",
+         f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
+         "--virtual-time-budget=3000", "--window-size=1400,1000", "--dump-dom", outer.as_uri()],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "CONSOLE" not in run.stderr, run.stderr
+    found: list[dict[str, Any]] = json.loads(html.unescape(run.stdout.split("<title>")[1].split("</title>")[0]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (45, "45 s"), (120, "2 min"), (90, "1 min 30 s"), (3900, "1 h 5 min")]
+)
+def test_spans_are_told_as_people_say_them(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_links_lead_to_the_pages_of_the_other_runbooks() -> None:
+    text = render("instance_loss", Context()).replace("Nobody acts", "[See](restore.md#when). Nobody acts", 1)
+    assert 'href="restore.html#when"' in render_html(text)
+
+
+def test_what_stands_in_a_step_besides_its_labels_stands_in_that_step() -> None:
+    section = PAGE.partition('<section class="step" id="2-the-host-loses-its-power">')[2].partition("</section>")[0]
+    assert "Its processes end at once" in section
+    assert "steady state" not in section
