@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 __all__ = [
+    "ROLE_OF_EXPERIMENTS",
     "TAG_BACKUP",
     "TAG_CLUSTER",
     "TAG_FLEET",
@@ -27,6 +28,8 @@ TAG_BACKUP = "ops:backup"
 """Set on what the stack's backup plan takes; its value names the stack, so that no other plan takes it too."""
 TAG_URN = "ops:urn"
 """Set on every taggable resource: by it an interrupted create is found again."""
+ROLE_OF_EXPERIMENTS = "experiments"
+"""The part of the stack whose name the role has that AWS Fault Injection Service takes."""
 
 
 def physical(fleet: str, stack: str, name: str = "", *, limit: int = 63) -> str:

@@ -24,6 +24,7 @@ from quartermaster.infra.data import Data, keys_there, recovery_databases
 from quartermaster.infra.database import Database, Used
 from quartermaster.infra.dns import Dns
 from quartermaster.infra.existing import Site
+from quartermaster.infra.experiments import Experiments, has_experiments
 from quartermaster.infra.floors import floor_at
 from quartermaster.infra.fronts import Fronts, owners_first
 from quartermaster.infra.images import Image
@@ -82,6 +83,8 @@ def declare(fleet: Fleet, layout: Layout, facts: Facts) -> None:
     dns = _dns(fleet, layout, facts)
     parts = _Parts(network, keys, bucket, databases, buckets)
     balancers = _clusters(fleet, layout, facts, dns, parts)
+    if has_experiments(fleet):
+        Experiments(layout, account=facts.account, vpc_id=network.vpc_id)
     if fleet.account_baseline == "create":
         Baseline(layout, facts.account, tls=facts.tls)
     Watch(
