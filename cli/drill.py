@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from quartermaster.cli.drill_plan import hands, planned
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, say, table
-from quartermaster.cli.session import Session, session
+from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
-
-if TYPE_CHECKING:
-    from quartermaster.runbooks.plan import DrillPlan
 
 group = Group("drill", "Recovery drills: schedule, run, recover, list.")
 
@@ -38,6 +36,7 @@ def run(
     kind: Annotated[str, typer.Argument(help="Kind of drill, e.g. instance_loss.")],
     of: Annotated[str, typer.Argument(help="Cluster or database.")],
     now: Annotated[bool, typer.Option("--now", help="Now, not in its hours. Other guards hold.")] = False,
+    how: Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")] = "",
     override: Annotated[str, typer.Option(help="A guard to break: freeze or hours.")] = "",
     reason: Annotated[str, typer.Option(help="Why; journalled.")] = "",
     confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
@@ -46,29 +45,19 @@ def run(
     from quartermaster.runbooks import drill
 
     ops = session()
-    drill.accept(kind, of, ops.fleet)
+    drill.accept(kind, of, ops.fleet, how)
     ops.typed_confirmation(confirm_stack)
     if override and not reason:
         raise InputError(f"--override {override} needs a reason", remedy="--reason 'why it must be now'")
     pending = drill.unfinished(ops.journal, stack=ops.stack)
     if pending:
         raise InputError(f"drill {pending[0].id} was cut short and is not put right", remedy="ops drill recover")
-    plan = _plan(ops, kind, of, now, {override: reason} if override else {})
+    plan = planned(ops, kind, of, way=how, now=now, overrides={override: reason} if override else {})
     plan.require()
     for warning in plan.warnings:
         say(f"warning: {warning}")
-    confirm(f"Run {kind} of {of} on stack {ops.stack}?", plan=f"will lose host {plan.host} in {plan.zone}: {plan.why}")
-    result = draw(
-        drill.run(
-            plan,
-            journal=ops.journal,
-            leases=ops.leases,
-            hosts=ops.hosts,
-            faults=ops.faults,
-            counter=ops.counter if ops.fleet.clusters[of].balancer else None,
-            clock=ops.clock,
-        )
-    )
+    confirm(f"Run {kind} of {of} on stack {ops.stack}?", plan=f"will touch {plan.loss.what}: {plan.loss.why}")
+    result = draw(drill.run(plan, journal=ops.journal, leases=ops.leases, hands=hands(ops)))
     assert result is not None
     emit(result.to_json(), _told(result.to_json()))
 
@@ -85,8 +74,8 @@ def recover() -> None:
         return
     done: list[dict[str, Any]] = []
     for row in rows:
-        say(f"{row.id} ({row.subject}) was cut short: reading what it had done, then making the cluster whole")
-        result = draw(drill.recover(row, journal=ops.journal, leases=ops.leases, hosts=ops.hosts, clock=ops.clock))
+        say(f"{row.id} ({row.subject}) was cut short: reading what it had done, then taking it back")
+        result = draw(drill.recover(row, journal=ops.journal, leases=ops.leases, hands=hands(ops)))
         assert result is not None
         done.append(dict(result.to_json()))
     emit({"recovered": done}, "\n".join(_told(item) for item in done))
@@ -105,23 +94,6 @@ def list_() -> None:
     ]
     text = table(["run", "drill", "state", "#RTO", "objective met"], shown) if rows else "no drill was run yet"
     emit({"drills": [{"run": row.id, "state": state_of(row), **result} for row, result in rows]}, text)
-
-
-def _plan(ops: Session, kind: str, of: str, now: bool, overrides: dict[str, str]) -> DrillPlan:
-    from quartermaster.cli.forecasts import demand_now
-    from quartermaster.runbooks import drill
-
-    return drill.plan(
-        kind,
-        of,
-        group=ops.hosts.group(of),
-        fleet=ops.fleet,
-        stack=ops.stack,
-        now=ops.clock.now(),
-        demand=demand_now(ops, of),
-        right_now=now,
-        overrides=overrides,
-    )
 
 
 def _told(result: dict[str, Any]) -> str:

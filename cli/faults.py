@@ -15,13 +15,28 @@ __all__ = ["injector"]
 
 
 def injector(ops: Session) -> FaultInjector:
-    """The faults of the session's target. Raises MissingPart on aws."""
-    if ops.cloud.target == "local":
-        return _LocalFaults(ops.workspace)
-    raise MissingPart(
-        "drills on aws are FIS experiments, which this version does not start yet",
-        remedy="rehearse on a local stack: ops drill run … --stack dev",
-    )
+    """The faults of the session's target."""
+    return _LocalFaults(ops.workspace) if ops.cloud.target == "local" else _NoFaults()
+
+
+class _NoFaults:
+    """On aws a fault is a FIS experiment. All raise MissingPart."""
+
+    def kill_host(self, host_id: str) -> None:
+        raise self._missing(f"the loss of {host_id}")
+
+    def fail_zone(self, zone: str) -> None:
+        raise self._missing(f"the loss of {zone}")
+
+    def heal_zone(self, zone: str) -> None:
+        raise self._missing(f"the return of {zone}")
+
+    @staticmethod
+    def _missing(what: str) -> MissingPart:
+        return MissingPart(
+            f"{what} would be a FIS experiment on aws, which this version does not start yet",
+            remedy="rehearse on a local stack: ops drill run … --stack dev",
+        )
 
 
 class _LocalFaults:
@@ -32,3 +47,13 @@ class _LocalFaults:
         from quartermaster.infra.local.client import kill_host
 
         kill_host(self._workspace, host_id)
+
+    def fail_zone(self, zone: str) -> None:
+        from quartermaster.infra.local.client import fail_zone
+
+        fail_zone(self._workspace, zone)
+
+    def heal_zone(self, zone: str) -> None:
+        from quartermaster.infra.local.client import heal_zone
+
+        heal_zone(self._workspace, zone)

@@ -26,19 +26,15 @@ def list_() -> None:
 @group.command("render", example="ops runbook render instance_loss web --html > runbook.html")
 def render(
     kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")],
-    of: Annotated[str, typer.Argument(help="Cluster whose live names are filled in.")],
+    of: Annotated[str, typer.Argument(help="Cluster or database whose live names are filled in.")],
     html: Annotated[bool, typer.Option("--html", help="One HTML page instead of Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
     """Print the runbook as the drill would execute it now."""
-    from quartermaster.runbooks import drill
+    from quartermaster.cli.drill_plan import planned
     from quartermaster.runbooks.page import render_html
 
-    ops = session()
-    drill.accept(kind, of, ops.fleet)
-    plan = drill.plan(
-        kind, of, group=ops.hosts.group(of), fleet=ops.fleet, stack=ops.stack, now=ops.clock.now(), right_now=True
-    )
+    plan = planned(session(), kind, of, now=True)
     text = render_html(plan.document) if html else plan.document
     if out is not None:
         out.write_text(text, encoding="utf-8")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from quartermaster.fleet.errors import OpsError
-from quartermaster.fleet.hosts import Group, Host
+from quartermaster.fleet.clock import Clock
+from quartermaster.fleet.events import Json
+from quartermaster.fleet.hosts import RequestCounter
 from quartermaster.runbooks.document import Call
 from quartermaster.runbooks.plan import DrillPlan
+from quartermaster.runbooks.scene import DatabasesReader, HostsReader
 
-__all__ = ["Acts", "FaultInjector", "HostsReader"]
+__all__ = ["COMMANDS", "ROLLBACKS", "Acts", "Command", "Done", "FaultInjector", "Hands"]
+
+Done = bool | Mapping[str, Json]
+"""Whether an act changed anything; or, when it did, what it found, for the evidence."""
 
 
 class FaultInjector(Protocol):
@@ -20,66 +26,59 @@ class FaultInjector(Protocol):
         """Power loss: the host's processes die, nobody is told."""
         ...
 
-
-class HostsReader(Protocol):
-    """The part of ``fleet.hosts.Hosts`` that a drill uses."""
-
-    def group(self, cluster: str) -> Group:
-        """The group now. Read-only."""
+    def fail_zone(self, zone: str) -> None:
+        """Cut the zone off: nothing in it answers. Idempotent."""
         ...
 
-    def terminate(self, host_id: str) -> None:
-        """Terminate one host; its group replaces it."""
+    def heal_zone(self, zone: str) -> None:
+        """Connect the zone again. Idempotent."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a drill looks and acts with; the caller wires it. Kinds add tools of their own below, None by default."""
+
+    hosts: HostsReader
+    faults: FaultInjector
+    clock: Clock
+    counter: RequestCounter | None = None
+    """None: nobody counts requests."""
+    databases: DatabasesReader | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command or a rollback that runbooks may name."""
+
+    do: Callable[..., Done]
+    """Takes the Hands, the DrillPlan, then the arguments of the call. Raises OpsError."""
+    arguments: tuple[str, ...] = ()
+    require: Callable[..., None] | None = None
+    """Takes the same. Raises OpsError when the world forbids the call: it has moved since the plan. Read-only."""
+
+
+def _nothing(hands: Hands, plan: DrillPlan) -> Done:  # noqa: ARG001
+    return False
+
+
+COMMANDS: Mapping[str, Command] = {"observe": Command(_nothing), "wait": Command(_nothing)}
+"""Of every kind. They do nothing: the world acts."""
+ROLLBACKS: Mapping[str, Command] = {"nothing": Command(_nothing)}
+"""Of every kind."""
 
 
 class Acts:
     """The commands and rollbacks of one drill, bound to its world."""
 
-    def __init__(self, plan: DrillPlan, hosts: HostsReader, faults: FaultInjector | None) -> None:
-        self._plan = plan
-        self._hosts = hosts
-        self._faults = faults
-        self._known: Mapping[str, Callable[..., bool]] = {
-            "observe": self._nothing,
-            "wait": self._nothing,
-            "nothing": self._nothing,
-            "kill_host": self._kill_host,
-            "replace_host": self._replace_host,
-        }
+    def __init__(self, plan: DrillPlan, known: Mapping[str, Command], hands: Hands) -> None:
+        self._plan, self._known, self._hands = plan, known, hands
 
     def require(self, call: Call) -> None:
-        """Raises OpsError when the world forbids the call: it has moved since the plan. Read-only."""
-        if call.name != "kill_host":
-            return
-        (host_id,) = call.arguments
-        host = self._member(host_id)
-        if host_id != self._plan.host or host is None or not host.serving:
-            found = "is not in the group" if host is None else f"is {host.lifecycle}/{host.health}"
-            raise OpsError(
-                f"the world has moved since the plan: {host_id} {found}, planned was {self._plan.host}, serving",
-                remedy=f"plan anew: ops drill run {self._plan.kind} {self._plan.of}",
-            )
+        """Raises OpsError when the world forbids the call. Read-only."""
+        if check := self._known[call.name].require:
+            check(self._hands, self._plan, *call.arguments)
 
-    def do(self, call: Call) -> bool:
-        """Carry the call out; whether it changed anything."""
-        return self._known[call.name](*call.arguments)
-
-    def _nothing(self) -> bool:
-        return False
-
-    def _kill_host(self, host_id: str) -> bool:
-        assert self._faults is not None
-        self._faults.kill_host(host_id)
-        return True
-
-    def _replace_host(self, host_id: str) -> bool:
-        host = self._member(host_id)
-        if host is None or host.lifecycle.startswith("Terminat"):
-            return False
-        self._hosts.terminate(host_id)
-        return True
-
-    def _member(self, host_id: str) -> Host | None:
-        group = self._hosts.group(self._plan.of)
-        return next((host for host in group.hosts if host.id == host_id), None)
+    def do(self, call: Call) -> Done:
+        """Carry the call out."""
+        return self._known[call.name].do(self._hands, self._plan, *call.arguments)

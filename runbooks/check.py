@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
@@ -13,10 +13,12 @@ import jinja2.meta
 from jinja2 import nodes
 
 from quartermaster.fleet.errors import Fault
+from quartermaster.fleet.events import Json
 from quartermaster.runbooks.document import Call, examine
-from quartermaster.runbooks.probes import PROBES
+from quartermaster.runbooks.kind import Kind
+from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.prose import Judge, wrong_commands, wrong_links
-from quartermaster.runbooks.render import COMMANDS, DOCUMENTS, LIMITS, ROLLBACKS, Context, environment, kinds
+from quartermaster.runbooks.render import DOCUMENTS, environment, kinds, known_names, vocabulary
 
 __all__ = ["check"]
 
@@ -29,23 +31,28 @@ def check(folder: Path = DOCUMENTS, *, judge: Judge = lambda _: "") -> tuple[Fau
 
     Undefined names, unknown calls, steps without a probe, commands that the judge refuses, dead links.
     """
-    return tuple(fault for kind in kinds(folder) for fault in _check_one(kind, folder, judge))
+    return tuple(fault for name in kinds(folder) for fault in _check_named(name, folder, judge))
 
 
-def _check_one(kind: str, folder: Path, judge: Judge) -> list[Fault]:
-    file = f"{kind}.md.j2"
+def _check_named(name: str, folder: Path, judge: Judge) -> list[Fault]:
+    file = f"{name}.md.j2"
+    if name not in KINDS:
+        return [Fault(name, f"there is no drill {name!r}", f"one of: {', '.join(KINDS)}", 1, file)]
+    return _check_one(KINDS[name], file, folder, judge)
+
+
+def _check_one(kind: Kind, file: str, folder: Path, judge: Judge) -> list[Fault]:
     source = (folder / file).read_text(encoding="utf-8")
-    context = Context(limits=LIMITS.get(kind, {}))
+    known = known_names(kind)
     lenient = environment(folder).overlay(undefined=_Anything)
     try:
-        faults = list(_undefined(lenient.parse(source), context, file))
+        faults = list(_undefined(lenient.parse(source), known, file))
         template = lenient.from_string(source)
     except jinja2.TemplateSyntaxError as exc:
-        return [Fault(kind, exc.message or "syntax error", "correct the template", exc.lineno, file)]
+        return [Fault(kind.name, exc.message or "syntax error", "correct the template", exc.lineno, file)]
     found: dict[Fault, None] = {}
     for target in _TARGETS:
-        names = replace(context, target=target)
-        text = template.render({item.name: getattr(names, item.name) for item in fields(names)})
+        text = template.render({**known, "target": target})
         lines = _origins(source, text)
         for fault in _wrong(kind, text, folder, file, judge):
             found[replace(fault, line=lines[(fault.line or 1) - 1])] = None
@@ -59,35 +66,33 @@ class _Anything(jinja2.ChainableUndefined):
         return "1"
 
 
-def _undefined(tree: nodes.Template, context: Context, file: str) -> Iterator[Fault]:
+def _undefined(tree: nodes.Template, known: Mapping[str, Json], file: str) -> Iterator[Fault]:
     """Names and attributes that there are not: of the tree, so also those in a branch that is not taken today."""
-    known = {item.name: getattr(context, item.name) for item in fields(context)}
     undeclared = jinja2.meta.find_undeclared_variables(tree) - known.keys()
     for name in tree.find_all(nodes.Name):
         if name.name in undeclared:
             remedy = f"one of: {', '.join(sorted(known))}"
             yield Fault(name.name, f"undefined name {name.name!r}", remedy, name.lineno, file)
     for part in tree.find_all(nodes.Getattr):
-        values = known.get(part.node.name) if isinstance(part.node, nodes.Name) else None
+        whole = part.node.name if isinstance(part.node, nodes.Name) else ""
+        values = known.get(whole)
         if isinstance(values, Mapping) and part.attr not in values:
             remedy = f"one of: {', '.join(values) or 'none: the kind is unknown'}"
-            yield Fault(part.attr, f"undefined name {part.node.name}.{part.attr}", remedy, part.lineno, file)
+            yield Fault(part.attr, f"undefined name {whole}.{part.attr}", remedy, part.lineno, file)
 
 
-def _wrong(kind: str, text: str, folder: Path, file: str, judge: Judge) -> Iterator[Fault]:
+def _wrong(kind: Kind, text: str, folder: Path, file: str, judge: Judge) -> Iterator[Fault]:
     document, named, faults = examine(text, file=file)
     yield from faults
-    if document.head.get("kind", kind) != kind:
-        yield Fault("kind", f"the document says kind {document.head['kind']!r}", f"kind: {kind}", 2, file)
-    probes = {name: probe.arguments for name, probe in PROBES.items()}
+    if document.head.get("kind", kind.name) != kind.name:
+        yield Fault("kind", f"the document says kind {document.head['kind']!r}", f"kind: {kind.name}", 2, file)
+    whole, steps = document.head.get("whole"), [step.name for step in document.steps]
+    if whole and whole not in steps:
+        yield Fault("whole", f"no step {whole!r} says that all is as before", f"one of: {', '.join(steps)}", 1, file)
     for item in named:
-        what, known = {
-            "Command": ("command", COMMANDS),
-            "Expected": ("probe", probes),
-            "Rollback": ("rollback", ROLLBACKS),
-        }[item.label]
-        if problem := _unknown(what, item.call, known):
-            yield Fault(item.label, *problem, item.line, file)
+        what = "probe" if item.label == "Expected" else item.label.lower()
+        if wrong := _unknown(what, item.call, vocabulary(kind)[item.label]):
+            yield Fault(item.label, *wrong, item.line, file)
     for line, command, problem in wrong_commands(text, judge):
         yield Fault("command", f"nobody can type `{command}`: {problem}", "see --help of the command", line, file)
     for line, link, problem in wrong_links(text, folder):

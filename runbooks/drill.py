@@ -6,169 +6,131 @@ whoever draws the events need only draw them; ``DrillResult`` (evidence.py) is r
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
-from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.errors import InputError, OpsError
-from quartermaster.fleet.events import Event
-from quartermaster.fleet.hosts import Group, Host, RequestCounter
+from quartermaster.fleet.events import Event, StepStarted
 from quartermaster.fleet.journal import Journal, Run, RunRow
 from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.schema import Fleet
-from quartermaster.runbooks import instance_loss
-from quartermaster.runbooks.acts import FaultInjector, HostsReader
+from quartermaster.runbooks.acts import Hands
+from quartermaster.runbooks.case import Case, Known, Loss
+from quartermaster.runbooks.course import Course
+from quartermaster.runbooks.document import parse
 from quartermaster.runbooks.evidence import DrillResult, measured
-from quartermaster.runbooks.guards import Demand, guards
-from quartermaster.runbooks.plan import DrillPlan, Stops
-from quartermaster.runbooks.render import LIMITS, Context, render
+from quartermaster.runbooks.execute import HEAL, Aborted, Execution
+from quartermaster.runbooks.guards import guards
+from quartermaster.runbooks.kind import Kind
+from quartermaster.runbooks.kinds import KINDS
+from quartermaster.runbooks.plan import DrillPlan, Goal, Stops
+from quartermaster.runbooks.render import render
+from quartermaster.runbooks.scene import Scene, look
 
-__all__ = ["KINDS", "RUN_KIND", "accept", "context", "plan", "recover", "run", "unfinished"]
+__all__ = ["RUN_KIND", "accept", "plan", "recover", "run", "see", "unfinished"]
 
-KINDS = ("instance_loss",)
-"""Drills that can be run."""
 RUN_KIND = "drill"
 """Of a drill's run in the journal."""
 _POLL_SECONDS = {"local": 0.5, "aws": 5.0}
 _LONGEST_SECONDS = 1800.0
+_MORE_FAILED = 0.25
+"""Share of requests beyond what the loss explains: with more it is no drill any more."""
 
 
-def accept(kind: str, of: str, fleet: Fleet) -> None:
-    """Raises InputError unless there is such a drill and such a cluster. Before anything is read."""
-    if kind not in KINDS:
-        raise InputError(f"no drill {kind!r} can be run yet", remedy=f"one of: {', '.join(KINDS)}")
-    if of not in fleet.clusters:
-        known = ", ".join(fleet.clusters) or "none is declared"
-        raise InputError(f"no cluster {of!r} in fleet {fleet.fleet}", remedy=f"clusters: {known}")
+def accept(kind: str, of: str, fleet: Fleet, way: str = "") -> Kind:
+    """The kind. Raises InputError unless there is such a drill, of such a thing. Before anything is read."""
+    found = KINDS.get(kind)
+    if found is None:
+        raise InputError(f"there is no drill {kind!r}", remedy=f"one of: {', '.join(KINDS)}")
+    declared = {"cluster": tuple(fleet.clusters), "database": tuple(fleet.databases)}
+    known = [name for what in found.of for name in declared[what]]
+    if of not in known:
+        is_one = next((what for what, names in declared.items() if of in names), "")
+        wanted = " or a ".join(found.of)
+        problem = f"{of} is a {is_one}" if is_one else f"fleet {fleet.fleet} has no {wanted} {of!r}"
+        raise InputError(f"{kind} is a drill of a {wanted}: {problem}", remedy=f"one of: {', '.join(known) or 'none'}")
+    if way and way not in found.ways:
+        raise InputError(
+            f"{kind} cannot be run {way!r}", remedy=f"one of: {', '.join(found.ways) or 'no way is named'}"
+        )
+    return found
+
+
+def see(kind: str, of: str, fleet: Fleet, hands: Hands) -> Scene:
+    """What a drill of that kind looks at, as it is now. Read-only."""
+    subjects = KINDS[kind].subjects(fleet, of)
+    extra = KINDS[kind].look(hands, of)
+    return look(subjects.clusters, subjects.databases, hands.hosts, hands.databases, extra)
 
 
 def plan(
     kind: str,
     of: str,
     *,
-    group: Group,
+    scene: Scene,
     fleet: Fleet,
     stack: str,
     now: datetime,
-    demand: Demand | None = None,
+    known: Known | None = None,
+    way: str = "",
     right_now: bool = False,
     overrides: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> DrillPlan:
     """The drill as it would run now, guards answered, not enforced (``DrillPlan.require``). Pure.
 
-    ``right_now`` waives the people's hours; ``overrides`` gives a reason for each of freeze, hours to be broken.
+    ``right_now`` waives the people's hours; ``overrides`` gives a reason for each of freeze, hours to be broken;
+    ``inputs`` are hashes of what the arguments were read from.
     """
-    accept(kind, of, fleet)
-    target = fleet.stacks[stack].target
-    host, why, runner_up = _choose(group, now)
-    serving = sum(item.serving for item in group.hosts)
-    # One of n hosts fails all that it is sent until it is noticed; a quarter more than that is no drill any more.
+    found = accept(kind, of, fleet, way)
+    way = way or next(iter(found.ways), "")
+    case = Case(of=of, fleet=fleet, stack=stack, now=now, scene=scene, known=known or Known(), way=way)
+    loss = found.choose(case)
     stops = Stops(
-        seconds=min(_LONGEST_SECONDS, float(sum(LIMITS[kind].values()))),
-        failed_share=min(0.95, 1 / max(serving, 1) + 0.25),
+        seconds=min(_LONGEST_SECONDS, float(sum(found.limits.values()))),
+        failed_share=round(min(0.95, _lost_share(scene, loss) + _MORE_FAILED), 4),
     )
-    objectives = fleet.recovery.objectives.get(of)
-    objective = objectives.zone.rto.total_seconds() if objectives and objectives.zone else None
-    names = context(
-        kind, group=group, fleet=fleet, stack=stack, host=host, why=why, runner_up=runner_up,
-        objective=objective, stops=stops,
-    )  # fmt: skip
+    goals = _goals(found.scope, scene, of, fleet)
     return DrillPlan(
         kind=kind,
         of=of,
+        way=way,
         fleet=fleet.fleet,
         stack=stack,
-        target=target,
+        target=case.target,
         at=now.isoformat(),
-        host=host.id if host else "",
-        zone=host.zone if host else "",
-        why=why,
-        runner_up=runner_up,
-        guards=guards(
-            kind, group, fleet, stack=stack, now=now, demand=demand, right_now=right_now, overrides=overrides or {}
-        ),
-        before=group,
-        objective_seconds=objective,
+        loss=loss,
+        guards=guards(found, case, loss, right_now=right_now, overrides=overrides or {}),
+        before=scene,
+        scope=found.scope,
+        goals=goals,
         stops=stops,
-        poll_seconds=_POLL_SECONDS[target],
-        document=render(kind, names),
+        poll_seconds=_POLL_SECONDS[case.target],
+        document=render(found, _names(found, case, loss, goals.get(of), stops)),
+        inputs=inputs or {},
     )
 
 
-def context(
-    kind: str,
-    *,
-    group: Group,
-    fleet: Fleet,
-    stack: str,
-    host: Host | None,
-    why: str,
-    runner_up: str,
-    objective: float | None,
-    stops: Stops,
-) -> Context:
-    """The live names for the runbook of that kind. Pure."""
-    target = fleet.stacks[stack].target
-    balancer = fleet.clusters[group.cluster].balancer
-    lost = host.id if host else "HOST"
-    by_hand = (
-        f"ops local fail host {lost}"
-        if target == "local"
-        else f"aws fis start-experiment --experiment-template-id TEMPLATE --tags ops:host={lost}"
-    )
-    return Context(
-        cluster=group.cluster,
-        stack=stack,
-        target=target,
-        group=group.name,
-        serving=sum(item.serving for item in group.hosts),
-        host=lost,
-        zone=host.zone if host else "no zone",
-        address=host.address if host else "no address",
-        why=why,
-        runner_up=runner_up,
-        balancer=(
-            f"{balancer.kind}, {balancer.algorithm}, port {balancer.port}, health {balancer.health}"
-            if balancer
-            else "none"
-        ),
-        target_group=group.target_group or "none",
-        objective=f"back within {objective:.0f} seconds (zone)" if objective is not None else "none declared",
-        stops=str(stops),
-        kill_by_hand=by_hand,
-        limits=LIMITS[kind],
-    )
-
-
-def run(
-    plan: DrillPlan,
-    *,
-    journal: Journal,
-    leases: Leases,
-    hosts: HostsReader,
-    faults: FaultInjector,
-    counter: RequestCounter | None,
-    clock: Clock,
-) -> Generator[Event, None, DrillResult]:
+def run(plan: DrillPlan, *, journal: Journal, leases: Leases, hands: Hands) -> Generator[Event, None, DrillResult]:
     """Do the drill: guards, leases, journal, steps; aborted and healed when it stops short.
 
     The generator's value is the result. Raises GuardRefused or LeaseHeld before anything is touched, OpsError when
-    the drill was aborted (what it lost is replaced by then).
+    the drill was aborted (what it did is taken back by then).
     """
     plan.require()
     record = journal.start(RUN_KIND, stack=plan.stack, subject=f"{plan.kind} {plan.of}", inputs=plan.to_json())
-    return (yield from _recorded(record, plan, leases, journal, instance_loss.run(plan, hosts, faults, counter, clock)))
+    return (yield from _recorded(record, plan, leases, journal, _steps(plan, hands)))
 
 
-def recover(
-    row: RunRow, *, journal: Journal, leases: Leases, hosts: HostsReader, clock: Clock
-) -> Generator[Event, None, DrillResult]:
+def recover(row: RunRow, *, journal: Journal, leases: Leases, hands: Hands) -> Generator[Event, None, DrillResult]:
     """Put right what an interrupted drill left, and close its run as recovered."""
     plan = DrillPlan.from_json(row.inputs)
-    done = [recorded.event for recorded in journal.events(row.id)]
-    steps = instance_loss.recover(plan, done, hosts, clock)
+    events = [recorded.event for recorded in journal.events(row.id)]
+    started = [event.step for event in events if isinstance(event, StepStarted) and event.step != HEAL]
+    # Whether a step that began was done cannot be told when the run died beside it: a host without power looks well
+    # until it is noticed. So whatever began is taken back.
+    kind, course = KINDS[plan.kind], Course(parse(plan.document))
+    steps = Execution(plan, kind, course, hands, dict).heal(started, "the drill was interrupted")
     return (yield from _recorded(journal.resume(row.id), plan, leases, journal, steps, ended="recovered"))
 
 
@@ -176,6 +138,25 @@ def unfinished(journal: Journal, *, stack: str = "") -> list[RunRow]:
     """Drills that were cut short and await ``recover``, newest first. Read-only."""
     rows = journal.runs(RUN_KIND, stack=stack)
     return [row for row in rows if row.interrupted or row.state == "stopped"]
+
+
+def _steps(plan: DrillPlan, hands: Hands) -> Iterator[Event]:
+    """Follow the plan's runbook. Whatever goes wrong, Ctrl-C included, what began is taken back first."""
+    kind, course = KINDS[plan.kind], Course(parse(plan.document))
+    with kind.measure(plan, hands) as measure:
+        execution = Execution(plan, kind, course, hands, measure)
+        try:
+            for step in course.document.steps:
+                yield from execution.follow(step)
+        except (Exception, KeyboardInterrupt) as exc:
+            if not any(course.touches(name) for name in execution.started):
+                raise
+            why = exc.message if isinstance(exc, OpsError) else f"{type(exc).__name__}: {exc}".rstrip(": ")
+            yield from execution.heal(execution.started, why)
+            raise Aborted(
+                f"{plan.kind} of {plan.of} was aborted and healed: {why}",
+                remedy="all is as before; find the cause before the next drill",
+            ) from exc
 
 
 def _recorded(
@@ -202,28 +183,35 @@ def _recorded(
     return found
 
 
-def _choose(group: Group, now: datetime) -> tuple[Host | None, str, str]:
-    """The host to lose, why, and the runner-up: in the fullest zone, then by a draw that changes daily."""
-    serving = [host for host in group.hosts if host.serving]
-    if not serving:
-        return None, "no host serves", "none"
-    zones = Counter(host.zone for host in serving)
-    day = now.astimezone(UTC).date().isoformat()
+def _lost_share(scene: Scene, loss: Loss) -> float:
+    """Of the requests those that fail until the loss is noticed: of n hosts the lost ones fail all they are sent."""
+    shares = [0.0]
+    for group in scene.groups.values():
+        serving = [host for host in group.hosts if host.serving]
+        shares.append(sum(host.id in loss.hosts for host in serving) / max(1, len(serving)))
+    return max(shares)
 
-    def rank(host: Host) -> tuple[int, str]:
-        # By a stable hash, not at random: the same day gives the same plan, and no host is spared for ever.
-        return -zones[host.zone], hashlib.sha256(f"{group.name}/{day}/{host.id}".encode()).hexdigest()
 
-    ordered = sorted(serving, key=rank)
-    first = ordered[0]
-    tied = [host for host in ordered if zones[host.zone] == zones[first.zone]]
-    count = zones[first.zone]
-    why = f"no zone has more serving hosts than {first.zone} ({count})"
-    why += f"; drawn for {day} among {len(tied)} such hosts" if len(tied) > 1 else ""
-    if len(ordered) == 1:
-        return first, why, "none: it is the only one"
-    second = ordered[1]
-    because = (
-        "drawn after it" if zones[second.zone] == count else f"its zone has only {zones[second.zone]} serving hosts"
-    )
-    return first, why, f"{second.id} in {second.zone}: {because}"
+def _goals(scope: str, scene: Scene, of: str, fleet: Fleet) -> dict[str, Goal]:
+    goals = {}
+    for name in dict.fromkeys((of, *scene.groups, *scene.databases)):
+        objective = getattr(fleet.recovery.objectives.get(name), scope, None)
+        if objective is not None:
+            rpo = objective.rpo.total_seconds() if objective.rpo is not None else None
+            goals[name] = Goal(objective.rto.total_seconds(), rpo)
+    return goals
+
+
+def _names(kind: Kind, case: Case, loss: Loss, goal: Goal | None, stops: Stops) -> dict[str, str]:
+    """The live names for the runbook."""
+    return {
+        "of": case.of,
+        "stack": case.stack,
+        "target": case.target,
+        "way": case.way,
+        "why": loss.why,
+        "runner_up": loss.runner_up,
+        "objective": f"back within {goal.rto_seconds:.0f} seconds ({kind.scope})" if goal else "none declared",
+        "stops": str(stops),
+        **loss.names,
+    }

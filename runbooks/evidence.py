@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from quartermaster.fleet.events import Event, Json, StepFailed, StepFinished, StepStarted
+from quartermaster.runbooks.course import Course
 from quartermaster.runbooks.document import PHASES, parse
 from quartermaster.runbooks.execute import HEAL
 from quartermaster.runbooks.plan import DrillPlan
@@ -26,7 +28,7 @@ class DrillResult:
     rto_phases: Mapping[str, float]
     """Seconds of each phase; of a finished drill they add up to ``rto_seconds``."""
     rpo_seconds: float | None
-    """None: losing a host that holds no data loses none."""
+    """Seconds of data lost; None where no data is involved or nobody measured it."""
     requests: Mapping[str, int]
     """sent and failed, from before the fault to the end; zeros where nobody counted."""
     objective_met: bool | None
@@ -37,67 +39,120 @@ class DrillResult:
     evidence: str
     """proven on aws, rehearsed anywhere else: only proven turns an objective green."""
     objective_seconds: float | None
+    objective_rpo_seconds: float | None
     scope: str
+    way: str
+    touched: tuple[str, ...]
+    """Hosts and databases that were, or may have been, lost or moved; empty before the fault."""
     host: str
+    """The lost one, where it is one."""
+    zone: str
     failed: str
     """Why the drill failed; empty when it did not."""
+    slowest_ms: float | None
+    """The longest response time that the balancer told of at any look; None where nobody told."""
+    failing_seconds: tuple[float, float] | None
+    """Since the fault, when the first and the last request failed; None when none did."""
+    detail: Mapping[str, Json]
+    """What only this kind of drill finds."""
     resolution_seconds: float
     """How often the world was looked at: no phase is known better than this."""
     warnings: tuple[str, ...]
     document_sha256: str
+    inputs: Mapping[str, str]
+    """SHA-256 of what the drill was decided from, by name."""
     version: str
     """Of Quartermaster."""
+    software: Mapping[str, str]
+    """Versions of what else the result hangs on."""
 
     def to_json(self) -> dict[str, Json]:
         return asdict(self)
 
 
 def measured(plan: DrillPlan, run_id: str, events: Iterable[Event]) -> DrillResult:
-    """The result of the run whose events these are, whole or cut short. Pure."""
+    """The result of the run whose events these are, whole or cut short. Pure but for the versions."""
     document = parse(plan.document)
+    course = Course(document)
     phases: dict[str, float] = {}
-    requests = {"sent": 0, "failed": 0}
     finished: set[str] = set()
     failed = ""
     touched, restored = False, True
+    last: dict[str, Json] = {}
+    facts: dict[str, Json] = {}
     for event in events:
         match event:
             case StepStarted(step=name) if name == HEAL:
                 failed = failed or str(event.detail["why"])
-            case StepStarted() if str(event.detail.get("command", "")).startswith("kill_host"):
+            case StepStarted() if course.touches(event.step):
                 touched, restored = True, False
             case StepFinished():
                 finished.add(event.step)
                 if phase := event.detail.get("phase"):
                     phases[phase] = event.seconds
-                # Only what looked at the whole group says that it is whole.
-                if event.step == HEAL or str(event.detail.get("expected", "")).startswith(("whole", "calm")):
+                # Only what looked at everything says that all is as before.
+                if event.step in (HEAL, *course.closing):
                     restored = True
             case StepFailed():
                 failed = failed or event.error
                 restored = not touched
-        requests = dict(event.detail.get("requests", requests))
+        last |= event.detail
+        facts |= event.detail.get("facts", {})
     complete = all(step.name in finished for step in document.steps)
-    rto = round(sum(phases[phase] for phase in PHASES), 3) if complete else None
-    met = None if plan.objective_seconds is None else rto is not None and rto <= plan.objective_seconds
+    rto = round(sum(phases.values()), 3) if complete and phases else None
+    rpo = facts.pop("rpo_seconds", None)
+    goal = plan.goal
+    failing = last.get("failing_seconds")
     return DrillResult(
         kind=plan.kind,
         of=plan.of,
         target=plan.target,
         rto_seconds=rto,
         rto_phases=phases,
-        rpo_seconds=None,
-        requests=requests,
-        objective_met=met,
+        rpo_seconds=rpo,
+        requests=last.get("requests", {"sent": 0, "failed": 0}),
+        objective_met=goal.met(rto, rpo, holds_data=plan.of in plan.before.databases) if goal else None,
         restored=restored,
         run=run_id,
         evidence="proven" if plan.target == "aws" else "rehearsed",
-        objective_seconds=plan.objective_seconds,
-        scope=document.head.get("scope", ""),
+        objective_seconds=goal.rto_seconds if goal else None,
+        objective_rpo_seconds=goal.rpo_seconds if goal else None,
+        scope=plan.scope,
+        way=plan.way,
+        touched=(*plan.loss.hosts, *plan.loss.databases) if touched else (),
         host=plan.host,
+        zone=plan.zone,
         failed=failed or ("" if complete else "the drill was cut short"),
+        slowest_ms=last.get("slowest_ms"),
+        failing_seconds=tuple(failing) if failing else None,
+        detail={**facts, **_subjects(plan, last.get("milestones", {}), rpo)},
         resolution_seconds=plan.poll_seconds,
         warnings=plan.warnings,
         document_sha256=document.sha256,
+        inputs={**plan.inputs, "document": document.sha256},
         version=metadata.version("quartermaster"),
+        software=_software(plan),
     )
+
+
+def _subjects(
+    plan: DrillPlan, milestones: Mapping[str, Mapping[str, float | None]], rpo: float | None
+) -> dict[str, Json]:
+    """Recovery time and phases of each of several that one fault hit."""
+    found: dict[str, Json] = {}
+    for subject, reached in milestones.items():
+        phases, before = {}, 0.0
+        for phase in PHASES:
+            at = reached.get(phase)
+            if at is not None:
+                phases[phase], before = round(at - before, 3), at
+        rto = None if None in reached.values() else before
+        goal, holds_data = plan.goals.get(subject), subject in plan.before.databases
+        met = goal.met(rto, rpo, holds_data=holds_data) if goal else None
+        found[subject] = {"rto_seconds": rto, "rto_phases": phases, "objective_met": met}
+    return {"subjects": found} if found else {}
+
+
+def _software(plan: DrillPlan) -> dict[str, str]:
+    databases = {name: state.version for name, state in plan.before.databases.items()}
+    return {"python": platform.python_version(), "boto3": metadata.version("boto3"), **databases}

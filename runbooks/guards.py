@@ -3,126 +3,118 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 
 from quartermaster.fleet.hosts import Group
-from quartermaster.fleet.schema import Fleet
+from quartermaster.runbooks.case import Case, Demand, Guard, Loss
+from quartermaster.runbooks.kind import Kind
+from quartermaster.runbooks.probes import steady_database
 
-__all__ = ["Demand", "Guard", "guards"]
+__all__ = ["Demand", "guards"]
 
 OVERRIDABLE = ("freeze", "hours")
 """Rule 9: an override with a reason breaks a freeze or a window, never health, capacity or what a stack allows."""
 _NEEDED_PROCESSES = ("HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate", "AddToLoadBalancer")
-"""Without these the group does not replace a lost host: the drill could only fail."""
+"""Without these a group does not replace a lost host: the drill could only fail."""
+_FRESH = timedelta(minutes=30)
+"""RDS archives every five minutes: what can be restored to is older only where backups do not work.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What users are expected to ask of the cluster at the hour of the drill."""
-
-    per_second: float
-    """The upper quantile of the forecast."""
-    unit_capacity: float
-    """Demand per second that one host carries at the cluster's target utilisation."""
-    quantile: float = 0.99
-    source: str = "forecast"
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One guard's answer."""
-
-    name: str
-    verdict: str
-    """holds, unknown (a warning), overridden or refused."""
-    found: str
-    remedy: str = ""
-    """What the user can do; empty when it holds."""
-
-
-def guards(
-    kind: str,
-    group: Group,
-    fleet: Fleet,
-    *,
-    stack: str,
-    now: datetime,
-    demand: Demand | None,
-    right_now: bool,
-    overrides: Mapping[str, str],
-) -> tuple[Guard, ...]:
-    """Every guard's answer for losing one host of the group. Pure."""
+def guards(kind: Kind, case: Case, loss: Loss, *, right_now: bool, overrides: Mapping[str, str]) -> tuple[Guard, ...]:
+    """Every guard's answer. Pure."""
     answers = (
-        _allowed(kind, fleet, stack),
-        _fault_ends(kind, fleet.stacks[stack].target),
-        _steady(group),
-        _capacity(group, fleet, demand),
-        _freeze(fleet, now),
-        _hours(fleet, now, right_now),
+        _allowed(kind, case),
+        _fault_ends(kind, case),
+        _steady(case),
+        *_capacity(case, loss),
+        *_backups(case, loss),
+        _alarms(case),
+        *kind.guards(case, loss),
+        _freeze(case),
+        _hours(case, right_now),
     )
     return tuple(_overridden(guard, overrides) for guard in answers)
 
 
-def _allowed(kind: str, fleet: Fleet, stack: str) -> Guard:
-    allowed = fleet.allowed_drills(stack)
-    if allowed is None or kind in allowed:
-        return Guard("allow", "holds", f"stack {stack} permits {kind}")
+def _allowed(kind: Kind, case: Case) -> Guard:
+    allowed = case.fleet.allowed_drills(case.stack)
+    if allowed is None or kind.name in allowed:
+        return Guard("allow", "holds", f"stack {case.stack} permits {kind.name}")
     return Guard(
         "allow",
         "refused",
-        f"stack {stack} permits only {', '.join(allowed) or 'no drill'}",
-        f"recovery.allow.{stack}: add {kind}, once you mean it",
+        f"stack {case.stack} permits only {', '.join(allowed) or 'no drill'}",
+        f"recovery.allow.{case.stack}: add {kind.name}, once you mean it",
     )
 
 
-def _fault_ends(kind: str, target: str) -> Guard:
-    if target == "local":
-        return Guard("fault", "holds", "the local cloud ends the fault: the group replaces the host")
+def _fault_ends(kind: Kind, case: Case) -> Guard:
+    if case.target == "local":
+        return Guard("fault", "holds", "the local cloud holds no users: what is cut off there is ended by `recover`")
+    if kind.ends_on_aws:
+        return Guard("fault", "holds", kind.ends_on_aws)
     return Guard(
         "fault",
         "refused",
-        f"no AWS Fault Injection experiment for {kind} is written yet, and a fault that AWS does not end is not done",
+        f"nothing on AWS ends a {kind.name} by itself yet, and a fault that AWS does not end is not done",
         "rehearse it on a local stack",
     )
 
 
-def _steady(group: Group) -> Guard:
-    serving = sum(host.serving for host in group.hosts)
-    suspended = [name for name in group.suspended if name in _NEEDED_PROCESSES]
-    if suspended:
-        return Guard(
-            "steady_state",
-            "refused",
-            f"{group.name} has {', '.join(suspended)} suspended: it would not replace the host",
-            "end the work that suspended it (`ops status`), or `ops patch recover`",
-        )
-    odd = [f"{host.id} is {host.lifecycle}/{host.health}" for host in group.hosts if not host.serving]
-    if serving < max(group.desired, 1) or odd:
-        return Guard(
-            "steady_state",
-            "refused",
-            f"{serving} of {group.desired} hosts serve" + (f": {'; '.join(odd)}" if odd else ""),
-            "make the cluster whole first: `ops status`",
-        )
-    return Guard("steady_state", "holds", f"{serving} of {group.desired} hosts serve")
+def _steady(case: Case) -> Guard:
+    """All that the drill looks at is whole before it."""
+    problems, found = [], []
+    for group in case.scene.groups.values():
+        serving = sum(host.serving for host in group.hosts)
+        found.append(f"{serving} of {group.desired} hosts serve")
+        suspended = [name for name in group.suspended if name in _NEEDED_PROCESSES]
+        if suspended:
+            return Guard(
+                "steady_state",
+                "refused",
+                f"{group.name} has {', '.join(suspended)} suspended: it would not replace a host",
+                "end the work that suspended it (`ops status`), or `ops patch recover`",
+            )
+        odd = [f"{host.id} is {host.lifecycle}/{host.health}" for host in group.hosts if not host.serving]
+        if serving < max(group.desired, 1) or odd:
+            problems.append(found[-1] + (f": {'; '.join(odd)}" if odd else ""))
+    for state in case.scene.databases.values():
+        reading = steady_database(state)
+        found.append(reading.found)
+        problems += [] if reading.holds else [reading.found]
+    if problems:
+        return Guard("steady_state", "refused", "; ".join(problems), "make it whole first: `ops status`")
+    return Guard("steady_state", "holds", "; ".join(found))
 
 
-def _capacity(group: Group, fleet: Fleet, demand: Demand | None) -> Guard:
-    serving = [host for host in group.hosts if host.serving]
-    left = len(serving) - 1
+def _capacity(case: Case, loss: Loss) -> Iterator[Guard]:
+    """Of each group that loses hosts, what is left carries the demand of the hour."""
+    for name, group in case.scene.groups.items():
+        serving = [host for host in group.hosts if host.serving]
+        left = sum(host.id not in loss.hosts for host in serving)
+        # A group of whose hosts none could be chosen is asked, too: nothing would be left.
+        if left < len(serving) or not serving:
+            yield _left(case, name, group, left, len(serving))
+
+
+def _left(case: Case, name: str, group: Group, left: int, serving: int) -> Guard:
+    fleet = case.fleet
     if left < 1:
         return Guard(
             "capacity",
             "refused",
-            f"{left if left > 0 else 'none'} of {len(serving)} hosts would be left",
-            f"raise clusters.{group.cluster}.size.min to 2 or more",
+            f"none of {serving} hosts of {name} would be left",
+            f"raise clusters.{name}.size.min, so that its hosts are in more zones than are lost",
         )
-    settings = fleet.capacity_of(group.cluster)
+    settings, demand = fleet.capacity_of(name), case.known.demand.get(name)
     if demand is None:
         lost = min(settings.survive.zones, fleet.zones - 1)
-        needed = math.ceil(fleet.clusters[group.cluster].size.min * (fleet.zones - lost) / fleet.zones)
+        needed = math.ceil(fleet.clusters[name].size.min * (fleet.zones - lost) / fleet.zones)
         enough = "as many as" if left >= needed else "FEWER than"
         return Guard(
             "capacity",
@@ -142,9 +134,34 @@ def _capacity(group: Group, fleet: Fleet, demand: Demand | None) -> Guard:
     return Guard("capacity", "refused", found, f"scale {group.cluster} up first, or choose a quieter hour")
 
 
-def _freeze(fleet: Fleet, now: datetime) -> Guard:
-    today = now.astimezone(fleet.tz).date()
-    for freeze in fleet.freezes:
+def _backups(case: Case, loss: Loss) -> Iterator[Guard]:
+    """What the drill does to a database could be undone from a backup, should it go wrong."""
+    for name in loss.databases:
+        newest = case.scene.databases[name].restorable_to
+        if newest is None:
+            found, remedy = f"nothing says that {name} can be restored", f"`ops backup run {name}` first"
+            yield Guard("backup", "unknown", found, remedy)
+        elif case.now - newest > _FRESH:
+            minutes = (case.now - newest).total_seconds() / 60
+            found = f"{name} can be restored only to {newest:%Y-%m-%d %H:%M} UTC, {minutes:.0f} minutes ago"
+            yield Guard("backup", "refused", found, "mend its backups first: `ops backup list`")
+        else:
+            yield Guard("backup", "holds", f"{name} can be restored to {newest:%Y-%m-%d %H:%M} UTC")
+
+
+def _alarms(case: Case) -> Guard:
+    firing = case.known.alarms
+    if firing is None:
+        return Guard("alarms", "unknown", "nobody asked whether alarms fire", "`ops status`")
+    if firing:
+        found = f"{len(firing)} of the stack fire: {', '.join(firing)}"
+        return Guard("alarms", "refused", found, "find out what they warn of; drill when they are silent")
+    return Guard("alarms", "holds", "no alarm of the stack fires")
+
+
+def _freeze(case: Case) -> Guard:
+    today = case.now.astimezone(case.fleet.tz).date()
+    for freeze in case.fleet.freezes:
         if freeze.from_ <= today <= freeze.to:
             why = f": {freeze.why}" if freeze.why else ""
             return Guard(
@@ -156,10 +173,11 @@ def _freeze(fleet: Fleet, now: datetime) -> Guard:
     return Guard("freeze", "holds", f"{today} is not frozen")
 
 
-def _hours(fleet: Fleet, now: datetime, right_now: bool) -> Guard:
-    local = now.astimezone(fleet.tz)
+def _hours(case: Case, right_now: bool) -> Guard:
+    fleet = case.fleet
+    local = case.now.astimezone(fleet.tz)
     shown = f"{local:%a %H:%M} {fleet.timezone}"
-    if fleet.recovery.hours.contains(now, fleet.tz):
+    if fleet.recovery.hours.contains(case.now, fleet.tz):
         return Guard("hours", "holds", f"{shown} is within {fleet.recovery.hours}")
     if right_now:
         return Guard("hours", "holds", f"{shown} is outside {fleet.recovery.hours}; asked for now")

@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from quartermaster.cli import patch, patch_survey
+from quartermaster.cli.drill_plan import planned
 from quartermaster.cli.main import run
 from quartermaster.cli.options import Options
 from quartermaster.cli.patch_control import open_until
 from quartermaster.cli.session import Session
+from quartermaster.fleet import alarms
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.hosts import Group
 from quartermaster.playbooks.machine import Survey
@@ -47,6 +49,9 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     hosts = SimpleNamespace(group=lambda _: group, drain_seconds=lambda _: 5, refresh_running=lambda _: False)
     monkeypatch.setattr(Session, "hosts", hosts)
     monkeypatch.setattr(Session, "faults", None)
+    monkeypatch.setattr(Session, "counter", None)
+    monkeypatch.setattr(Session, "cloud", SimpleNamespace(client=lambda _: None))
+    monkeypatch.setattr(alarms, "firing", lambda _: ())
     monkeypatch.setattr(Session, "clock", SimpleNamespace(now=lambda: NOW))
     monkeypatch.setattr(patch_survey, "surveyed", surveyed)
     (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
@@ -63,9 +68,7 @@ def scopes(ops: Session, kind: str) -> list[str]:
         return patch._scopes(ops, "web")
     if kind == "provision":
         return [ops.scope()]
-    from quartermaster.cli.drill import _plan
-
-    return list(_plan(ops, "instance_loss", "web", True, {}).scopes)
+    return list(planned(ops, "instance_loss", "web", now=True).scopes)
 
 
 @pytest.mark.parametrize("second", COMMANDS)

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.aws import Cloud, connect
+from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.hosts import Hosts, Requests
 from quartermaster.fleet.names import physical, tags
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local import client
 from quartermaster.infra.local.ledger import Ledger
+from quartermaster.runbooks.acts import Hands
 from tests.hosts.local_cluster import free_cidr
 
 _USER_DATA = """#!/bin/bash
@@ -66,6 +68,16 @@ class DrillCluster:
     @property
     def hosts(self) -> Hosts:
         return Hosts(self.cloud)
+
+    @property
+    def hands(self) -> Hands:
+        return Hands(hosts=self.hosts, faults=self, clock=SystemClock(), counter=self)
+
+    def fail_zone(self, zone: str) -> None:
+        client.fail_zone(self.workspace, zone)
+
+    def heal_zone(self, zone: str) -> None:
+        client.heal_zone(self.workspace, zone)
 
     def kill_host(self, host_id: str) -> None:
         client.kill_host(self.workspace, host_id)

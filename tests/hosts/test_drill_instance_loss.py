@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.load import Load, refusal
@@ -36,6 +35,7 @@ from quartermaster.fleet.schema import load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local import client
 from quartermaster.runbooks import drill
+from quartermaster.runbooks.acts import Hands
 from quartermaster.runbooks.plan import DrillPlan
 from pathlib import Path
 
@@ -43,12 +43,18 @@ class Faults:
     def kill_host(self, host_id):
         client.kill_host(workspace, host_id)
 
+    def fail_zone(self, zone):
+        client.fail_zone(workspace, zone)
+
+    def heal_zone(self, zone):
+        client.heal_zone(workspace, zone)
+
 workspace = Workspace(Path(sys.argv[1]))
 journal = Journal.open(workspace.database)
 plan = DrillPlan.from_json(json.load(sys.stdin))
 hosts = Hosts(connect(load_fleet(Path(sys.argv[1])), "dev", workspace))
-for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hosts=hosts, faults=Faults(),
-                       counter=None, clock=SystemClock()):
+hands = Hands(hosts=hosts, faults=Faults(), clock=SystemClock())
+for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=hands):
     print(event.kind, event.step, flush=True)
 """
 
@@ -67,10 +73,9 @@ def journal(cluster: DrillCluster) -> Iterator[Journal]:
 
 
 def a_plan(cluster: DrillCluster) -> DrillPlan:
-    return drill.plan(
-        "instance_loss", "web", group=cluster.hosts.group("web"), fleet=cluster.fleet, stack="dev",
-        now=datetime.now(UTC), right_now=True,
-    )  # fmt: skip
+    scene = drill.see("instance_loss", "web", cluster.fleet, cluster.hands)
+    now = datetime.now(UTC)
+    return drill.plan("instance_loss", "web", scene=scene, fleet=cluster.fleet, stack="dev", now=now, right_now=True)
 
 
 def result_of(events: Iterator[object]) -> DrillResult:
@@ -85,7 +90,7 @@ def result_of(events: Iterator[object]) -> DrillResult:
 def assert_whole(cluster: DrillCluster, plan: DrillPlan) -> None:
     cluster.await_serving(3)
     group = cluster.hosts.group("web")
-    assert sorted(host.zone for host in group.hosts) == sorted(host.zone for host in plan.before.hosts)
+    assert sorted(host.zone for host in group.hosts) == sorted(host.zone for host in plan.before.groups["web"].hosts)
     assert plan.host not in {host.id for host in group.hosts}
 
 
@@ -97,10 +102,7 @@ def test_only_the_balancer_may_be_loaded(cluster: DrillCluster) -> None:
 def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: DrillCluster, journal: Journal) -> None:
     plan = a_plan(cluster)
     with Load(cluster.url, rate_per_second=60, connections=8, seconds_max=300) as load:
-        events = drill.run(
-            plan, journal=journal, leases=Leases(journal.engine), hosts=cluster.hosts, faults=cluster,
-            counter=cluster, clock=SystemClock(),
-        )  # fmt: skip
+        events = drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
         result = result_of(events)
     assert tuple(result.rto_phases) == PHASES
     assert result.rto_seconds == pytest.approx(sum(result.rto_phases.values()), abs=0.01)
@@ -112,7 +114,11 @@ def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: D
     failing = [sample.seconds for sample in load.samples() if sample.failed]
     assert failing[-1] - failing[0] <= result.rto_phases["detect"] + 10  # users suffer until it is noticed, not longer
     assert_whole(cluster, plan)
-    new = {host.id: host.address for host in cluster.hosts.group("web").hosts if host not in plan.before.hosts}
+    new = {
+        host.id: host.address
+        for host in cluster.hosts.group("web").hosts
+        if host not in plan.before.groups["web"].hosts
+    }
     for host, address in new.items():
         with urllib.request.urlopen(f"http://{address}/", timeout=5) as page:
             assert page.read().decode() == host
@@ -135,9 +141,7 @@ def test_kill_9_of_the_drill_is_put_right_by_recover(cluster: DrillCluster, jour
                 break
         process.wait()
     (row,) = [row for row in drill.unfinished(journal) if row.interrupted]
-    events = drill.recover(
-        row, journal=journal, leases=Leases(journal.engine), hosts=cluster.hosts, clock=SystemClock()
-    )
+    events = drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
     result = result_of(events)
     assert result.restored
     assert journal.run(row.id).state == "recovered"

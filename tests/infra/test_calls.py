@@ -42,6 +42,7 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "cli/counters.py": ("patch", "drill"),
     "cli/patch_database.py": ("patch",),
     "cli/patch_replace.py": ("patch",),
+    "fleet/alarms.py": ("drill",),
     "fleet/databases.py": ("patch", "drill"),
     "fleet/hosts.py": ("patch", "drill"),
     "fleet/leases_shared.py": ("provision", "patch", "drill"),

@@ -9,20 +9,29 @@ from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.runbooks import drill
+from quartermaster.runbooks.acts import Hands
 from quartermaster.runbooks.evidence import DrillResult
 from quartermaster.runbooks.plan import DrillPlan
+from quartermaster.runbooks.scene import Scene
 from tests.runbooks.world import MONDAY, FakeWorld, a_fleet
 
 Events = Generator[Event, None, DrillResult]
 
 
 def a_plan(world: FakeWorld, **fleet: str) -> DrillPlan:
-    return drill.plan("instance_loss", "web", group=world.group("web"), fleet=a_fleet(**fleet), stack="dev", now=MONDAY)
+    return drill.plan("instance_loss", "web", scene=a_scene(world), fleet=a_fleet(**fleet), stack="dev", now=MONDAY)
+
+
+def a_scene(world: FakeWorld) -> Scene:
+    return Scene({"web": world.group("web")})
+
+
+def hands(world: FakeWorld, **more: Any) -> Hands:
+    return Hands(**{"hosts": world, "faults": world, "counter": world, "clock": world, **more})
 
 
 def start(plan: DrillPlan, world: FakeWorld, journal: Journal, **more: Any) -> Events:
-    asked: dict[str, Any] = {"hosts": world, "faults": world, "counter": world, "clock": world, **more}
-    return drill.run(plan, journal=journal, leases=Leases(journal.engine), **asked)
+    return drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=hands(world, **more))
 
 
 def finish(events: Events) -> tuple[list[Event], DrillResult]:
@@ -35,13 +44,11 @@ def finish(events: Events) -> tuple[list[Event], DrillResult]:
 
 
 def recover(world: FakeWorld, journal: Journal, run_id: str) -> DrillResult:
-    events = drill.recover(
-        journal.run(run_id), journal=journal, leases=Leases(journal.engine), hosts=world, clock=world
-    )
-    return finish(events)[1]
+    row, leases = journal.run(run_id), Leases(journal.engine)
+    return finish(drill.recover(row, journal=journal, leases=leases, hands=hands(world)))[1]
 
 
 def assert_whole(world: FakeWorld, plan: DrillPlan) -> None:
     serving = [host for host in world.group("web").hosts if host.serving]
     assert len(serving) == world.now_group.desired
-    assert sorted(host.zone for host in serving) == sorted(host.zone for host in plan.before.hosts)
+    assert sorted(host.zone for host in serving) == sorted(host.zone for host in plan.before.groups["web"].hosts)

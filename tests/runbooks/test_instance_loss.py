@@ -62,7 +62,7 @@ def test_the_steps_done_are_those_of_the_document(journal: Journal) -> None:
 def test_a_document_with_another_host_in_it_kills_nobody(journal: Journal) -> None:
     world = FakeWorld()
     plan = a_plan(world)
-    other = next(host.id for host in plan.before.hosts if host.id != plan.host)
+    other = next(host.id for host in plan.before.groups["web"].hosts if host.id != plan.host)
     edited = replace(plan, document=plan.document.replace(f"kill_host({plan.host})", f"kill_host({other})"))
     with pytest.raises(OpsError, match="the world has moved"):
         finish(start(edited, world, journal))
@@ -121,11 +121,14 @@ def test_a_world_that_moved_since_the_plan_is_not_touched(journal: Journal, how:
     events = start(plan, world, journal)
     while getattr(next(events), "step", "") != "steady_before":
         pass
-    hosts = tuple(replace(host, health="unhealthy") if host.id == plan.host else host for host in plan.before.hosts)
+    hosts = tuple(
+        replace(host, health="unhealthy") if host.id == plan.host else host for host in plan.before.groups["web"].hosts
+    )
 
     def move(_: object) -> None:
         world.now_group = replace(
-            plan.before, hosts=hosts if how == "unhealthy" else tuple(h for h in hosts if h.id != plan.host)
+            plan.before.groups["web"],
+            hosts=hosts if how == "unhealthy" else tuple(h for h in hosts if h.id != plan.host),
         )
 
     for event in events:
@@ -163,7 +166,7 @@ def test_requests_that_go_on_failing_are_no_recovery(journal: Journal) -> None:
         world.counts = (world.counts[0], world.counts[1] + 1)
 
     world.on_sleep = trickle
-    with pytest.raises(OpsError, match=r"aborted and healed: calm\(i-\d, 5\) did not hold within 60 s"):
+    with pytest.raises(OpsError, match=r"aborted and healed: stays\(i-\d, 5\) did not hold within 60 s"):
         finish(start(a_plan(world), world, journal))
 
 
@@ -216,7 +219,7 @@ def test_a_new_host_that_falls_over_has_not_recovered(journal: Journal) -> None:
     plan = a_plan(world)
     seen: list[str] = []
     events = start(plan, world, journal)
-    with pytest.raises(OpsError, match="calm"):
+    with pytest.raises(OpsError, match="stays"):
         for event in events:
             if isinstance(event, StepFinished):
                 seen.append(event.step)

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.page import duration, render_html
-from quartermaster.runbooks.render import Context, render
+from quartermaster.runbooks.render import render
 
-PAGE = render_html(render("instance_loss", Context(why="no zone has more serving hosts; " * 6, group="g" * 90)))
+KIND = KINDS["instance_loss"]
+PAGE = render_html(render(KIND, {"why": "no zone has more serving hosts; " * 6, "group": "g" * 90}))
 WIDTHS = (400, 1280)
 
 PROBE = """
@@ -88,7 +90,7 @@ def test_spans_are_told_as_people_say_them(seconds: float, words: str) -> None:
 
 
 def test_links_lead_to_the_pages_of_the_other_runbooks() -> None:
-    text = render("instance_loss", Context()).replace("Nobody acts", "[See](restore.md#when). Nobody acts", 1)
+    text = render(KIND, {}).replace("Nobody acts", "[See](restore.md#when). Nobody acts", 1)
     assert 'href="restore.html#when"' in render_html(text)
 
 

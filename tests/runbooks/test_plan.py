@@ -11,14 +11,17 @@ import pytest
 
 from quartermaster.fleet.errors import GuardRefused, InputError
 from quartermaster.runbooks import drill
-from quartermaster.runbooks.guards import Demand
-from quartermaster.runbooks.plan import DrillPlan
+from quartermaster.runbooks.case import Demand, Known
+from quartermaster.runbooks.plan import DrillPlan, Goal
+from quartermaster.runbooks.scene import Scene
 from tests.runbooks.world import MONDAY, a_fleet, a_group
 
 
 def a_plan(**changed: Any) -> DrillPlan:
-    asked: dict[str, Any] = {"group": a_group(), "fleet": a_fleet(), "stack": "dev", "now": MONDAY, **changed}
-    return drill.plan("instance_loss", "web", **asked)
+    group, demand = changed.pop("group", a_group()), changed.pop("demand", None)
+    known = Known({"web": demand} if demand else {}, ())
+    asked = {"fleet": a_fleet(), "stack": "dev", "now": MONDAY, "known": known, **changed}
+    return drill.plan("instance_loss", "web", scene=Scene({"web": group}), **asked)
 
 
 def verdict(plan: DrillPlan, guard: str) -> str:
@@ -41,8 +44,8 @@ def test_the_same_facts_give_the_same_plan_and_json_gives_it_back() -> None:
 def test_the_host_is_of_the_fullest_zone_and_the_runner_up_says_why_not() -> None:
     plan = a_plan(group=a_group(4))  # zone a has two
     assert plan.zone == "eu-west-1a"
-    assert plan.why.startswith("no zone has more serving hosts than eu-west-1a (2)")
-    assert "drawn after it" in plan.runner_up
+    assert plan.loss.why.startswith("no zone has more serving hosts than eu-west-1a (2)")
+    assert "drawn after it" in plan.loss.runner_up
 
 
 def test_a_host_that_does_not_serve_is_never_chosen() -> None:
@@ -74,7 +77,7 @@ def test_what_is_left_must_carry_the_demand(demand: Demand | None, expected: str
 def test_the_last_host_is_never_taken() -> None:
     plan = a_plan(group=a_group(1))
     assert verdict(plan, "capacity") == "refused"
-    with pytest.raises(GuardRefused, match="none of 1 hosts would be left"):
+    with pytest.raises(GuardRefused, match="none of 1 hosts of web would be left"):
         plan.require()
 
 
@@ -136,8 +139,8 @@ def test_on_aws_a_fault_without_a_server_side_end_is_refused() -> None:
 
 def test_the_objective_is_that_of_scope_zone() -> None:
     fleet = a_fleet(recovery="{web: {zone: {rto: 5m}, data_loss: {rto: 60m}}}")
-    assert a_plan(fleet=fleet).objective_seconds == 300
-    assert a_plan().objective_seconds is None
+    assert a_plan(fleet=fleet).goal == Goal(300, None)
+    assert a_plan().goal is None
 
 
 def test_leases_cover_the_cluster_and_the_zone() -> None:

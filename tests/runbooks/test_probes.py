@@ -8,12 +8,15 @@ import pytest
 
 from quartermaster.fleet.hosts import Group
 from quartermaster.runbooks.document import Call
-from quartermaster.runbooks.probes import World, evaluate
+from quartermaster.runbooks.kinds import KINDS
+from quartermaster.runbooks.probes import PROBES, World, evaluate
+from quartermaster.runbooks.scene import Scene
 from tests.runbooks.world import a_group
 
 
 def reads(call: str, *arguments: str, now: Group, before: Group | None = None, quiet: float | None = None) -> bool:
-    return evaluate(Call(call, arguments), World(before or a_group(), now, quiet)).holds
+    world = World("web", Scene({"web": before or a_group()}), Scene({"web": now}), quiet)
+    return evaluate(Call(call, arguments), world, {**PROBES, **KINDS["instance_loss"].probes}).holds
 
 
 def changed(group: Group, host_id: str, **values: str) -> Group:
@@ -60,9 +63,11 @@ def test_whole_ignores_nobody_else_on_the_way() -> None:
 
 
 @pytest.mark.parametrize(("quiet", "holds"), [(4.9, False), (5.0, True), (None, True)])
-def test_calm_needs_so_long_without_a_failed_request_where_they_are_counted(quiet: float | None, holds: bool) -> None:
+def test_to_stay_whole_needs_so_long_without_a_failed_request_where_they_are_counted(
+    quiet: float | None, holds: bool
+) -> None:
     whole = replace(a_group(4, desired=3), hosts=a_group(4).hosts[1:])
-    assert reads("calm", "i-0", "5", now=whole, quiet=quiet) is holds
+    assert reads("stays", "i-0", "5", now=whole, quiet=quiet) is holds
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,18 @@ from quartermaster.fleet.errors import InputError
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.check import check
 from quartermaster.runbooks.document import PHASES, parse
+from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.page import render_html
-from quartermaster.runbooks.render import DOCUMENTS, Context, kinds, render
+from quartermaster.runbooks.render import DOCUMENTS, kinds, render
+from quartermaster.runbooks.scene import Scene
 from tests.runbooks.world import MONDAY, a_fleet, a_group
 
-PLAN = drill.plan("instance_loss", "web", group=a_group(), fleet=a_fleet(), stack="dev", now=MONDAY)
+PLAN = drill.plan("instance_loss", "web", scene=Scene({"web": a_group()}), fleet=a_fleet(), stack="dev", now=MONDAY)
 
 
 def test_the_runbooks_that_we_ship_are_sound() -> None:
     assert check() == ()
-    assert kinds() == ("instance_loss",)
+    assert kinds() == tuple(sorted(KINDS))
 
 
 def test_the_plan_carries_the_document_with_the_live_names() -> None:
@@ -46,10 +48,11 @@ def test_a_changed_text_is_a_changed_act() -> None:
     assert parse(text).sha256 != parse(PLAN.document).sha256
 
 
-def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError) as caught:
-        render("meteor", Context())
-    assert "instance_loss" in caught.value.remedy
+def test_a_name_that_there_is_not_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    (tmp_path / "instance_loss.md.j2").write_text("{{ nobody }}", encoding="utf-8")
+    with pytest.raises(InputError, match="'nobody' is undefined") as caught:
+        render(KINDS["instance_loss"], {}, folder=tmp_path)
+    assert "kill_by_hand" in caught.value.faults[0].remedy
 
 
 SOUND = (DOCUMENTS / "instance_loss.md.j2").read_text(encoding="utf-8")
@@ -118,7 +121,7 @@ def test_html_is_one_page_with_every_step_and_no_script() -> None:
 
 
 def test_html_escapes_what_a_fleet_may_hold() -> None:
-    evil = Context(cluster="<script>alert(1)</script>", balancer="<img src=x>")
-    html = render_html(render("instance_loss", evil))
+    evil = {"of": "<script>alert(1)</script>", "balancer": "<img src=x>"}
+    html = render_html(render(KINDS["instance_loss"], evil))
     assert "<script" not in html
     assert "<img" not in html

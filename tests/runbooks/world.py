@@ -74,6 +74,12 @@ class FakeWorld:
         assert host_id not in self.killed, "a host is killed once"
         self.killed[host_id] = self.instant
 
+    def fail_zone(self, zone: str) -> None:
+        raise NotImplementedError
+
+    def heal_zone(self, zone: str) -> None:
+        raise NotImplementedError
+
     def terminate(self, host_id: str) -> None:
         assert host_id not in self.terminated, "a host is terminated once"
         self.terminated.append(host_id)

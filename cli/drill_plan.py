@@ -1,0 +1,58 @@
+"""Wires a drill: what it looks and acts with, and what its guards ask for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quartermaster.cli.session import Session
+    from quartermaster.fleet.databases import Databases
+    from quartermaster.runbooks.acts import Hands
+    from quartermaster.runbooks.plan import DrillPlan
+
+__all__ = ["hands", "planned"]
+
+
+def planned(
+    ops: Session, kind: str, of: str, *, way: str = "", now: bool = False, overrides: Mapping[str, str] | None = None
+) -> DrillPlan:
+    """The drill as it would run now, on the world as it is. Read-only. Raises InputError for one that there is not."""
+    from quartermaster.cli.forecasts import demand_now
+    from quartermaster.fleet.alarms import firing
+    from quartermaster.runbooks import drill
+    from quartermaster.runbooks.case import Known
+
+    drill.accept(kind, of, ops.fleet, way)
+    scene = drill.see(kind, of, ops.fleet, hands(ops))
+    found = {name: demand_now(ops, name) for name in scene.groups}
+    return drill.plan(
+        kind,
+        of,
+        scene=scene,
+        fleet=ops.fleet,
+        stack=ops.stack,
+        now=ops.clock.now(),
+        known=Known({name: demand for name, demand in found.items() if demand is not None}, firing(ops.cloud)),
+        way=way,
+        right_now=now,
+        overrides=overrides,
+        inputs={"fleet.yaml": hashlib.sha256(ops.fleet_file.read_bytes()).hexdigest()},
+    )
+
+
+def hands(ops: Session) -> Hands:
+    """What drills look and act with on the session's stack."""
+    from quartermaster.runbooks.acts import Hands
+
+    return Hands(hosts=ops.hosts, faults=ops.faults, clock=ops.clock, counter=ops.counter, databases=_databases(ops))
+
+
+def _databases(ops: Session) -> Databases | None:
+    from quartermaster.fleet.databases import Databases
+    from quartermaster.infra.layout import DATABASE, layout
+
+    names = [name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres"]
+    shape = layout(ops.fleet, ops.stack)
+    return Databases(ops.cloud, {name: shape.called(DATABASE, name) for name in names}) if names else None

@@ -1,0 +1,12 @@
+"""Every kind of drill, by name: the one place that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quartermaster.runbooks.kind import Kind
+from quartermaster.runbooks.kinds import instance_loss
+
+__all__ = ["KINDS"]
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (instance_loss.KIND,)}

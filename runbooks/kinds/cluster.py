@@ -1,0 +1,32 @@
+"""What the kinds that are of a cluster share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quartermaster.runbooks.case import Case
+
+__all__ = ["NAMES", "names"]
+
+NAMES: Mapping[str, str] = {
+    "group": "GROUP",
+    "serving": "0",
+    "balancer": "none",
+    "target_group": "TARGET-GROUP",
+}
+"""Names for the document, as they show before there is a stack."""
+
+
+def names(case: Case) -> dict[str, str]:
+    """The live ones. Pure."""
+    group = case.scene.groups[case.of]
+    balancer = case.fleet.clusters[case.of].balancer
+    described = "none"
+    if balancer:
+        described = f"{balancer.kind}, {balancer.algorithm}, port {balancer.port}, health {balancer.health}"
+    return {
+        "group": group.name,
+        "serving": str(sum(host.serving for host in group.hosts)),
+        "balancer": described,
+        "target_group": group.target_group or "none",
+    }
