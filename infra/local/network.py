@@ -111,7 +111,9 @@ class Network:
             made = Bridge(vpc, f"{self._world.prefix}br{number or ''}", str(network[1]), network.prefixlen)
             self._world.ledger.add("link", made.name)
             _ip(
-                f"link add {made.name} type bridge",
+                # With an address of its own: else it has its lowest port's, which comes and goes with hosts, and for up
+                # to a minute the others send what is for it to the one that they remember.
+                f"link add {made.name} address {_mac(network[1])} type bridge",
                 f"link set {made.name} addrgenmode none",
                 f"addr add {made.address}/{made.prefix_length} dev {made.name}",
                 f"link set {made.name} up",
@@ -189,6 +191,11 @@ class Network:
             _try(["ip", "netns", "delete", attachment.netns])
             self._world.ledger.remove("link", attachment.link)
             self._world.ledger.remove("netns", attachment.netns)
+
+
+def _mac(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """A locally administered address on the wire, made of an address."""
+    return ":".join(f"{octet:02x}" for octet in (0x02, 0x71, *address.packed))
 
 
 def _addressed(bridge: Bridge, address: str) -> list[str]:

@@ -83,6 +83,27 @@ def test_a_reboot_is_a_new_boot_that_starts_enabled_services(cluster: LocalClust
     wait(lambda: cluster.run(host, "service", "nginx", "status").returncode == 0, 20)
 
 
+def test_the_router_keeps_its_address_on_the_wire_as_hosts_come_and_go(cluster: LocalCluster) -> None:
+    """What the others remember of it stays true: requests to the API and the package repository get through."""
+    bridge = next(path for path in Path("/sys/class/net").glob(f"{_run_id(cluster)}br*"))
+    before = (bridge / "address").read_text()
+    link = f"{_run_id(cluster)}low"
+    commands = (
+        f"link add {link} address 00:00:00:00:00:01 type veth peer name {link}p\nlink set {link} master {bridge.name}"
+    )
+    try:
+        subprocess.run(["ip", "-batch", "-"], input=commands, text=True, check=True)
+        assert (bridge / "address").read_text() == before
+    finally:
+        subprocess.run(["ip", "link", "delete", link], check=True)
+
+
+def _run_id(cluster: LocalCluster) -> str:
+    local = client.running(cluster.workspace)
+    assert local is not None
+    return f"qm{local.instance}"
+
+
 def test_an_offered_package_is_installed_and_upgraded(cluster: LocalCluster, tmp_path: Path) -> None:
     host = cluster.members[0]
     for version in ("1.0", "1.1"):
