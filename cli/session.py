@@ -130,18 +130,20 @@ class Session:
 
     @cached_property
     def journal(self) -> Journal:
+        """The stack's journal: in the database that it declares, else in .ops."""
         from quartermaster.fleet.journal import Journal
 
-        return Journal.open(self.workspace.database)
+        declared = self.declared.journal
+        return Journal.open(self.workspace.database) if declared is None else Journal.at(declared.reveal())
 
     @cached_property
     def leases(self) -> Leases:
-        """Those that all share who share the stack's state; for a state elsewhere than in S3, this machine's."""
+        """Those that all share who share the stack's journal, or its state in S3; else this machine's."""
         from quartermaster.fleet.leases import Leases
         from quartermaster.fleet.leases_shared import SharedLeases
         from quartermaster.fleet.names import state_bucket
 
-        if table := state_bucket(self.declared.state):
+        if self.declared.journal is None and (table := state_bucket(self.declared.state)):
             return SharedLeases(self.cloud.client("dynamodb"), table, self.fleet.fleet)
         return Leases(self.journal.engine)
 

@@ -235,8 +235,9 @@ def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:
 
 def _lines(db: sa.Connection) -> Iterator[Line]:
     query = sa.select(_events).order_by(_events.c.seq)
-    for row in db.execute(query, execution_options={"yield_per": 1000}):
-        yield Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash)
+    with db.execute(query, execution_options={"yield_per": 1000}) as rows:
+        for row in rows:
+            yield Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash)
 
 
 def _untrue(row: RunRow, last: Mapping[tuple[str, str], Line]) -> Broken | None:

@@ -41,6 +41,9 @@ class Stack(Model):
     """True: destroy, drills and restores ask for the stack's name."""
     state: str = ""
     """Pulumi backend (s3://bucket, or Pulumi Cloud); on local the folder .ops/state."""
+    journal: SecretText | None = None
+    """PostgreSQL that holds the journal and the leases for all who work on the stack: secret:NAME, with the URL in the
+    environment; left out: .ops/ops.db."""
 
 
 class Network(Model):

@@ -24,10 +24,13 @@ EVENTS = [
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = Journal.open(tmp_path / "ops.db")
-    yield opened
-    opened.engine.dispose()
+def journal(engine: sa.Engine) -> Journal:
+    return Journal(engine)
+
+
+def opened(place: str) -> Journal:
+    """The journal once more, as another process would have it."""
+    return Journal.at(place) if "://" in place else Journal.open(Path(place))
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
@@ -49,13 +52,13 @@ def test_recorded_events_are_read_in_order(journal: Journal) -> None:
     )
 
 
-def test_step_is_written_down_before_the_generator_acts(journal: Journal, tmp_path: Path) -> None:
+def test_step_is_written_down_before_the_generator_acts(journal: Journal, place: str) -> None:
     run = journal.start("patch", stack="dev")
     seen: list[str] = []
 
     def work() -> Iterator[Event]:
         yield EVENTS[0]
-        other = Journal.open(tmp_path / "ops.db")  # what another process would read at this moment
+        other = opened(place)  # what another process would read at this moment
         seen.extend(recorded.event.step for recorded in other.events(run.id))
         other.engine.dispose()
 
@@ -120,12 +123,12 @@ def test_what_a_run_was_given_and_came_to_cannot_be_edited_either(
     assert found is not None and found.line == line and why in found.why
 
 
-def test_chain_holds_over_runs_and_openings(journal: Journal, tmp_path: Path) -> None:
+def test_chain_holds_over_runs_and_openings(journal: Journal, place: str) -> None:
     one, other = journal.start("patch", stack="dev"), journal.start("drill", stack="dev")
     list(one.record(EVENTS[:2]))
     list(other.record(EVENTS[:1]))
     list(one.record(EVENTS[2:]))
-    again = Journal.open(tmp_path / "ops.db")
+    again = opened(place)
     assert again.broken_at() is None
     again.engine.dispose()
 
@@ -162,7 +165,8 @@ from pathlib import Path
 from quartermaster.fleet.events import StepStarted
 from quartermaster.fleet.journal import Journal
 
-run = Journal.open(Path(sys.argv[1])).start("patch", stack="dev")
+place = sys.argv[1]
+run = (Journal.at(place) if "://" in place else Journal.open(Path(place))).start("patch", stack="dev")
 
 def work():
     yield StepStarted(step="drain", undo={"min": 3})
@@ -174,10 +178,8 @@ list(run.record(work()))
 """
 
 
-def test_killed_run_is_seen_as_interrupted_with_the_step_it_was_at(journal: Journal, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", CUT_OFF, str(tmp_path / "ops.db")], stdout=subprocess.PIPE, text=True
-    ) as process:
+def test_killed_run_is_seen_as_interrupted_with_the_step_it_was_at(journal: Journal, place: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", CUT_OFF, place], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         run_id = process.stdout.readline().strip()
         assert not journal.run(run_id).interrupted

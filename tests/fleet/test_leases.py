@@ -19,21 +19,17 @@ from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost
 from quartermaster.fleet.events import StepFinished, StepStarted
 from quartermaster.fleet.leases import Leases, overlap
 from quartermaster.fleet.leases_shared import SharedLeases
-from quartermaster.fleet.store import open_engine
+from quartermaster.fleet.store import open_engine, open_url
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    opened = open_engine(tmp_path / "ops.db")
-    yield opened
-    opened.dispose()
-
-
-@pytest.fixture(params=["database", "table"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres), "table"])
 def leases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Leases]:
-    """One contract, kept by both stores."""
-    if request.param == "database":
-        opened = open_engine(tmp_path / "ops.db")
+    """One contract, kept by all stores."""
+    if request.param != "table":
+        on_server = request.param == "postgres"
+        opened = (
+            open_url(request.getfixturevalue("server").database()) if on_server else open_engine(tmp_path / "ops.db")
+        )
         yield Leases(opened)
         opened.dispose()
         return
@@ -158,10 +154,11 @@ def test_expired_lease_is_lost_and_free(kept: Leases, engine: sa.Engine) -> None
 DIES = """
 import sys, time
 from pathlib import Path
-from quartermaster.fleet.store import open_engine
 from quartermaster.fleet.leases import Leases
+from quartermaster.fleet.store import open_engine, open_url
 
-with Leases(open_engine(Path(sys.argv[1]))).hold(["dev"], run="patch-1"):
+place = sys.argv[1]
+with Leases(open_url(place) if "://" in place else open_engine(Path(place))).hold(["dev"], run="patch-1"):
     sys.stdout.write("held\\n")
     sys.stdout.flush()
     time.sleep(60)
@@ -169,11 +166,9 @@ with Leases(open_engine(Path(sys.argv[1]))).hold(["dev"], run="patch-1"):
 
 
 @pytest.fixture
-def left_behind(tmp_path: Path, kept: Leases) -> None:
+def left_behind(place: str, kept: Leases) -> None:
     """A lease on dev whose owner was killed; live until then."""
-    with subprocess.Popen(
-        [sys.executable, "-c", DIES, str(tmp_path / "ops.db")], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", DIES, place], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         with pytest.raises(LeaseHeld), kept.hold(["dev/cluster/web"], run="b"):

@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     stacks.recovery_region_is_another,
     stacks.zones_exist,
     stacks.aws_stacks_are_complete,
+    stacks.journals_can_be_kept,
     stacks.names_fit_aws,
     stacks.notices_have_an_address,
     network.ranges_are_usable,

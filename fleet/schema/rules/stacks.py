@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.regions import known_regions, zone_names
@@ -62,6 +63,24 @@ def aws_stacks_are_complete(fleet: Fleet) -> Iterator[Fault]:
                 f"{stack.state!r} is on this machine only: the next person would not find the stack",
                 "s3://BUCKET (ops bootstrap makes one), or the URL of Pulumi Cloud",
             )
+
+
+def journals_can_be_kept(fleet: Fleet) -> Iterator[Fault]:
+    """A journal elsewhere is in PostgreSQL, and no password stands in the file."""
+    for name, stack in fleet.stacks.items():
+        if stack.journal is None or stack.journal.name:
+            continue
+        where = f"stacks.{name}.journal"
+        try:
+            url = urlsplit(stack.journal.reveal())
+            password = url.password
+        except ValueError:
+            yield Fault(where, "the journal's URL is none", "postgresql://USER@HOST/DATABASE, or secret:NAME")
+            continue
+        if url.scheme != "postgresql":
+            yield Fault(where, "the journal is no PostgreSQL URL", "postgresql://USER@HOST/DATABASE, or secret:NAME")
+        elif password:
+            yield Fault(where, "the journal's password stands in the file", "secret:JOURNAL_URL, and export it")
 
 
 def names_fit_aws(fleet: Fleet) -> Iterator[Fault]:

@@ -1,0 +1,124 @@
+"""The database of the journal: steps from schema to schema, and a PostgreSQL server that is away for a while."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from quartermaster.fleet import store
+from quartermaster.fleet.errors import InputError, OpsError
+from quartermaster.fleet.events import StepFinished, StepStarted
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.store import SCHEMA, open_engine, open_url
+
+if TYPE_CHECKING:
+    from tests.fleet.conftest import Server
+
+
+def opened(place: str) -> sa.Engine:
+    return open_url(place) if "://" in place else open_engine(Path(place))
+
+
+def of_the_first_schema(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal as schema 1 left it: two runs, one event, nothing of the runs in the chain, no number."""
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_STEPS", store._STEPS[:1])
+        patched.setattr(store, "SCHEMA", 1)
+        engine = opened(place)
+    common = {
+        "kind": "patch",
+        "stack": "dev",
+        "subject": "web",
+        "owner": "ann",
+        "host": "h",
+        "pid": 1,
+        "pid_started": "",
+    }
+    record = json.dumps({"kind": "noted", "step": "drain", "title": "", "host": "", "zone": "", "detail": {},
+                         "message": "hello", "level": "info"}, sort_keys=True)  # fmt: skip
+    with engine.begin() as db:
+        for name, state, ended in (("patch-1", "done", "2026-11-01T10:05:00+00:00"), ("patch-2", "running", None)):
+            db.execute(store.runs.insert().values(
+                id=name, state=state, started_at=f"2026-11-0{name[-1]}T10:00:00+00:00", ended_at=ended,
+                inputs={"wave": "25%"}, result={"hosts": 3} if ended else None, **common,
+            ))  # fmt: skip
+        at = "2026-11-01T10:01:00+00:00"
+        hash_ = store.digest("", "patch-1", at, record)
+        db.execute(store.events.insert().values(run="patch-1", at=at, record=record, prior_hash="", hash=hash_))
+        db.execute(sa.text("drop table schema_version"))
+    engine.dispose()
+
+
+def test_a_journal_of_the_first_schema_is_brought_up_and_keeps_what_it_holds(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_first_schema(place, monkeypatch)
+    engine = opened(place)
+    journal = Journal(engine)
+    assert [(row.id, row.result) for row in journal.runs()] == [("patch-2", None), ("patch-1", {"hosts": 3})]
+    assert [item.seq for item in journal.events("patch-1")] == [1]
+    assert journal.broken_at() is None
+    with engine.begin() as db:
+        db.execute(sa.text("update runs set result = null where id = 'patch-1'"))
+    broken = journal.broken_at()
+    assert broken is not None and "patch-1" in broken.why, "what was there before is held to from now on"
+    engine.dispose()
+
+
+def test_opening_again_changes_nothing(place: str) -> None:
+    engine = opened(place)
+    Journal(engine).start("patch", stack="dev")
+    lines = len(list(Journal(engine).lines()))
+    engine.dispose()
+    again = opened(place)
+    assert len(list(Journal(again).lines())) == lines
+    with again.connect() as db:
+        assert db.execute(sa.text("select version from schema_version")).scalars().all() == [SCHEMA]
+    again.dispose()
+
+
+def test_a_journal_from_a_newer_version_is_refused(place: str) -> None:
+    engine = opened(place)
+    with engine.begin() as db:
+        db.execute(sa.text("update schema_version set version = 99"))
+    engine.dispose()
+    with pytest.raises(InputError, match=f"schema 99, from a newer ops; this one knows {SCHEMA}"):
+        opened(place)
+
+
+@pytest.mark.parametrize("url", ["mysql://ops:hunter2@books/ops", "sqlite:///ops.db", "books/ops hunter2"])
+def test_a_url_of_another_database_is_refused_and_not_told(url: str) -> None:
+    with pytest.raises(InputError) as refused:
+        open_url(url)
+    assert "hunter2" not in str(refused.value) + refused.value.remedy
+
+
+@pytest.mark.postgres
+def test_a_server_that_does_not_answer_is_named_without_the_password(server: Server) -> None:
+    with pytest.raises(OpsError, match=r"the journal at 127.0.0.1/ops does not answer") as refused:
+        open_url("postgresql://ops:hunter2@127.0.0.1:1/ops")
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(OpsError, match="password authentication failed") as refused:
+        open_url(server.url().replace("hunter2", "hunter3"))
+    assert "hunter3" not in str(refused.value)
+
+
+@pytest.mark.postgres
+def test_a_run_goes_on_after_the_server_was_restarted_and_loses_nothing(server: Server) -> None:
+    journal = Journal.at(server.database())
+    run = journal.start("patch", stack="dev")
+    journal.add(run.id, StepStarted(step="drain"))
+    server.stop()
+    starter = threading.Thread(target=lambda: (time.sleep(0.7), server.start()))
+    starter.start()
+    journal.add(run.id, StepFinished(step="drain"))
+    starter.join()
+    assert [item.event.kind for item in journal.events(run.id)] == ["started", "finished"]
+    assert journal.broken_at() is None
+    journal.engine.dispose()
