@@ -29,9 +29,16 @@ _TARGETS = ("local", "aws")
 def check(folder: Path = DOCUMENTS, *, judge: Judge = lambda _: "") -> tuple[Fault, ...]:
     """Everything wrong with the runbooks in the folder, in the order of files and lines.
 
-    Undefined names, unknown calls, steps without a probe, commands that the judge refuses, dead links.
+    Drills without a runbook, undefined names, unknown calls, steps without a probe, commands that the judge refuses,
+    dead links.
     """
-    return tuple(fault for name in kinds(folder) for fault in _check_named(name, folder, judge))
+    there = kinds(folder)
+    lacking = (
+        Fault(name, f"the drill {name} has no runbook", f"write {name}.md.j2", file=f"{name}.md.j2")
+        for name in KINDS
+        if name not in there
+    )
+    return (*lacking, *(fault for name in there for fault in _check_named(name, folder, judge)))
 
 
 def _check_named(name: str, folder: Path, judge: Judge) -> list[Fault]:

@@ -8,6 +8,7 @@ import pytest
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.runbooks.check import check
+from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.prose import slug, wrong_commands, wrong_links
 from quartermaster.runbooks.render import DOCUMENTS
 
@@ -52,6 +53,15 @@ def test_every_fault_comes_at_once_in_order_each_at_its_line_of_the_template(tmp
         (line_of(text, "ops patch nothing"), "nobody can type `ops patch nothing`"),
     ]
     assert all(fault.remedy for fault in faults)
+
+
+def test_a_drill_without_a_runbook_is_found(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "instance_loss.md.j2").rename(tmp_path / "meteor.md.j2")
+    found = {fault.file: fault.problem for fault in check(tmp_path)}
+    assert found["instance_loss.md.j2"] == "the drill instance_loss has no runbook"
+    assert found["meteor.md.j2"] == "there is no drill 'meteor'"
+    assert len(found) == len(KINDS) + 1
 
 
 def test_what_only_one_target_reads_is_checked_too(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_broken_runbook_is_refused_with_its_line(name: str, tmp_path: Path) ->
     old, new, problem = BROKEN[name]
     assert old in SOUND
     (tmp_path / "instance_loss.md.j2").write_text(SOUND.replace(old, new, 1), encoding="utf-8")
-    faults = check(tmp_path)
+    faults = [fault for fault in check(tmp_path) if fault.file == "instance_loss.md.j2"]
     assert any(problem in fault.problem for fault in faults), faults
     assert all(fault.remedy and fault.file for fault in faults)
     assert all(fault.line for fault in faults)
