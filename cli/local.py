@@ -63,7 +63,17 @@ def reset() -> None:
 
 @group.command("fail", example="ops local fail zone eu-west-1a")
 def fail(kind: Annotated[str, typer.Argument()], name: Annotated[str, typer.Argument()]) -> None:
-    """Cut a zone off, or take a host's power: the API is told nothing."""
+    """Cut a zone off, or take the power of a host or of a database's primary: the API is told nothing."""
+    if kind == "database":
+        from quartermaster.infra.layout import DATABASE, layout
+        from quartermaster.infra.local.client import kill_database
+
+        ops = _local()
+        declared = name in ops.fleet.databases
+        instance = layout(ops.fleet, ops.stack).called(DATABASE, name) if declared else name
+        kill_database(ops.workspace, instance)
+        emit({"database": name, "state": "killed"}, f"the primary of database {name} has lost its power")
+        return
     if kind == "host":
         from quartermaster.infra.local.client import kill_host
 
@@ -133,7 +143,8 @@ def _zone(kind: str, name: str, *, heal: bool) -> None:
 
     ops = _local()
     if kind != "zone":
-        raise InputError(f"nothing to {'heal' if heal else 'fail'} by the name {kind} {name}", remedy="zone NAME")
+        remedy = "zone NAME" if heal else "zone NAME, host ID or database NAME"
+        raise InputError(f"nothing to {'heal' if heal else 'fail'} by the name {kind} {name}", remedy=remedy)
     (client.heal_zone if heal else client.fail_zone)(ops.workspace, name)
     emit({"zone": name, "state": "healed" if heal else "failed"}, f"zone {name} {'healed' if heal else 'cut off'}")
 

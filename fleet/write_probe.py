@@ -1,4 +1,4 @@
-"""Writes to a database while it is maintained: how long it took none, and whether one that it confirmed is lost."""
+"""Writes to a database while it is worked on: how long it took none, and whether one that it confirmed is lost."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -118,13 +119,16 @@ class Probe:
         self._over = threading.Event()
         self._confirmed: list[float] = []
         self._numbers: list[int] = []
-        self._sent = 0
+        self._sent = 1
+        """The first one, numbered 0, begins the count."""
         self._thread = threading.Thread(target=self._write, daemon=True, name="write-probe")
 
     def start(self) -> None:
         """Begin; returns after the first confirmed write. Raises OpsError when there is none."""
         self._writer.create()
         self._writer.write(0)
+        self._confirmed.append(self._clock())
+        self._numbers.append(0)
         self._thread.start()
 
     def confirmed(self) -> int:
@@ -142,18 +146,14 @@ class Probe:
         gaps = [later - earlier for earlier, later in zip(self._confirmed, self._confirmed[1:], strict=False)]
         usual = sorted(gaps)[len(gaps) // 2] if gaps else 0.0
         away = max(gaps, default=0.0) - usual
-        confirmed = [0, *self._numbers]
-        lost = len(confirmed) - self._writer.count(confirmed)
+        lost = len(self._numbers) - self._writer.count(self._numbers)
         return Measured(self._sent, self._sent - len(self._numbers), round(max(0.0, away), 3), lost)
 
     def _write(self) -> None:
         while not self._over.is_set():
-            self._sent += 1
-            try:
-                self._writer.write(self._sent)
-            except OpsError:
-                pass
-            else:
+            number, self._sent = self._sent, self._sent + 1
+            with suppress(OpsError):
+                self._writer.write(number)
                 self._confirmed.append(self._clock())
-                self._numbers.append(self._sent)
+                self._numbers.append(number)
             self._over.wait(_EVERY_SECONDS)

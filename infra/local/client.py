@@ -33,6 +33,7 @@ __all__ = [
     "execute",
     "fail_zone",
     "heal_zone",
+    "kill_database",
     "kill_host",
     "requests",
     "reset",
@@ -155,6 +156,11 @@ def heal_zone(workspace: Workspace, zone: str) -> None:
 def kill_host(workspace: Workspace, host_id: str) -> None:
     """Cut a host's power: its processes die and its address falls silent; the API is told nothing."""
     _ask(workspace, "hosts/kill", {"host": host_id})
+
+
+def kill_database(workspace: Workspace, instance: str) -> None:
+    """Cut the power of a database's primary, by RDS's name: the API is told nothing. Done twice is done once."""
+    _ask(workspace, "database/kill", {"database": instance})
 
 
 def requests(workspace: Workspace, balancer_name: str) -> Requests:

@@ -156,6 +156,7 @@ class Cloud:
             "status": lambda _body: self._status(),
             "stop": lambda _body: self._stop.set(),
             "hosts/kill": lambda body: self._machines.kill(body["host"]),
+            "database/kill": lambda body: self._databases.kill(body["database"]),
             "hosts/enter": lambda body: self._enter(body["host"]),
             "packages/add": lambda body: self._repository.add(Path(body["path"])),
             "requests": lambda body: asdict(self._balancers.requests(body["balancer"])),

@@ -19,11 +19,12 @@ __all__ = [
     "backends",
     "event",
     "failed",
+    "group_name",
     "install",
     "made",
+    "named",
     "parameters",
     "place",
-    "restarted",
     "settings",
     "specs",
 ]
@@ -123,7 +124,7 @@ def advance(world: World) -> None:
             place = _places.get(name)
             if place is None or database.status != "creating":
                 continue
-            place.booted = _group(database), parameters(backend, database)
+            place.booted = group_name(database), parameters(backend, database)
             if place.made and world.now() - place.since >= world.timing["database_create"]:
                 database.status = "available"
 
@@ -171,45 +172,23 @@ def place(name: str) -> Place | None:
 
 def settings(world: World, name: str) -> dict[str, str]:
     """What the database's parameter group says now: in force from the next start of the server on."""
-    for backend in backends(world):
-        if name in backend.databases:
-            return parameters(backend, backend.databases[name])
-    return {}
-
-
-def restarted(world: World, name: str, *, on_standby: bool) -> None:
-    """The database's server answers again, on its standby's place if so said; the group's settings are in force."""
-    for backend in backends(world):
-        database, found = backend.databases.get(name), _places.get(name)
-        if database is None or found is None:
-            continue
-        if on_standby:
-            found.zone, found.standby_zone = found.standby_zone, found.zone
-            database.availability_zone, database.secondary_availability_zone = found.zone, found.standby_zone
-            event(world, name, "Multi-AZ instance failover completed")
-        found.booted = _group(database), parameters(backend, database)
-        database.engine_version, found.version = found.version or database.engine_version, ""
-        database.status = "available"
-        event(world, name, "DB instance restarted")
+    return next((parameters(database.backend, database) for database in named(world, name)), {})
 
 
 def failed(world: World, name: str) -> None:
     """The database's server could not be made."""
-    for backend in backends(world):
-        if name in backend.databases:
-            backend.databases[name].status = "failed"
+    for database in named(world, name):
+        database.status = "failed"
 
 
 def event(world: World, name: str, message: str) -> None:
     """Add an event to what DescribeEvents tells of a database."""
     from moto.rds.models import Event
 
-    for backend in backends(world):
-        database = backend.databases.get(name)
-        if database is not None:
-            told: Any = Event("DB_INSTANCE_CREATE", database)
-            told.message = message
-            backend.events.append(told)
+    for database in named(world, name):
+        told: Any = Event("DB_INSTANCE_CREATE", database)
+        told.message = message
+        database.backend.events.append(told)
 
 
 def _place(world: World, database: Any) -> Any:
@@ -231,7 +210,7 @@ def _place(world: World, database: Any) -> Any:
         place.standby_address = subnets[place.standby_zone].get_available_subnet_ip(database)
         place.taken += ((subnets[place.standby_zone], place.standby_address),)
     database.availability_zone, database.status = zone, "creating"
-    database.secondary_availability_zone = place.standby_zone or None
+    database.secondary_availability_zone = None
     _places[database.db_instance_identifier] = place
     return database
 
@@ -249,7 +228,7 @@ def _in_force(backend: Any, database: Any, place: Place) -> dict[str, str]:
     group, booted = place.booted
     if database.status == "creating":
         return parameters(backend, database)
-    if group != _group(database):
+    if group != group_name(database):
         return dict(booted)
     rows = _rows(backend, database)
     waiting = {name for name, row in rows.items() if row.get("ApplyMethod") == "pending-reboot"}
@@ -258,16 +237,21 @@ def _in_force(backend: Any, database: Any, place: Place) -> dict[str, str]:
 
 
 def _rows(backend: Any, database: Any) -> dict[str, Any]:
-    group = backend.db_parameter_groups.get(_group(database))
+    group = backend.db_parameter_groups.get(group_name(database))
     return {name: row for name, row in group.parameters.items() if "ParameterValue" in row} if group else {}
 
 
-def _group(database: Any) -> str:
+def group_name(database: Any) -> str:
     return str(database.db_parameter_group_name or "")
 
 
 def _source(database: Any) -> str:
     return str(database.source_db_instance_identifier or "").rpartition(":")[2]
+
+
+def named(world: World, name: str) -> list[Any]:
+    """The database of that name, of whichever region."""
+    return [backend.databases[name] for backend in backends(world) if name in backend.databases]
 
 
 def backends(world: World) -> Iterator[Any]:

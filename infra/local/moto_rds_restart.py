@@ -12,7 +12,7 @@ from typing import Any
 from quartermaster.infra.local import moto_rds
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["install", "pending_maintenance"]
+__all__ = ["failing_over", "install", "pending_maintenance", "recovering", "restarted", "standby"]
 
 _MINORS: Mapping[str, tuple[str, ...]] = {
     "13": ("13.21", "13.22"),
@@ -100,6 +100,49 @@ def install(world: World) -> None:
         setattr(RDSResponse, name, operation)
     instance: Any = DBInstance
     instance.db_parameter_group_status_list = property(_groups)
+
+
+def failing_over(world: World, name: str, *, why: str) -> None:
+    """RDS begins to let the standby take over by itself."""
+    for database in moto_rds.named(world, name):
+        database.status = "rebooting"
+        moto_rds.event(world, name, why)
+        moto_rds.event(world, name, "Multi-AZ instance failover started")
+
+
+def recovering(world: World, name: str) -> None:
+    """RDS begins to bring a dead server back where it was."""
+    for database in moto_rds.named(world, name):
+        database.status = "rebooting"
+        moto_rds.event(
+            world, name, "Recovery of the DB instance has started. Recovery time will vary with the amount of data."
+        )
+
+
+def restarted(world: World, name: str, *, on_standby: bool) -> None:
+    """The database's server answers again, on its standby's place if so said; the group's settings are in force."""
+    found = moto_rds.place(name)
+    for database in moto_rds.named(world, name) if found else ():
+        assert found is not None
+        moto_rds.event(world, name, "DB instance restarted")
+        if on_standby:
+            found.zone, found.standby_zone = found.standby_zone, found.zone
+            database.availability_zone = found.zone
+            moto_rds.event(world, name, "Multi-AZ instance failover completed")
+        found.booted = moto_rds.group_name(database), moto_rds.parameters(database.backend, database)
+        database.engine_version, found.version = found.version or database.engine_version, ""
+        database.status = "available"
+
+
+def standby(world: World, name: str, *, follows: bool) -> None:
+    """The primary confirms nothing without its standby from now on, or has none: only then RDS shows its zone."""
+    found = moto_rds.place(name)
+    for database in moto_rds.named(world, name) if found else ():
+        assert found is not None
+        before = database.secondary_availability_zone
+        database.secondary_availability_zone = found.standby_zone if follows else None
+        if bool(before) != follows:
+            moto_rds.event(world, name, "standby in sync" if follows else "standby lost: asynchronous now")
 
 
 def pending_maintenance(database: Any) -> list[dict[str, Any]]:

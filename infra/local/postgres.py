@@ -22,6 +22,8 @@ _REPLICATION = "rdsrepladmin"
 """Standbys follow as this user, as RDS's do: a login that is rotated does not cut them off."""
 _SETTINGS = "fleet.conf"
 _STOP_SECONDS = 60.0
+_ANSWER_SECONDS = 3
+"""Long: a busy machine is no dead server."""
 _HOME = "/var/lib/postgresql"
 """Where the data folder is seen inside: the machine's own place for it, so that the user may reach it."""
 
@@ -79,15 +81,17 @@ def write_settings(folder: Path, asked: Mapping[str, str]) -> tuple[str, ...]:
 class Node:
     """A server: primary or following another one."""
 
-    def __init__(self, world: World, network: Network, bridge: Bridge, name: str, address: str, port: int) -> None:
-        self.address, self.port = address, port
+    def __init__(
+        self, world: World, network: Network, bridge: Bridge, name: str, zone: str, address: str, port: int
+    ) -> None:
+        self.zone, self.address, self.port = zone, address, port
         self._world, self._network, self._bridge = world, network, bridge
         self.folder = world.home / "databases" / name
         self.process: subprocess.Popen[bytes] | None = None
         self.applied: tuple[str, ...] = ()
         """Names of the parameter group's settings that this server has."""
         self._replication = secrets.token_urlsafe(24)
-        self.plugged = True
+        self.plugged = self.powered = True
         world.ledger.add("folder", str(self.folder))
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         shutil.chown(self.folder / "data", "postgres", "postgres")
@@ -98,6 +102,15 @@ class Node:
     def alive(self) -> bool:
         """Whether its process runs."""
         return self.process is not None and self.process.poll() is None
+
+    def answers(self) -> bool:
+        """Whether clients on this machine get through to the server, and it accepts them. Read-only."""
+        if not (self.alive and self.plugged):
+            return False
+        folder = binaries()
+        assert folder is not None
+        ready = [str(folder / "pg_isready"), "-h", self.address, "-p", str(self.port), "-q", "-t", str(_ANSWER_SECONDS)]
+        return subprocess.run(ready, capture_output=True, check=False, env=_environment()).returncode == 0
 
     def create(self, user: str, password: str, database: str, *, tls_only: bool) -> None:
         """Initialise an empty server with ``user`` as its master and ``database``."""
@@ -138,6 +151,7 @@ class Node:
 
     def start(self) -> None:
         """Start the server; returns when it accepts connections or raises OpsError."""
+        self.powered = True
         options = [word for pair in settings(self.port).items() for word in ("-c", "=".join(pair))]
         with (self.folder / "postgres.log").open("ab") as output:
             self.process = subprocess.Popen(
@@ -160,18 +174,33 @@ class Node:
     def sql(self, statement: str, *, user: str, password: str) -> str:
         """What ``psql`` answers to a statement. Raises OpsError when it fails."""
         words = ["psql", "-h", self.address, "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtqc", statement]
-        done = subprocess.run(
-            self._net(*words), capture_output=True, text=True, check=False, env=_environment(password), timeout=30
-        )
+        try:
+            done = subprocess.run(
+                self._net(*words), capture_output=True, text=True, check=False, env=_environment(password), timeout=30
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise OpsError(f"{statement!r} at {self.address}: no answer for 30 s") from exc
         if done.returncode != 0:
             raise OpsError(f"{statement!r} at {self.address}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def plug(self, plugged: bool) -> None:
-        """Connect or cut the server's interface."""
+        """Connect or cut the server's interface; without power it stays cut."""
+        plugged &= self.powered
         if plugged != self.plugged:
             (self._network.restore if plugged else self._network.silence)(self.attachment)
             self.plugged = plugged
+
+    def lose_power(self) -> None:
+        """Let the server's host die where it is: its address falls silent, too."""
+        self.powered = False
+        self.plug(False)
+        self.cut()
+
+    def repair(self) -> None:
+        """Give the server a host again, connected, nothing started on it."""
+        self.powered = True
+        self.plug(True)
 
     def stop(self) -> None:
         """Shut the server down in order: clients are cut off, all that was committed is on disk."""
@@ -187,11 +216,11 @@ class Node:
 
     def cut(self) -> None:
         """Take the server's power: it dies where it is."""
-        if self.process is not None:
+        process, self.process = self.process, None
+        if process is not None:
             # unshare --kill-child: with it dies the namespace's PID 1, which is the server.
-            os.killpg(self.process.pid, signal.SIGKILL) if self.alive else None
-            self.process.wait()
-            self.process = None
+            os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+            process.wait()
 
     def strip(self) -> None:
         """Take the server's address away: whoever calls it there hears nothing."""

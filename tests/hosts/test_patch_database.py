@@ -68,6 +68,7 @@ def test_settings_wait_for_the_standby_to_take_over_and_no_confirmed_write_is_lo
     assert ask(maintaining, "show max_connections") == "60"
     plan = maintaining.plan()
     found = outcome(database_run.run(plan, maintaining.tools("a")), run="a")
+    wait(maintaining.in_sync)
     after = maintaining.server.read()
     assert (found["state"], found["measured_by"], found["lost_writes"]) == ("done", "writes", 0), found
     assert 0.3 < found["failover_seconds"] < 60
@@ -77,7 +78,6 @@ def test_settings_wait_for_the_standby_to_take_over_and_no_confirmed_write_is_lo
     assert ask(maintaining, "show max_connections") == "71"
     assert ask(maintaining, "select n from kept") == "1"
     assert ask(maintaining, "select count(*) from pg_tables where tablename like 'ops_probe%'") == "0"
-    wait(maintaining.in_sync)
 
 
 def test_a_controller_killed_in_a_failover_goes_on_and_fails_over_once(maintaining: Maintaining) -> None:
