@@ -22,6 +22,7 @@ from quartermaster.cli import (
     local,
     machine,
     metrics,
+    notify,
     patch,
     patch_control,
     patch_report,
@@ -32,6 +33,7 @@ from quartermaster.cli import (
     pulumi,
     report,
     runbook,
+    status,
 )
 from quartermaster.cli.group import Root
 from quartermaster.cli.options import OPTIONS
@@ -52,7 +54,7 @@ def build() -> typer.Typer:
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, adopt, machine, configure, report, demo, pulumi, bootstrap):
+    for module in (fleetfile, adopt, machine, status, configure, report, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
     patch_control.attach(patch.group)
@@ -70,6 +72,7 @@ def build() -> typer.Typer:
         runbook.group,
         local.group,
         lease.group,
+        notify.group,
         iam.group,
     ):
         app.add_typer(group.app)

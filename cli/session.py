@@ -134,7 +134,12 @@ class Session:
         from quartermaster.fleet.journal import Journal
 
         declared = self.declared.journal
-        return Journal.open(self.workspace.database) if declared is None else Journal.at(declared.reveal())
+        found = Journal.open(self.workspace.database) if declared is None else Journal.at(declared.reveal())
+        if self.fleet.notify:
+            from quartermaster.cli.notify_worker import nudge
+
+            found.heard = lambda: nudge(self)
+        return found
 
     @cached_property
     def leases(self) -> Leases:

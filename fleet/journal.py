@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +98,8 @@ class Journal:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self.heard: Callable[[], None] = lambda: None
+        """Called when a run has begun or ended."""
 
     @classmethod
     def open(cls, path: Path) -> Journal:
@@ -128,6 +130,7 @@ class Journal:
                 )
             )  # fmt: skip
             _append(db, run_id, {"kind": OPENED, "inputs": given})
+        self.heard()
         return Run(self, run_id)
 
     def resume(self, run_id: str) -> Run:
@@ -220,6 +223,7 @@ class Journal:
         with self._engine.begin() as db:
             db.execute(_runs.update().where(_runs.c.id == run_id).values(ended_at=_iso(datetime.now(UTC)), **ended))
             _append(db, run_id, {"kind": CLOSED, **ended})
+        self.heard()
 
 
 def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:

@@ -83,11 +83,13 @@ class Ansible(Model):
 class Notify(Model):
     """Who is told of what was done or overridden."""
 
-    kind: Literal["webhook", "sns"] = "webhook"
+    kind: Literal["webhook", "slack", "email", "sns"] = "webhook"
     url: SecretText | None = None
-    """webhook: where to post; best as secret:NAME."""
+    """Where to: best as secret:NAME. slack: the address of an incoming webhook; email: mailtos://USER:PASSWORD@HOST?to=…"""
     topic: str = ""
     """sns: ARN of the topic."""
+    on: tuple[str, ...] = ("*.failed", "*.stopped", "override", "patch.done", "drill.done")
+    """What it is told of: KIND.STATE of a run as `ops history` shows them, * for any; and override."""
 
 
 class Fleet(Model):

@@ -94,7 +94,10 @@ def notices_have_an_address(fleet: Fleet) -> Iterator[Fault]:
     """A webhook has a URL, a topic its ARN."""
     for index, notice in enumerate(fleet.notify):
         where = f"notify[{index}]"
-        if notice.kind == "webhook" and notice.url is None:
-            yield Fault(f"{where}.url", "a webhook without a url tells nobody", "url: secret:NOTIFY_URL")
+        if notice.kind != "sns" and notice.url is None:
+            yield Fault(f"{where}.url", f"a {notice.kind} channel without a url tells nobody", "url: secret:NOTIFY_URL")
+        if notice.kind in ("slack", "email") and notice.url is not None and not notice.url.name:
+            problem = "the address lets anyone who reads this file write there"
+            yield Fault(f"{where}.url", problem, "url: secret:NOTIFY_URL, and export it")
         if notice.kind == "sns" and not re.match(r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:.+", notice.topic):
             yield Fault(f"{where}.topic", f"{notice.topic!r} is no topic", "its ARN, arn:aws:sns:REGION:ACCOUNT:NAME")

@@ -1,0 +1,244 @@
+"""Notices: who is told of what, once, whatever is down; on real servers of HTTP and SMTP."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quartermaster.cli.main import run
+from quartermaster.cli.notify_worker import tell
+from quartermaster.cli.options import Options
+from quartermaster.cli.session import Session
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.notices import Deliveries, Notice, notices
+
+SECRET = "planted-secret-path"
+
+
+@dataclass
+class Hook:
+    """A webhook that answers as it is told to."""
+
+    url: str
+    answer: int = 200
+    got: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if mine.answer == 200:
+                mine.got.append(json.loads(body))
+            self.send_response(mine.answer)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        mine = Hook(f"http://127.0.0.1:{server.server_port}/{SECRET}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield mine
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ops(tmp_path: Path, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A fleet with one channel, whose worker is called by hand."""
+    monkeypatch.setattr("quartermaster.cli.notify_worker.nudge", lambda _ops: None)
+    monkeypatch.setenv("NOTIFY_URL", hook.url)
+    return _session(tmp_path, "[{kind: webhook, url: secret:NOTIFY_URL}]")
+
+
+def _session(folder: Path, notify: str) -> Session:
+    (folder / "fleet.yaml").write_text(f"fleet: shop\nclusters: {{web: {{}}}}\nnotify: {notify}\n", encoding="utf-8")
+    return Session(Options(fleet=folder / "fleet.yaml"))
+
+
+def _now(ops: Session) -> None:
+    tell(ops, patience=timedelta())
+
+
+def test_each_run_is_told_once_and_what_ended_before_is_history(ops: Session, hook: Hook) -> None:
+    old = ops.journal.start("patch", stack="dev", subject="web")
+    old.finish("failed", {"error": "long ago"})
+    with ops.journal.engine.begin() as db:
+        db.exec_driver_sql("update runs set started_at = '2020-01-01T00:00:00+00:00', ended_at = started_at")
+    _now(ops)
+    ops.journal.start("patch", stack="dev", subject="web").finish("failed", {"error": "gate shut"})
+    ops.journal.start("configure", stack="dev").finish("done")
+    _now(ops)
+    _now(ops)
+    assert [item["title"] for item in hook.got] == ["shop/dev: patch of web: failed"]
+    assert "gate shut" in hook.got[0]["message"]
+
+
+def test_an_override_is_told_while_the_run_goes_on(ops: Session, hook: Hook) -> None:
+    ops.journal.start(
+        "patch",
+        stack="dev",
+        subject="web",
+        inputs={"arguments": ["patch", "run", "web", "--override", "--reason", "x"]},
+    )
+    _now(ops)
+    assert [item["title"] for item in hook.got] == ["shop/dev: patch of web breaks a rule"]
+
+
+def test_a_channel_that_is_down_is_tried_again_and_no_secret_is_written(ops: Session, hook: Hook) -> None:
+    hook.answer = 503
+    ops.journal.start("drill", stack="dev", subject="restore orders").finish("done", {"rto_seconds": 4.0})
+    _now(ops)
+    (waiting,) = Deliveries(ops.journal.engine).listed()
+    assert (waiting.state, waiting.tries) == ("waiting", 1)
+    assert "503" in waiting.error
+    hook.answer = 200
+    _now(ops)
+    assert not hook.got, "its next try is not due yet"
+    _due(ops)
+    _now(ops)
+    assert "RTO 4.0 s" in hook.got[0]["message"]
+    assert SECRET.encode() not in b"".join(
+        file.read_bytes() for file in ops.workspace.root.rglob("*") if file.is_file()
+    )
+
+
+def test_it_is_given_up_after_some_tries(ops: Session, hook: Hook) -> None:
+    hook.answer = 500
+    ops.journal.start("patch", stack="dev").finish("failed")
+    for _ in range(8):
+        _now(ops)
+        _due(ops)
+    (left,) = Deliveries(ops.journal.engine).listed()
+    assert (left.state, left.tries) == ("given up", 6)
+
+
+def test_of_many_workers_one_tells(ops: Session) -> None:
+    deliveries = Deliveries(ops.journal.engine)
+    notice = Notice("run-1", "done", "patch.done", "t", "x")
+    now = datetime.now(UTC)
+    mine: list[bool] = []
+    workers = [
+        threading.Thread(target=lambda: mine.append(deliveries.claim("0:webhook", notice, now))) for _ in range(6)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(mine) == [False] * 5 + [True]
+    assert deliveries.claim("0:webhook", notice, now + timedelta(minutes=3)), (
+        "one that died in the middle loses nothing"
+    )
+
+
+def test_channels_choose(tmp_path: Path, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quartermaster.cli.notify_worker.nudge", lambda _ops: None)
+    monkeypatch.setenv("NOTIFY_URL", hook.url)
+    ops = _session(tmp_path, '[{kind: webhook, url: secret:NOTIFY_URL, on: ["configure.*"]}]')
+    ops.journal.start("patch", stack="dev").finish("failed")
+    ops.journal.start("configure", stack="dev").finish("done")
+    ops.journal.start("configure", stack="dev")
+    _now(ops)
+    assert [item["title"] for item in hook.got] == ["shop/dev: configure: done"]
+
+
+def test_a_run_wakes_a_worker_and_does_not_wait_for_it(
+    tmp_path: Path, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_URL", hook.url)
+    ops = _session(tmp_path, '[{kind: webhook, url: secret:NOTIFY_URL, on: ["*"]}]')
+    ops.journal.start("configure", stack="dev").finish("done")
+    until = time.monotonic() + 30
+    while not hook.got and time.monotonic() < until:
+        time.sleep(0.1)
+    assert [item["title"] for item in hook.got] == ["shop/dev: configure: done"]
+
+
+class _Smtp(socketserver.StreamRequestHandler):
+    """Takes any mail: RFC 5321 as far as a client that sends one needs it."""
+
+    mails: list[str] = []  # noqa: RUF012
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            word = line[:4].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go\r\n")
+                self.mails.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+            if word == b"QUIT":
+                return
+
+
+def test_mail_and_topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Smtp) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        port = server.server_address[1]
+        monkeypatch.setenv("MAIL", f"mailto://127.0.0.1:{port}?from=ops@shop.example&to=oncall@shop.example")
+        _session(tmp_path, "[{kind: email, url: secret:MAIL}]")
+        assert run(["notify", "test", "--fleet", str(tmp_path)]) == 0
+        server.shutdown()
+    assert "told" in capsys.readouterr().out
+    assert "shop/dev: a test" in _Smtp.mails[0]
+
+
+def test_what_each_channel_answers_is_said(ops: Session, hook: Hook, capsys: pytest.CaptureFixture[str]) -> None:
+    hook.answer = 404
+    assert run(["notify", "test", "--fleet", str(ops.fleet_file)]) == 1
+    said = capsys.readouterr()
+    assert "404" in said.out
+    assert "not told: 0:webhook" in said.err
+    assert SECRET not in said.out + said.err
+    assert run(["notify", "list", "--fleet", str(ops.fleet_file)]) == 0
+    assert run(["notify", "send", "--json", "--fleet", str(ops.fleet_file)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("notify", "says"),
+    [
+        ("[{kind: slack}]", "a slack channel without a url tells nobody"),
+        (
+            "[{kind: slack, url: 'https://hooks.slack.com/services/T/B/C'}]",
+            "lets anyone who reads this file write there",
+        ),
+    ],
+)
+def test_a_channel_that_cannot_be_told_is_refused(
+    tmp_path: Path, notify: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _session(tmp_path, notify)
+    assert run(["validate", "--fleet", str(tmp_path)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_notice_has_the_numbers_that_people_ask_for(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "ops.db")
+    guards = [{"name": "freeze", "verdict": "overridden", "found": "peak season; overridden: release"}]
+    journal.start("drill", stack="dev", subject="zone_outage web", inputs={"guards": guards}).finish(
+        "done",
+        {"rto_seconds": 61.2, "objective_met": False, "requests": {"sent": 90, "failed": 4}, "evidence": "rehearsed"},
+    )
+    opened, closed = notices(journal.runs()[0], "shop")
+    assert (opened.kind, closed.kind) == ("override", "drill.done")
+    assert "peak season" in opened.text
+    assert closed.text.startswith("RTO 61.2 s (rehearsed), objective missed\n4 of 90 requests failed\n")
+
+
+def _due(ops: Session) -> None:
+    """Let every next try be due."""
+    with ops.journal.engine.begin() as db:
+        db.exec_driver_sql("update deliveries set next_at = '2020-01-01T00:00:00+00:00' where what != 'since'")
