@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.database_run import Tools
     from quartermaster.playbooks.database_world import CloudDatabase
 
-__all__ = ["last_run", "plan", "recover", "resume", "run"]
+__all__ = ["last_run", "plan", "recover", "resume", "run", "writer_of"]
 
 _NO_RUN: dict[str, Any] = {"hosts": [], "requests": None, "run": None, "failover_seconds": None}
 
@@ -99,7 +99,7 @@ def _under_way(ops: Session, database: str, *, resume: str = "") -> Iterator[tup
         record, lease = held
         control = Control(ops.journal, record.id)
         with control.listening():
-            writer = _writer(ops, database, record.id)
+            writer = writer_of(ops, database, record.id.rpartition("-")[2])
             yield record, lease, Tools(server, writer, asked=control, clock=ops.clock)
 
 
@@ -110,8 +110,9 @@ def _server(ops: Session, database: str) -> CloudDatabase:
     return CloudDatabase(ops.cloud, layout(ops.fleet, ops.stack).called(DATABASE, database))
 
 
-def _writer(ops: Session, database: str, run_id: str) -> Writer | None:
-    """What writes to the database from here; None where that cannot be done, and a line that says so."""
+def writer_of(ops: Session, database: str, mark: str) -> Writer | None:
+    """What writes to the database from here, into a table with that mark; None where that cannot be done, and a line
+    that says so."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from quartermaster.fleet.write_probe import Login, PsqlWriter, why_unreachable
@@ -129,7 +130,7 @@ def _writer(ops: Session, database: str, run_id: str) -> Writer | None:
     if why := why_unreachable(login):
         say(f"writes are not measured from here, RDS's own events tell how long a failover takes: {why}")
         return None
-    return PsqlWriter(login, f"ops_probe_{run_id.rpartition('-')[2]}")
+    return PsqlWriter(login, f"ops_probe_{mark}")
 
 
 def _close(ops: Session, record: Run) -> None:

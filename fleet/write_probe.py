@@ -15,9 +15,10 @@ from typing import Protocol
 
 from quartermaster.fleet.errors import OpsError
 
-__all__ = ["Login", "Measured", "Probe", "PsqlWriter", "Writer", "why_unreachable"]
+__all__ = ["EVERY_SECONDS", "Login", "Measured", "Probe", "PsqlWriter", "Writer", "why_unreachable"]
 
-_EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.2
+"""From the end of one write to the next."""
 _TRY_SECONDS = 2
 """A connection that is not there by then is none."""
 
@@ -135,6 +136,10 @@ class Probe:
         """How many writes were confirmed so far."""
         return len(self._confirmed)
 
+    def silent_seconds(self) -> float:
+        """For how long no write was confirmed."""
+        return self._clock() - self._confirmed[-1]
+
     def halt(self) -> None:
         """Write no more."""
         self._over.set()
@@ -156,4 +161,4 @@ class Probe:
                 self._writer.write(number)
                 self._confirmed.append(self._clock())
                 self._numbers.append(number)
-            self._over.wait(_EVERY_SECONDS)
+            self._over.wait(EVERY_SECONDS)

@@ -9,6 +9,7 @@ from typing import Protocol
 from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.events import Json
 from quartermaster.fleet.hosts import RequestCounter
+from quartermaster.fleet.write_probe import Writer
 from quartermaster.runbooks.document import Call
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.scene import DatabasesReader, HostsReader
@@ -45,6 +46,8 @@ class Hands:
     counter: RequestCounter | None = None
     """None: nobody counts requests."""
     databases: DatabasesReader | None = None
+    writer: Callable[[str], Writer | None] = lambda _database: None
+    """What writes to a database, so as to see how long it takes no writes; None where nobody can from here."""
 
 
 @dataclass(frozen=True, slots=True)

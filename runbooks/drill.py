@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 
 from quartermaster.fleet.errors import InputError, OpsError
-from quartermaster.fleet.events import Event, StepStarted
+from quartermaster.fleet.events import Event, Noted, StepStarted
 from quartermaster.fleet.journal import Journal, Run, RunRow
 from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.schema import Fleet
@@ -21,11 +21,12 @@ from quartermaster.runbooks.document import parse
 from quartermaster.runbooks.evidence import DrillResult, measured
 from quartermaster.runbooks.execute import HEAL, Aborted, Execution
 from quartermaster.runbooks.guards import guards
-from quartermaster.runbooks.kind import Kind
+from quartermaster.runbooks.kind import Kind, Meter
 from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.plan import DrillPlan, Goal, Stops
 from quartermaster.runbooks.render import render
 from quartermaster.runbooks.scene import Scene, look
+from quartermaster.runbooks.writes import clear
 
 __all__ = ["RUN_KIND", "accept", "plan", "recover", "run", "see", "unfinished"]
 
@@ -130,8 +131,10 @@ def recover(row: RunRow, *, journal: Journal, leases: Leases, hands: Hands) -> G
     # Whether a step that began was done cannot be told when the run died beside it: a host without power looks well
     # until it is noticed. So whatever began is taken back.
     kind, course = KINDS[plan.kind], Course(parse(plan.document))
-    steps = Execution(plan, kind, course, hands, dict).heal(started, "the drill was interrupted")
-    return (yield from _recorded(journal.resume(row.id), plan, leases, journal, steps, ended="recovered"))
+    steps = Execution(plan, kind, course, hands, Meter()).heal(started, "the drill was interrupted")
+    result = yield from _recorded(journal.resume(row.id), plan, leases, journal, steps, ended="recovered")
+    clear(writer for name in plan.loss.databases if (writer := hands.writer(name)) is not None)
+    return result
 
 
 def unfinished(journal: Journal, *, stack: str = "") -> list[RunRow]:
@@ -143,8 +146,8 @@ def unfinished(journal: Journal, *, stack: str = "") -> list[RunRow]:
 def _steps(plan: DrillPlan, hands: Hands) -> Iterator[Event]:
     """Follow the plan's runbook. Whatever goes wrong, Ctrl-C included, what began is taken back first."""
     kind, course = KINDS[plan.kind], Course(parse(plan.document))
-    with kind.measure(plan, hands) as measure:
-        execution = Execution(plan, kind, course, hands, measure)
+    with kind.measure(plan, hands) as meter:
+        execution = Execution(plan, kind, course, hands, meter)
         try:
             for step in course.document.steps:
                 yield from execution.follow(step)
@@ -157,6 +160,8 @@ def _steps(plan: DrillPlan, hands: Hands) -> Iterator[Event]:
                 f"{plan.kind} of {plan.of} was aborted and healed: {why}",
                 remedy="all is as before; find the cause before the next drill",
             ) from exc
+        if facts := meter.end():
+            yield Noted(step="measured", message="what was measured beside the steps", detail={"facts": dict(facts)})
 
 
 def _recorded(

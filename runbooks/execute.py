@@ -15,7 +15,7 @@ from quartermaster.fleet.events import Event, Json, Noted, StepFailed, StepFinis
 from quartermaster.runbooks.acts import COMMANDS, ROLLBACKS, Acts, Hands
 from quartermaster.runbooks.course import Course
 from quartermaster.runbooks.document import Call, Step
-from quartermaster.runbooks.kind import Kind, Measure
+from quartermaster.runbooks.kind import Kind, Meter
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.probes import PROBES, World, evaluate
 from quartermaster.runbooks.scene import look
@@ -34,11 +34,11 @@ class Aborted(OpsError):
 class Execution:
     """One drill under way."""
 
-    def __init__(self, plan: DrillPlan, kind: Kind, course: Course, hands: Hands, measure: Measure) -> None:
+    def __init__(self, plan: DrillPlan, kind: Kind, course: Course, hands: Hands, meter: Meter) -> None:
         self._plan, self._kind, self._course, self._hands = plan, kind, course, hands
         self._acts = Acts(plan, {**COMMANDS, **ROLLBACKS, **kind.commands, **kind.rollbacks}, hands)
         self._probes = {**PROBES, **kind.probes}
-        self._measure = measure
+        self._meter = meter
         self._clock = hands.clock
         self.fault_at: datetime | None = None
         """When the fault was made."""
@@ -157,7 +157,7 @@ class Execution:
         hands, before = self._hands, self._plan.before
         extra = self._kind.look(hands, self._plan.of)
         now = look(before.groups, before.databases, hands.hosts, hands.databases, extra)
-        return World(self._plan.of, before, now, self._traffic.look(self.fault_at), self._measure())
+        return World(self._plan.of, before, now, self._traffic.look(self.fault_at), self._meter.read())
 
     def _reach(self, world: World) -> None:
         """Note which milestones were reached, each at the first look that showed it."""
@@ -181,7 +181,7 @@ class Execution:
             raise Aborted(f"stopped: {why} that the loss explains")
 
     def _measured(self, seen: datetime, facts: Mapping[str, Json]) -> dict[str, Json]:
-        measured: dict[str, Json] = {"facts": {**self._measure(), **facts}, **self._traffic.measured()}
+        measured: dict[str, Json] = {"facts": {**self._meter.read(), **facts}, **self._traffic.measured()}
         if self.fault_at is not None:
             measured["seconds_since_fault"] = round((seen - self.fault_at).total_seconds(), 3)
         if self._reached:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from quartermaster.fleet.events import Json
 from quartermaster.fleet.schema import Fleet
@@ -16,20 +15,33 @@ from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.probes import Probe
 from quartermaster.runbooks.scene import Subjects
 
-__all__ = ["Kind", "Measure", "itself"]
+__all__ = ["Kind", "Meter", "itself"]
 
-Measure = Callable[[], Mapping[str, Json]]
-"""What was measured until now: it stands in the evidence's ``detail``, and ``rpo_seconds`` of it at its head."""
+
+class Meter:
+    """Measures beside the steps of a drill, from before the first to the block's end. This one measures nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.halt()
+
+    def read(self) -> Mapping[str, Json]:
+        """What was measured until now, asked at every look: ``World.measured``, and ``detail`` of the evidence."""
+        return {}
+
+    def end(self) -> Mapping[str, Json]:
+        """What only the end shows; ``rpo_seconds`` of it stands at the evidence's head. Raises OpsError."""
+        return {}
+
+    def halt(self) -> None:
+        """Measure no more. Idempotent; also when the drill was cut short."""
 
 
 def itself(fleet: Fleet, of: str) -> Subjects:
     """The cluster or database that the drill is of, and nothing else."""
     return Subjects((of,), ()) if of in fleet.clusters else Subjects((), (of,))
-
-
-@contextmanager
-def _nothing_measured(plan: DrillPlan, hands: Hands) -> Iterator[Measure]:  # noqa: ARG001
-    yield dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +68,8 @@ class Kind:
     """What it looks at."""
     look: Callable[[Hands, str], Mapping[str, Json]] = lambda _hands, _of: {}
     """What it sees besides groups and databases, at every look (``Scene.extra``). Read-only."""
-    measure: Callable[[DrillPlan, Hands], AbstractContextManager[Measure]] = _nothing_measured
-    """Measures beside the steps, from before the first to after the last."""
+    measure: Callable[[DrillPlan, Hands], Meter] = lambda _plan, _hands: Meter()
+    """Begins to measure beside the steps."""
     milestones: Callable[[DrillPlan], Mapping[str, Mapping[str, Call]]] = lambda _plan: {}
     """Subject → phase → the probe that ends it: the recovery time of each where a drill hits several."""
     ends_on_aws: str = ""
