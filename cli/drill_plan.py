@@ -19,6 +19,7 @@ def planned(
     ops: Session, kind: str, of: str, *, way: str = "", now: bool = False, overrides: Mapping[str, str] | None = None
 ) -> DrillPlan:
     """The drill as it would run now, on the world as it is. Read-only. Raises InputError for one that there is not."""
+    from quartermaster.cli.faults import unstoppable
     from quartermaster.cli.forecasts import demand_now
     from quartermaster.fleet.alarms import firing
     from quartermaster.runbooks import drill
@@ -34,7 +35,9 @@ def planned(
         fleet=ops.fleet,
         stack=ops.stack,
         now=ops.clock.now(),
-        known=Known({name: demand for name, demand in found.items() if demand is not None}, firing(ops.cloud)),
+        known=Known(
+            {name: demand for name, demand in found.items() if demand is not None}, firing(ops.cloud), unstoppable(ops)
+        ),
         way=way,
         right_now=now,
         overrides=overrides,
@@ -44,9 +47,17 @@ def planned(
 
 def hands(ops: Session) -> Hands:
     """What drills look and act with on the session's stack."""
+    from quartermaster.cli.patch_database import writer_of
     from quartermaster.runbooks.acts import Hands
 
-    return Hands(hosts=ops.hosts, faults=ops.faults, clock=ops.clock, counter=ops.counter, databases=_databases(ops))
+    return Hands(
+        hosts=ops.hosts,
+        faults=ops.faults,
+        clock=ops.clock,
+        counter=ops.counter,
+        databases=_databases(ops),
+        writer=lambda database: writer_of(ops, database, "drill"),
+    )
 
 
 def _databases(ops: Session) -> Databases | None:

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quartermaster.fleet.errors import MissingPart
-
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
     from quartermaster.fleet.workspace import Workspace
     from quartermaster.runbooks.acts import FaultInjector
 
-__all__ = ["injector"]
+__all__ = ["injector", "unstoppable"]
 
 
 def injector(ops: Session) -> FaultInjector:
     """The faults of the session's target."""
-    return _LocalFaults(ops.workspace) if ops.cloud.target == "local" else _NoFaults()
+    from quartermaster.cli.faults_aws import FisFaults
+
+    return _LocalFaults(ops.workspace) if ops.cloud.target == "local" else FisFaults.of(ops)
 
 
-class _NoFaults:
-    """On aws a fault is a FIS experiment. All raise MissingPart."""
+def unstoppable(ops: Session) -> str:
+    """Why nothing on aws would stop a fault that users suffer from; empty when something would. Read-only."""
+    from quartermaster.cli.faults_aws import FisFaults
 
-    def kill_host(self, host_id: str) -> None:
-        raise self._missing(f"the loss of {host_id}")
-
-    def fail_zone(self, zone: str) -> None:
-        raise self._missing(f"the loss of {zone}")
-
-    def heal_zone(self, zone: str) -> None:
-        raise self._missing(f"the return of {zone}")
-
-    @staticmethod
-    def _missing(what: str) -> MissingPart:
-        return MissingPart(
-            f"{what} would be a FIS experiment on aws, which this version does not start yet",
-            remedy="rehearse on a local stack: ops drill run … --stack dev",
-        )
+    return "" if ops.cloud.target == "local" else FisFaults.of(ops).unstoppable()
 
 
 class _LocalFaults:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,9 @@ _RIGHTS = "ops iam policy --for drill prints the rights it takes, ops provision 
 
 
 class FisFaults:
-    """Starts, follows and stops experiments of one stack. ``stops``: ARNs of the alarms that stop them."""
+    """Starts, follows and stops experiments of one stack. ``stops`` reads the ARNs of the alarms that stop them."""
 
-    def __init__(self, cloud: Cloud, account: str, stops: tuple[str, ...], clock: Clock) -> None:
+    def __init__(self, cloud: Cloud, account: str, stops: Callable[[], tuple[str, ...]], clock: Clock) -> None:
         self._fleet, self._stack = cloud.fleet, cloud.stack
         self._fis = cloud.client("fis")
         role = physical(cloud.fleet, cloud.stack, ROLE_OF_EXPERIMENTS)
@@ -41,9 +41,17 @@ class FisFaults:
 
     @classmethod
     def of(cls, ops: Session) -> FisFaults:
-        """Those of the session's stack. Reads its alarms; raises GuardRefused where none could stop an experiment."""
-        stops = _arns(ops.cloud, stop_alarms(ops.fleet, ops.stack))
-        return cls(ops.cloud, ops.declared.account or "", stops, ops.clock)
+        """Those of the session's stack."""
+        names = stop_alarms(ops.fleet, ops.stack)
+        return cls(ops.cloud, ops.declared.account or "", lambda: _arns(ops.cloud, names), ops.clock)
+
+    def unstoppable(self) -> str:
+        """Why no alarm would stop an experiment; empty when some would. Read-only."""
+        try:
+            self._stops()
+        except GuardRefused as exc:
+            return exc.message
+        return ""
 
     def kill_host(self, host_id: str) -> None:
         """Terminate the host, and see it done. Changes AWS."""
@@ -72,7 +80,7 @@ class FisFaults:
 
     def _started(self, experiment: Experiment) -> str:
         """Its id: of the one under way where there is one, so that done twice is once. Raises GuardRefused."""
-        experiment = experiment.stopped_by(self._stops)
+        experiment = experiment.stopped_by(self._stops())
         experiment.require()
         if running := self._running(experiment.of):
             return running[0]

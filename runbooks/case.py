@@ -44,6 +44,8 @@ class Known:
     """By cluster."""
     alarms: tuple[str, ...] | None = None
     """Names of the stack's alarms that fire; None: nobody asked."""
+    unstoppable: str = ""
+    """Why no alarm on AWS would stop a fault; empty: some would, or the stack is a local one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ def guards(kind: Kind, case: Case, loss: Loss, *, right_now: bool, overrides: Ma
     answers = (
         _allowed(kind, case),
         _fault_ends(kind, case),
+        *_fault_stops(case, loss),
         _steady(case),
         *_capacity(case, loss),
         *_backups(case, loss),
@@ -64,6 +65,16 @@ def _fault_ends(kind: Kind, case: Case) -> Guard:
         f"nothing on AWS ends a {kind.name} by itself yet, and a fault that AWS does not end is not done",
         "rehearse it on a local stack",
     )
+
+
+def _fault_stops(case: Case, loss: Loss) -> Iterator[Guard]:
+    """On AWS an alarm that rings ends what users suffer from."""
+    if case.target == "aws" and (loss.hosts or loss.zone or loss.databases):
+        why = case.known.unstoppable
+        verdict, remedy = ("refused", "ops provision up makes the alarms") if why else ("holds", "")
+        yield Guard(
+            "stop_conditions", verdict, why or "alarms on errors and latency of the stack end the fault", remedy
+        )
 
 
 def _steady(case: Case) -> Guard:

@@ -184,6 +184,7 @@ KIND = Kind(
         "kill_by_hand": "ops local fail host HOST",
     },
     choose=_choose,
+    ends_on_aws="an experiment of FIS terminates the host and is over then: the group replaces it",
     commands={"kill_host": Command(_kill_host, ("host",), _may_kill)},
     rollbacks={"replace_host": Command(_replace_host, ("host",))},
     probes={

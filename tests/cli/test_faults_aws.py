@@ -51,7 +51,7 @@ def lasting() -> Iterator[None]:
 
 
 def faults(cloud: Cloud, *stops: str) -> FisFaults:
-    return FisFaults(cloud, "123456789012", stops, Clock())
+    return FisFaults(cloud, "123456789012", lambda: stops, Clock())
 
 
 def experiments(cloud: Cloud) -> list[dict[str, Any]]:
@@ -158,6 +158,13 @@ def test_alarms_must_be_there(cloud: Cloud) -> None:
     with pytest.raises(GuardRefused, match="shop-prod-c0-latency, shop-prod-c0-silence"):
         _arns(cloud, names)
     assert _arns(cloud, names[:1]) == (f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{names[0]}",)
+
+
+def test_whether_an_alarm_would_stop_a_fault_is_told_before_it(cloud: Cloud) -> None:
+    names = stop_alarms(a_fleet(), "prod")
+    lacking = FisFaults(cloud, "123456789012", lambda: _arns(cloud, names), Clock())
+    assert "shop-prod-c0-errors" in lacking.unstoppable()
+    assert faults(cloud, ALARM).unstoppable() == ""
 
 
 def test_a_stack_without_such_alarms_can_make_no_fault(cloud: Cloud) -> None:

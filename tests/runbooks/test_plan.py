@@ -12,6 +12,7 @@ import pytest
 from quartermaster.fleet.errors import GuardRefused, InputError
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.case import Demand, Known
+from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.plan import DrillPlan, Goal
 from quartermaster.runbooks.scene import Scene
 from tests.runbooks.world import MONDAY, a_fleet, a_group
@@ -130,11 +131,24 @@ def test_a_protected_stack_permits_it_only_when_it_says_so() -> None:
     assert verdict(a_plan(fleet=allowed), "allow") == "holds"
 
 
-def test_on_aws_a_fault_without_a_server_side_end_is_refused() -> None:
-    fleet = a_fleet(
-        stacks='{dev: {target: aws, account: "123456789012", state: "s3://shop-ops-state"}}', region="eu-west-1"
-    )
-    assert verdict(a_plan(fleet=fleet), "fault") == "refused"
+ON_AWS = a_fleet(
+    stacks='{dev: {target: aws, account: "123456789012", state: "s3://shop-ops-state"}}', region="eu-west-1"
+)
+
+
+def test_on_aws_a_fault_without_a_server_side_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert verdict(a_plan(fleet=ON_AWS), "fault") == "holds"
+    endless = replace(KINDS["instance_loss"], ends_on_aws="")
+    monkeypatch.setattr(drill, "KINDS", {"instance_loss": endless})
+    assert verdict(a_plan(fleet=ON_AWS), "fault") == "refused"
+
+
+def test_on_aws_a_fault_that_no_alarm_would_stop_is_refused() -> None:
+    assert verdict(a_plan(fleet=ON_AWS), "stop_conditions") == "holds"
+    without = a_plan(fleet=ON_AWS, known=Known({}, (), "these alarms are not there: shop-dev-web-errors"))
+    assert verdict(without, "stop_conditions") == "refused"
+    with pytest.raises(GuardRefused, match=r"stop_conditions: these alarms are not there: shop-dev-web-errors"):
+        without.require()
 
 
 def test_the_objective_is_that_of_scope_zone() -> None:
