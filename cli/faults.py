@@ -35,6 +35,11 @@ class _LocalFaults:
 
         kill_host(self._workspace, host_id)
 
+    def fail_over(self, instance: str) -> None:
+        from quartermaster.infra.local.client import kill_database
+
+        kill_database(self._workspace, instance)
+
     def fail_zone(self, zone: str) -> None:
         from quartermaster.infra.local.client import fail_zone
 

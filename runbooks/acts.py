@@ -27,6 +27,10 @@ class FaultInjector(Protocol):
         """Power loss: the host's processes die, nobody is told."""
         ...
 
+    def fail_over(self, instance: str) -> None:
+        """A database's primary, by RDS's name for it, loses its power; on aws its standby is told to take over."""
+        ...
+
     def fail_zone(self, zone: str) -> None:
         """Cut the zone off: nothing in it answers. Idempotent."""
         ...

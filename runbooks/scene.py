@@ -77,6 +77,10 @@ class DatabasesReader(Protocol):
         """Restart it, or let its standby take over."""
         ...
 
+    def events(self, name: str, since: datetime) -> list[tuple[datetime, str]]:
+        """What RDS tells of it since then, oldest first. Read-only."""
+        ...
+
 
 def look(
     clusters: Iterable[str],

@@ -73,6 +73,9 @@ class DrillCluster:
     def hands(self) -> Hands:
         return Hands(hosts=self.hosts, faults=self, clock=SystemClock(), counter=self)
 
+    def fail_over(self, instance: str) -> None:
+        client.kill_database(self.workspace, instance)
+
     def fail_zone(self, zone: str) -> None:
         client.fail_zone(self.workspace, zone)
 

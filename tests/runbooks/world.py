@@ -74,6 +74,9 @@ class FakeWorld:
         assert host_id not in self.killed, "a host is killed once"
         self.killed[host_id] = self.instant
 
+    def fail_over(self, instance: str) -> None:
+        raise NotImplementedError
+
     def fail_zone(self, zone: str) -> None:
         raise NotImplementedError
 
