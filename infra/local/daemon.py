@@ -28,12 +28,15 @@ from quartermaster.infra.local import (
     moto_group_settings,
     moto_groups_api,
     moto_rds,
+    moto_rds_backups,
     moto_rds_restart,
     moto_refresh,
     moto_schedule,
     moto_tracking,
     moto_zonal_shift,
 )
+from quartermaster.infra.local.authority import Authority
+from quartermaster.infra.local.backups import Backups
 from quartermaster.infra.local.balancers import Balancers
 from quartermaster.infra.local.databases import Databases
 from quartermaster.infra.local.host import HostSpec
@@ -84,7 +87,8 @@ class Cloud:
         self._machines = Machines(world, self._network, self._work)
         self._balancers = Balancers(world, self._network, self._work)
         self._slow_work = Work(workers=2)
-        self._databases = Databases(world, self._network, self._slow_work)
+        self._backups = Backups(world, Authority.kept_in(world.home / "authority"))
+        self._databases = Databases(world, self._network, self._slow_work, self._backups)
         moto = moto_application()
         moto_ec2.install(world)
         moto_acm.install(world.home / "authority")
@@ -97,8 +101,10 @@ class Cloud:
         moto_tracking.install()
         moto_rds.install(world)
         moto_rds_restart.install(world)
+        moto_rds_backups.install(world)
         self._repository = Repository(world.home / "packages")
         self._application = Application(world, moto, self._routes(), self._repository.folder, self._secret)
+        self._backups.serve(self._application)
         self._doors: dict[str, Listener] = {"": Listener(self._application, "127.0.0.1", 0)}
         world.port = self._doors[""].port
         self._wanted: dict[str, HostSpec] = {}
@@ -143,6 +149,7 @@ class Cloud:
         self._slow_work.close()
         self._balancers.close()
         self._databases.close()
+        self._backups.close()
         self._machines.close()
         for door in self._doors.values():
             door.close()

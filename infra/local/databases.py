@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from quartermaster.fleet.errors import OpsError
-from quartermaster.infra.local import moto_rds, moto_secrets
+from quartermaster.infra.local import moto_rds, moto_rds_backups, moto_secrets
 from quartermaster.infra.local.authority import Authority
+from quartermaster.infra.local.backups import Backups
 from quartermaster.infra.local.database import Database
 from quartermaster.infra.local.machines import Work
 from quartermaster.infra.local.moto_rds import DatabaseSpec
@@ -23,8 +24,8 @@ FORCE_SSL = "rds.force_ssl"
 class Databases:
     """Every database on this machine."""
 
-    def __init__(self, world: World, network: Network, work: Work) -> None:
-        self._world, self._network, self._work = world, network, work
+    def __init__(self, world: World, network: Network, work: Work, backups: Backups) -> None:
+        self._world, self._network, self._work, self._backups = world, network, work, backups
         self._authority = Authority.kept_in(world.home / "authority")
         self._databases: dict[str, Database] = {}
         self._broken: set[str] = set()
@@ -42,6 +43,7 @@ class Databases:
             if name in wanted:
                 self._work.submit(f"database/{name}", self._tend, database, wanted[name])
             database.plug()
+        self._backups.step(self._databases)
 
     def kill(self, name: str) -> None:
         """Take the power of a database's primary; the API is told nothing. Raises KeyError with the known ones."""
@@ -79,6 +81,8 @@ class Databases:
 
     def _make(self, spec: DatabaseSpec) -> None:
         bridge = self._network.bridge(spec.vpc, spec.vpc_cidr)
+        with self._world.lock:
+            restore = moto_rds_backups.restore_of(spec.name)
         nodes: list[Node] = []
 
         def node(suffix: str, zone: str, address: str) -> Node:
@@ -89,10 +93,14 @@ class Databases:
             database = Database(self._world, self._authority, spec, node("", spec.zone, spec.address))
             if spec.source:
                 database.primary.follow(self._databases[spec.source].primary, spec.name)
+            elif restore is not None:
+                self._backups.restore(database.primary, restore)
             else:
                 tls_only = spec.parameters.get(FORCE_SSL) == "1"
                 database.primary.create(spec.user, spec.password, spec.database, tls_only=tls_only)
             database.start(database.primary)
+            if restore is not None:
+                self._backups.restored(database.primary, user=spec.user, password=spec.password)
             if spec.standby_address:
                 database.follow(node("-standby", spec.standby_zone, spec.standby_address))
         except OpsError as exc:
@@ -102,6 +110,8 @@ class Databases:
                 made.close()
             with self._world.lock:
                 moto_rds.failed(self._world, spec.name)
+                if restore is not None:
+                    moto_rds_backups.restore_failed(self._world, spec.name, exc.message)
             return
         self._databases[spec.name] = database
         log.info("database %s answers at %s:%d", spec.name, spec.address, spec.port)

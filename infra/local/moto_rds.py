@@ -70,6 +70,8 @@ class Place:
     """The parameter group, and what it said, when the server last started."""
     restarts: int = 0
     failover: bool = False
+    holds: bool = False
+    """Not available yet, though its server answers."""
     version: str = ""
     """Engine version that it comes back as; empty: the same."""
 
@@ -125,7 +127,7 @@ def advance(world: World) -> None:
             if place is None or database.status != "creating":
                 continue
             place.booted = group_name(database), parameters(backend, database)
-            if place.made and world.now() - place.since >= world.timing["database_create"]:
+            if place.made and not place.holds and world.now() - place.since >= world.timing["database_create"]:
                 database.status = "available"
 
 

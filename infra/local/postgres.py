@@ -14,6 +14,8 @@ from pathlib import Path
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.local.network import Attachment, Bridge, Network
+from quartermaster.infra.local.pgbackrest import archive_command, gist
+from quartermaster.infra.local.postgres_service import role
 from quartermaster.infra.local.world import World
 
 __all__ = ["Node", "binaries", "settings", "write_settings"]
@@ -41,6 +43,8 @@ def settings(port: int) -> dict[str, str]:
         "port": str(port),
         "unix_socket_directories": "",
         "wal_level": "replica",
+        "archive_mode": "on",
+        "archive_command": archive_command(),
         "max_wal_senders": "8",
         "wal_keep_size": "128MB",
         "hot_standby": "on",
@@ -115,9 +119,9 @@ class Node:
     def create(self, user: str, password: str, database: str, *, tls_only: bool) -> None:
         """Initialise an empty server with ``user`` as its master and ``database``."""
         secret = self.folder / "data" / "password"
-        self._write(secret, f"{password}\n".encode())
+        self.write(secret, f"{password}\n".encode())
         options = [f"--username={user}", f"--pwfile={_HOME}/password", "--auth=scram-sha-256", "--encoding=UTF8"]
-        self._run("initdb", f"--pgdata={_HOME}/main", "--locale=C.UTF-8", "--no-sync", *options)
+        self.run("initdb", f"--pgdata={_HOME}/main", "--locale=C.UTF-8", "--data-checksums", "--no-sync", *options)
         secret.unlink()
         network = f"{self._bridge.address}/{self._bridge.prefix_length}"
         kind = "hostssl" if tls_only else "host"
@@ -126,22 +130,22 @@ class Node:
             file.write(rules)
         with (self.folder / "data/main/postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(f"include_if_exists '{_SETTINGS}'\n")
-        lines = [f"CREATE ROLE {_REPLICATION} REPLICATION LOGIN PASSWORD '{self._replication}'"]
+        lines = [f"CREATE ROLE {_REPLICATION} REPLICATION LOGIN PASSWORD '{self._replication}'", role()]
         if database and database != "postgres":
             lines.append(f'CREATE DATABASE "{database}"')
-        self._run("postgres", "--single", "-D", f"{_HOME}/main", "postgres", text="".join(f"{it}\n" for it in lines))
+        self.run("postgres", "--single", "-D", f"{_HOME}/main", "postgres", text="".join(f"{it}\n" for it in lines))
 
     def certify(self, certificate: bytes, key: bytes) -> None:
         """Give the server the certificate that it speaks TLS with."""
-        self._write(self.folder / "data/server.pem", certificate)
-        self._write(self.folder / "data/server.key", key)
+        self.write(self.folder / "data/server.pem", certificate)
+        self.write(self.folder / "data/server.key", key)
 
     def follow(self, upstream: Node, name: str) -> None:
         """Copy the upstream and follow it as a streaming standby called ``name``."""
         self._replication = upstream._replication
         line = f"host={upstream.address} port={upstream.port} user={_REPLICATION} application_name={name}"
         words = ["-D", f"{_HOME}/main", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d", line]
-        self._run("pg_basebackup", *words, password=self._replication)
+        self.run("pg_basebackup", *words, password=self._replication)
 
     def set(self, asked: Mapping[str, str]) -> None:
         """Write the settings of a parameter group; what is read at the start only waits for it."""
@@ -169,7 +173,7 @@ class Node:
             if subprocess.run(self._net(*ready), capture_output=True, check=False).returncode == 0:
                 return
             time.sleep(0.1)
-        raise OpsError(f"PostgreSQL at {self.address} did not start", remedy=f"see {self.folder / 'postgres.log'}")
+        raise OpsError(f"PostgreSQL at {self.address} did not start: {gist(self.log())}")
 
     def sql(self, statement: str, *, user: str, password: str) -> str:
         """What ``psql`` answers to a statement. Raises OpsError when it fails."""
@@ -243,13 +247,14 @@ class Node:
         self._world.ledger.remove("folder", str(self.folder))
 
     @staticmethod
-    def _write(path: Path, content: bytes) -> None:
+    def write(path: Path, content: bytes) -> None:
         """A file that the server alone reads."""
         path.touch(mode=0o600)
         path.write_bytes(content)
         shutil.chown(path, "postgres", "postgres")
 
-    def _run(self, *command: str, text: str = "", password: str = "") -> None:
+    def run(self, *command: str, text: str = "", password: str = "") -> str:
+        """What a command says that runs as the server's user, where the server is. Raises OpsError when it fails."""
         done = subprocess.run(
             self._inside(*command),
             input=text,
@@ -261,6 +266,21 @@ class Node:
         )
         if done.returncode != 0:
             raise OpsError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def log(self) -> str:
+        """What the server said since it was made."""
+        return (self.folder / "postgres.log").read_text(errors="replace")
+
+    @property
+    def gateway(self) -> str:
+        """The address by which this machine is seen there."""
+        return self._bridge.address
+
+    @property
+    def replication(self) -> tuple[str, str]:
+        """Login of those that follow it."""
+        return _REPLICATION, self._replication
 
     def _net(self, tool: str, *words: str) -> list[str]:
         folder = binaries()
@@ -281,4 +301,4 @@ class Node:
 
 def _environment(password: str = "") -> dict[str, str]:
     base = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/"}
-    return {**base, "PGPASSWORD": password} if password else base
+    return {**base, "PGHOST": "127.0.0.1", "PGPASSWORD": password} if password else base

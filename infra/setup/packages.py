@@ -37,6 +37,7 @@ _ALWAYS = (
     Package("iproute2", "networks of the local cloud", "ip"),
     Package("mmdebstrap", "base tree of the local hosts", "mmdebstrap"),
     Package("openssh-client", "reaching hosts", "ssh"),
+    Package("pgbackrest", "backups of the local cloud's databases", "pgbackrest"),
     Package("procps", "watching processes", "ps"),
 )
 _POSTGRES = {"bullseye": "postgresql-13", "bookworm": "postgresql-15", "trixie": "postgresql-17"}

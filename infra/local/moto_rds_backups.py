@@ -1,0 +1,344 @@
+"""RDS's backups as AWS behaves: what the API tells of is what lies in the object store, and restores are real.
+
+Every function here runs under ``World.lock``. The work is done by ``backups``; of databases that are records only
+snapshots stay as moto has them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from quartermaster.infra.local import moto_rds
+from quartermaster.infra.local.world import World
+
+__all__ = ["Base", "Kept", "Restore", "install", "kept", "noted", "orphans", "restore_failed", "restore_of", "troubled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base backup in the object store."""
+
+    label: str
+    """pgBackRest's."""
+    snapshot: str
+    """The snapshot that it is."""
+    started_at: datetime
+    ended_at: datetime
+    size: int
+    """Bytes of the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """What an instance is to be made from."""
+
+    resource: str
+    """DbiResourceId whose backups are read."""
+    region: str
+    label: str = ""
+    """The base backup of a snapshot, restored as it was; …"""
+    to: datetime | None = None
+    """… without one the instant to restore to."""
+    admits: tuple[str, ...] = ()
+    """CIDRs that its security groups let in."""
+
+
+@dataclass
+class Kept:
+    """The backups of one instance; they outlive it where snapshots do."""
+
+    name: str
+    resource: str
+    region: str
+    days: int
+    """BackupRetentionPeriod; 0: nothing is kept by itself."""
+    window: str
+    """PreferredBackupWindow, UTC."""
+    bases: list[Base] = field(default_factory=list)
+    latest_at: datetime | None = None
+    """The newest instant whose WAL has arrived."""
+    asked: list[str] = field(default_factory=list)
+    """Snapshots that are to be made."""
+    dropped: list[str] = field(default_factory=list)
+    """Labels that are to be removed."""
+    instance: Any = None
+    """moto's; a deleted one's as it was."""
+    trouble: str = ""
+    """Why its backups fail; empty when they do not."""
+
+    @property
+    def earliest_at(self) -> datetime | None:
+        """The first instant that can be restored to: within the retention, and after a base backup's end."""
+        since = datetime.now(UTC) - timedelta(days=self.days)
+        ends = [base.ended_at for base in self.bases]
+        return max(min(ends), since) if ends else None
+
+
+_kept: dict[str, Kept] = {}
+_restores: dict[str, Restore] = {}
+
+
+def install(world: World) -> None:
+    """Give moto's RDS the operations. Call once, after ``moto_rds.install``."""
+    from moto.core.responses import ActionResult
+    from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
+    from moto.rds.responses import RDSResponse
+
+    classes: Any = RDSBackend, DBInstance, DBSnapshot, RDSResponse
+    backend, instance, snapshot_, response = classes
+    create, replicate = backend.create_db_instance, backend.create_db_instance_read_replica
+    snap, unsnap, delete = backend.create_db_snapshot, backend.delete_db_snapshot, backend.delete_db_instance
+    from_snapshot, to_time = backend.restore_db_instance_from_db_snapshot, backend.restore_db_instance_to_point_in_time
+    latest: Any = instance.latest_restorable_time.fget
+
+    def created(self: Any, db_kwargs: dict[str, Any]) -> Any:
+        made = create(self, db_kwargs)
+        made.dbi_resource_id = _resource_id()
+        name = made.db_instance_identifier
+        if moto_rds.place(name) is not None:
+            for early in [key for key, it in self.database_snapshots.items() if it.db_instance_identifier == name]:
+                if self.database_snapshots[early].snapshot_type == "automated":
+                    del self.database_snapshots[early]  # moto's own, of nothing
+            _keep(self.region_name, made)
+        return made
+
+    def replicated(self: Any, db_kwargs: dict[str, Any]) -> Any:
+        made = replicate(self, db_kwargs)
+        made.dbi_resource_id = _resource_id()
+        return made
+
+    def snapped(self: Any, db_instance_identifier: str, db_snapshot_identifier: str, *args: Any, **kwargs: Any) -> Any:
+        # An automated one is told of when it is there.
+        by_hand = kwargs.get("snapshot_type") != "automated"
+        found = _of(self.databases.get(db_instance_identifier)) if by_hand else None
+        if found is not None and found.instance.status != "available":
+            raise _error("InvalidDBInstanceState", f"Instance {db_instance_identifier} is not in available state.")
+        made = snap(self, db_instance_identifier, db_snapshot_identifier, *args, **kwargs)
+        if found is not None:
+            made.status, made.percent_progress = "creating", 0
+            found.asked.append(made.db_snapshot_identifier)
+        return made
+
+    def unsnapped(self: Any, db_snapshot_identifier: str) -> Any:
+        gone = unsnap(self, db_snapshot_identifier)
+        found = _kept.get(gone.dbi_resource_id)
+        if found is not None:
+            found.dropped += [base.label for base in found.bases if base.snapshot == gone.db_snapshot_identifier]
+            found.bases = [base for base in found.bases if base.snapshot != gone.db_snapshot_identifier]
+        return gone
+
+    def deleted(self: Any, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
+        gone = delete(self, db_instance_identifier, *args, **kwargs)
+        found = _of(gone)
+        if found is not None:
+            found.latest_at, found.days = None, 0
+            for name in found.asked:
+                self.database_snapshots[name].status = "failed"  # its server is gone
+            found.asked.clear()
+        _restores.pop(db_instance_identifier, None)
+        return gone
+
+    def restored_snapshot(self: Any, from_snapshot_id: str, overrides: Any) -> Any:
+        name = from_snapshot_id.rpartition(":snapshot:")[2]
+        snapshot = self.describe_db_snapshots(db_instance_identifier=None, db_snapshot_identifier=name)[0]
+        found = _kept.get(snapshot.dbi_resource_id)
+        if found is None:
+            return from_snapshot(self, from_snapshot_id, overrides)
+        base = next((base for base in found.bases if base.snapshot == name), None)
+        if base is None or snapshot.status != "available":
+            raise _error("InvalidDBSnapshotState", f"Snapshot {name} is not available, but {snapshot.status}.")
+        made = from_snapshot(self, from_snapshot_id, overrides)
+        return _restored(world, self, made, found, overrides, label=base.label)
+
+    def restored_time(self: Any, source: str, target: str, overrides: Any) -> Any:
+        if target in self.databases:
+            raise _error("DBInstanceAlreadyExists", f"DB instance already exists: {target}")
+        found = _of(self.describe_db_instances(db_instance_identifier=source)[0])
+        if found is None:
+            return to_time(self, source, target, overrides)
+        at = _asked_time(found, overrides)
+        return _restored(world, self, to_time(self, source, target, overrides), found, overrides, to=at)
+
+    def latest_of(self: Any) -> Any:
+        found = _of(self)
+        return latest(self) if found is None else found.latest_at if found.bases else None
+
+    def automated(self: Any) -> Any:
+        asked, named = self.params.get("DbiResourceId"), self.params.get("DBInstanceIdentifier")
+        rows = [
+            _row(one)
+            for one in _kept.values()
+            if one.region == self.region and one.days and asked in (None, one.resource) and named in (None, one.name)
+        ]
+        return ActionResult({"DBInstanceAutomatedBackups": rows})
+
+    backend.create_db_instance, backend.create_db_instance_read_replica = created, replicated
+    backend.create_db_snapshot, backend.delete_db_snapshot, backend.delete_db_instance = snapped, unsnapped, deleted
+    backend.restore_db_instance_from_db_snapshot = restored_snapshot
+    backend.restore_db_instance_to_point_in_time = restored_time
+    instance.latest_restorable_time = property(latest_of)
+    snapshot_.percent_progress = 100
+    response.describe_db_instance_automated_backups = automated
+
+
+def kept() -> list[Kept]:
+    """The backups of every instance that is there, with what was asked for since."""
+    alive = [one for one in _kept.values() if one.instance.status != "deleting"]
+    for one in alive:
+        one.days = int(one.instance.backup_retention_period or 0)
+        one.window = str(one.instance.preferred_backup_window or "")
+    return alive
+
+
+def orphans() -> list[Kept]:
+    """Backups that nothing needs any more, of instances that are gone without a snapshot. They are forgotten here."""
+    gone = [one for one in _kept.values() if one.instance.status == "deleting" and not _snapshots(one)]
+    for one in gone:
+        del _kept[one.resource]
+    return gone
+
+
+def noted(one: Kept, base: Base) -> None:
+    """A base backup is there: the snapshot that was asked for, or an automated one."""
+    one.bases.append(base)
+    backend = one.instance.backend
+    if base.snapshot in one.asked:
+        one.asked.remove(base.snapshot)
+    else:
+        backend.create_auto_snapshot(one.name, base.snapshot)
+        one.trouble = ""
+        _release(one)
+    made = backend.database_snapshots[base.snapshot]
+    made.status, made.percent_progress = "available", 100
+    made.created = base.ended_at.replace(tzinfo=None)
+
+
+def troubled(world: World, one: Kept, why: str) -> None:
+    """Backups of the instance fail; RDS tells of it in an event, and keeps no instance from work."""
+    _release(one)
+    if why != one.trouble:
+        one.trouble = why
+        moto_rds.event(world, one.name, f"backup failed: {why}")
+
+
+def restore_of(name: str) -> Restore | None:
+    """What the instance is to be made from; None: from nothing."""
+    return _restores.get(name)
+
+
+def restore_failed(world: World, name: str, why: str) -> None:
+    """The instance cannot be made from its backup.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status
+    """
+    for database in moto_rds.named(world, name):
+        database.status = "restore-error"
+    moto_rds.event(world, name, f"restore failed: {why}")
+
+
+def _keep(region: str, database: Any) -> None:
+    one = Kept(database.db_instance_identifier, database.dbi_resource_id, region, 0, "", instance=database)
+    _kept[one.resource] = one
+    place = moto_rds.place(one.name)
+    if place is not None:
+        # Not called available before its first backup is taken: creating, then backing-up, then available.
+        place.holds = bool(int(database.backup_retention_period or 0))
+
+
+def _release(one: Kept) -> None:
+    place = moto_rds.place(one.name)
+    if place is not None:
+        place.holds = False
+
+
+def _of(database: Any) -> Kept | None:
+    return _kept.get(database.dbi_resource_id) if database is not None else None
+
+
+def _resource_id() -> str:
+    return "db-" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(26))
+
+
+def _restored(
+    world: World, backend: Any, made: Any, found: Kept, asked: Any, *, label: str = "", to: Any = None
+) -> Any:
+    if asked.get("BackupRetentionPeriod") is not None:
+        made.backup_retention_period = int(asked["BackupRetentionPeriod"])  # moto passes a 0 over
+    _release(_kept[made.dbi_resource_id])
+    _restores[made.db_instance_identifier] = Restore(
+        found.resource, found.region, label, to, _admitted(world, backend.region_name, made)
+    )
+    return made
+
+
+def _admitted(world: World, region: str, database: Any) -> tuple[str, ...]:
+    """The CIDRs that the instance's security groups let in at its port."""
+    from moto.ec2.models import ec2_backends
+
+    ec2 = ec2_backends[world.account][region]
+    groups = [ec2.get_security_group_from_id(it) for it in database.vpc_security_group_ids or ()]
+    rules = [rule for group in groups if group is not None for rule in group.ingress_rules]
+    port = int(database.port)
+    fits = [r for r in rules if r.ip_protocol == "-1" or int(r.from_port or 0) <= port <= int(r.to_port or 65535)]
+    spans = {rule.ip_range["CidrIp"] for rule in fits if "CidrIp" in rule.ip_range}
+    if any(rule.source_group for rule in fits):
+        # Whose members are where is not followed on this machine: somewhere in the network.
+        spans.add(ec2.get_vpc(database.db_subnet_group.vpc_id).cidr_block)
+    return tuple(sorted(spans))
+
+
+def _asked_time(found: Kept, asked: Any) -> datetime:
+    """The time to restore to. Raises as RDS does for one outside of the window."""
+    to, newest = asked.get("RestoreTime"), str(asked.get("UseLatestRestorableTime")).lower() == "true"
+    if bool(to) == newest:
+        raise _error("InvalidParameterCombination", "Say either RestoreTime or UseLatestRestorableTime.")
+    earliest, latest = found.earliest_at, found.latest_at
+    if not found.days or earliest is None or latest is None:
+        raise _error("PointInTimeRestoreNotEnabled", f"{found.name} has no automated backup to restore from.")
+    if newest:
+        return latest
+    at = to if isinstance(to, datetime) else datetime.fromisoformat(str(to).replace("Z", "+00:00"))
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if not earliest <= at <= latest:
+        raise _error("InvalidParameterValue", f"The time {at:%FT%TZ} is not in {earliest:%FT%TZ} to {latest:%FT%TZ}.")
+    return at
+
+
+def _row(one: Kept) -> dict[str, Any]:
+    database, earliest = one.instance, one.earliest_at
+    window = {"EarliestTime": earliest, "LatestTime": one.latest_at} if earliest and one.latest_at else {}
+    return {
+        "DBInstanceArn": database.db_instance_arn,
+        "DbiResourceId": one.resource,
+        "Region": one.region,
+        "DBInstanceIdentifier": one.name,
+        "RestoreWindow": window,
+        "AllocatedStorage": database.allocated_storage,
+        "Status": "active" if window else "creating",
+        "Port": database.port,
+        "InstanceCreateTime": database.created,
+        "MasterUsername": database.master_username,
+        "Engine": database.engine,
+        "EngineVersion": database.engine_version,
+        "StorageType": database.storage_type,
+        "Encrypted": bool(database.storage_encrypted),
+        "KmsKeyId": database.kms_key_id,
+        "BackupRetentionPeriod": one.days,
+        "MultiAZ": bool(database.multi_az),
+    }
+
+
+def _snapshots(one: Kept) -> list[Any]:
+    found = one.instance.backend.database_snapshots.values()
+    return [it for it in found if it.dbi_resource_id == one.resource]
+
+
+def _error(code: str, message: str) -> Exception:
+    from moto.rds.exceptions import RDSClientError
+
+    error: Exception = RDSClientError(code, message)
+    return error
