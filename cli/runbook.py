@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from quartermaster.cli import runbook_walk
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
 
-group = Group("runbook", "Runbooks: list, render with the fleet's live names, check.")
+group = Group("runbook", "Runbooks: list, render with the fleet's live names, check, walk.")
+runbook_walk.attach(group)
 
 
 @group.command("list", example="ops runbook list")
