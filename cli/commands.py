@@ -14,6 +14,7 @@ from quartermaster.cli import (
     configure,
     demo,
     drill,
+    drill_lint,
     fleetfile,
     forecast,
     history,
@@ -59,6 +60,7 @@ def build() -> typer.Typer:
     provision_world.attach(provision.group)
     patch_control.attach(patch.group)
     patch_report.attach(patch.group)
+    drill_lint.attach(drill.group)
     for group in (
         provision.group,
         prices.group,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
     from quartermaster.fleet.schema.servers import Balancer
 
-__all__ = ["KeepAlive", "keep_alive"]
+__all__ = ["DNS_SECONDS", "KeepAlive", "keep_alive"]
 
 _IDLE = {"application": 60, "network": 350}
 """AWS's own: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
@@ -19,7 +19,7 @@ _LEAST_IDLE = 10
 _CLIENT, _LEAST_CLIENT = 300, 60
 """AWS's default is an hour; for a zonal shift to end in time its guide names 300 seconds. The attribute begins at 60.
 https://docs.aws.amazon.com/r53recovery/latest/dg/arc-zonal-shift.resource-types.app-load-balancers.html"""
-_DNS_SECONDS = 60
+DNS_SECONDS = 60
 """TTL of a balancer's DNS name, as long as clients go on to a zone that was taken out of it."""
 _LONGER = 15
 """By that much a host keeps an idle connection longer than the balancer that uses it."""
@@ -56,7 +56,7 @@ def keep_alive(fleet: Fleet, cluster: str, balancer: Balancer) -> KeepAlive:
     idle, client = _IDLE[balancer.kind], _CLIENT
     if zone is not None:
         left = int(zone.rto.total_seconds()) - balancer.check_seconds * balancer.unhealthy_after
-        client = min(_CLIENT, max(_LEAST_CLIENT, left - _DNS_SECONDS))
+        client = min(_CLIENT, max(_LEAST_CLIENT, left - DNS_SECONDS))
         if balancer.kind == "application":
             idle = min(idle, max(_LEAST_IDLE, left))
     if balancer.idle_seconds != "auto":

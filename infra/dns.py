@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from quartermaster.fleet.objectives import REGION_CHECK_SECONDS, REGION_CHECKS
 from quartermaster.fleet.schema.servers import Balancer as Declared
 from quartermaster.infra.balancer import Balancer
 from quartermaster.infra.component import Component
@@ -16,9 +17,6 @@ from quartermaster.infra.listener import TLS_PORT
 __all__ = ["Certificate", "Dns"]
 
 _VALIDATION_TTL = 300
-_CHECK_SECONDS, _CHECK_FAILURES = 30, 3
-"""A region is called lost after a minute and a half. Asked every 10 seconds it would be half a minute and cost thrice
-as much; the pilot light takes minutes to serve. https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html"""
 
 _NOT_ASKED = aws.acm.outputs.CertificateDomainValidationOption(
     resource_record_name="", resource_record_type="", resource_record_value=""
@@ -101,8 +99,8 @@ class Dns(Component):
             cluster,
             fqdn=here.balancer.dns_name,
             port=TLS_PORT,
-            request_interval=_CHECK_SECONDS,
-            failure_threshold=_CHECK_FAILURES,
+            request_interval=REGION_CHECK_SECONDS,
+            failure_threshold=REGION_CHECKS,
             opts=self.child(),
             **how,
         )

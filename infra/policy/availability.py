@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-from quartermaster.infra.inputs import HIDDEN, part, texts
+from quartermaster.fleet.reach import duration, verdicts
+from quartermaster.infra.inputs import HIDDEN, texts
 from quartermaster.infra.policy.scene import Breach, Broken, Scene
 
 __all__ = ["RULES"]
 
 _GROUP = "aws:autoscaling/group:Group"
 _BALANCER = "aws:lb/loadBalancer:LoadBalancer"
-_TARGETS = "aws:lb/targetGroup:TargetGroup"
+_SUBJECTS = (_GROUP, "aws:rds/instance:Instance", "aws:dynamodb/table:Table")
 
 
 def spread_over_zones(scene: Scene) -> Broken:
@@ -46,23 +47,15 @@ def survives_zone(scene: Scene) -> Broken:
             yield Breach(one, reason, f"clusters.{one.name}.size.min: {_enough(lost, scene.fleet.zones)} or more")
 
 
-def drain_in_time(scene: Scene) -> Broken:
-    """A cluster's drain, health checks and idle connections fit its zone objective."""
-    for one in scene.of(_TARGETS):
-        aims = scene.fleet.recovery.objectives.get(one.name)
-        if aims is None or aims.zone is None:
+def objective_in_reach(scene: Scene) -> Broken:
+    """What the fleet's settings allow at best meets every objective; what is only assumed accuses nobody."""
+    for verdict in verdicts(scene.fleet):
+        one = next((one for type_ in _SUBJECTS for one in scene.of(type_) if one.name == verdict.name), None)
+        if one is None or verdict.reachable is not False:
             continue
-        seconds = aims.zone.rto.total_seconds()
-        check = part(one.inputs.get("healthCheck"))
-        parts = {
-            "draining": one.inputs.get("deregistrationDelay"),
-            "finding it unhealthy": _product(check.get("interval"), check.get("unhealthyThreshold")),
-            "idle connections": _idle(scene, one.name),
-        }
-        known = {what: value for what, value in parts.items() if isinstance(value, int | float)}
-        if sum(known.values()) > seconds:
-            told = ", ".join(f"{what} {value:g} s" for what, value in known.items())
-            yield Breach(one, f"{one.name} must serve again within {seconds:g} s of losing a zone: {told}")
+        aim = f"{verdict.scope} {verdict.metric.upper()} of {duration(verdict.objective_seconds)}"
+        least = verdict.impossible or f"takes {duration(verdict.surely_seconds or 0)} at least"
+        yield Breach(one, f"{verdict.name} cannot meet its {aim}: {least}", verdict.remedy)
 
 
 def desired_unmanaged(scene: Scene) -> Broken:
@@ -72,17 +65,9 @@ def desired_unmanaged(scene: Scene) -> Broken:
             yield Breach(one, f"{one.name} would be set to {one.inputs['desiredCapacity']} hosts by every `up`")
 
 
-def _idle(scene: Scene, name: str) -> object:
-    return next((one.inputs.get("idleTimeout") for one in scene.of(_BALANCER) if one.name == name), None)
-
-
-def _product(one: object, other: object) -> float | None:
-    return one * other if isinstance(one, int | float) and isinstance(other, int | float) else None
-
-
 def _enough(lost: int, zones: int) -> int:
     """The smallest size of which the loss leaves a host; none does when every zone may be lost."""
     return next((size for size in range(1, 10 * zones) if size - lost * math.ceil(size / zones) >= 1), zones)
 
 
-RULES = (spread_over_zones, balancer_health, survives_zone, drain_in_time, desired_unmanaged)
+RULES = (spread_over_zones, balancer_health, survives_zone, objective_in_reach, desired_unmanaged)

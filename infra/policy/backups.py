@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from quartermaster.infra.inputs import HIDDEN, items, part, texts
 from quartermaster.infra.policy.scene import Breach, Broken, Scene
@@ -60,20 +59,6 @@ def region_copies(scene: Scene) -> Broken:
             yield Breach(one, f"no backup of {', '.join(wanted)} leaves the region, which it must outlive")
 
 
-def copy_meets_rpo(scene: Scene) -> Broken:
-    """A database with a region RPO of less than a day has more than a daily copy there."""
-    region = scene.fleet.recovery_region
-    there = {one.name for one in scene.of(_DATABASE) if scene.region_of(one) == region != scene.fleet.region}
-    for one in _own_data(scene):
-        aims = scene.fleet.recovery.objectives.get(one.name)
-        rpo = aims.region.rpo if aims is not None and aims.region is not None else None
-        if rpo is None or rpo >= timedelta(days=1):
-            continue
-        replicated = one.inputs.get("replicas") if one.type == _TABLE else one.name in there
-        if not replicated:
-            yield Breach(one, f"{one.name} may lose {rpo} with its region, and is copied out of it once a day")
-
-
 def backup_notices(scene: Scene) -> Broken:
     """Somebody is told when a backup fails."""
     rules = scene.of("aws:cloudwatch/eventRule:EventRule")
@@ -93,4 +78,4 @@ def _region_bound(scene: Scene) -> set[str]:
     return {name for name, aims in scene.fleet.recovery.objectives.items() if aims.region is not None}
 
 
-RULES = (backup_coverage, vault_lock, region_copies, copy_meets_rpo, backup_notices)
+RULES = (backup_coverage, vault_lock, region_copies, backup_notices)

@@ -79,7 +79,6 @@ CASES: list[tuple[str, Change]] = [
     ("backup-coverage", one_bucket_tag()),
     ("vault-lock", gone("VaultLockConfiguration")),
     ("region-copies", with_inputs("backup/Plan", rules=[{"ruleName": "daily"}])),
-    ("copy-meets-rpo", lambda all_: [one for one in all_ if "replicateSourceDb" not in one.inputs]),
     ("backup-notices", gone("EventRule")),
     ("spread-over-zones", with_inputs("autoscaling/Group", vpcZoneIdentifiers=["a"])),
     ("spread-over-zones", with_inputs("LoadBalancer", subnets=["a", "b"])),
@@ -97,7 +96,7 @@ CASES: list[tuple[str, Change]] = [
 """Rule, and what is done to the resources of the default fleet on a protected stack of AWS."""
 
 BY_FLEET: dict[str, tuple[tuple[str, str], ...]] = {
-    "drain-in-time": (("recovery:\n", "recovery:\n  web: {zone: {rto: 10s}}\n"),),
+    "objective-in-reach": (("recovery:\n", "recovery:\n  web: {zone: {rto: 10s}}\n"),),
     "plain-listener": (),
 }
 """Rule, and the edits that make the default fleet one that asks more than its resources give."""
