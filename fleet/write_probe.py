@@ -15,7 +15,7 @@ from typing import Protocol
 
 from quartermaster.fleet.errors import OpsError
 
-__all__ = ["EVERY_SECONDS", "Login", "Measured", "Probe", "PsqlWriter", "Writer", "why_unreachable"]
+__all__ = ["EVERY_SECONDS", "Login", "Measured", "Probe", "PsqlWriter", "Writer", "ask", "why_unreachable"]
 
 EVERY_SECONDS = 0.2
 """From the end of one write to the next."""
@@ -71,22 +71,26 @@ class PsqlWriter:
         self._run(f'drop table if exists "{self._table}"')
 
     def _run(self, statement: str) -> str:
-        to = self._login
-        where = f"host={to.host} port={to.port} user={to.user} dbname={to.database} sslmode=require"
-        try:
-            done = subprocess.run(
-                ["psql", f"{where} connect_timeout={_TRY_SECONDS}", "-XAtqc", statement],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=3 * _TRY_SECONDS,
-                env={**os.environ, "PGPASSWORD": to.password, "PGOPTIONS": "-c client_min_messages=error"},
-            )
-        except (OSError, subprocess.TimeoutExpired) as exc:
-            raise OpsError(f"psql to {to.host}: {exc}", remedy="ops doctor: is psql on this machine?") from exc
-        if done.returncode != 0:
-            raise OpsError(f"psql to {to.host}: {done.stderr.strip()}")
-        return done.stdout.strip()
+        return ask(self._login, statement, seconds=3 * _TRY_SECONDS)
+
+
+def ask(to: Login, statement: str, *, seconds: float) -> str:
+    """What the database answers to a statement, a row a line, columns parted by ``|``. Raises OpsError."""
+    where = f"host={to.host} port={to.port} user={to.user} dbname={to.database} sslmode=require"
+    try:
+        done = subprocess.run(
+            ["psql", f"{where} connect_timeout={_TRY_SECONDS}", "-XAtqc", statement],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+            env={**os.environ, "PGPASSWORD": to.password, "PGOPTIONS": "-c client_min_messages=error"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise OpsError(f"psql to {to.host}: {exc}", remedy="ops doctor: is psql on this machine?") from exc
+    if done.returncode != 0:
+        raise OpsError(f"psql to {to.host}: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def why_unreachable(login: Login) -> str:
