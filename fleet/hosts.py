@@ -26,6 +26,8 @@ class Host:
     """The group's word: InService, Standby, Pending:Wait, Terminating, …"""
     health: str
     """The balancer's word: healthy, unhealthy, initial, draining, unused; empty without a balancer."""
+    shifted: bool = False
+    """A zonal shift keeps new requests from it. It counts as serving: it does once the shift ends."""
 
     @property
     def serving(self) -> bool:
@@ -107,6 +109,7 @@ class Hosts:
     def _read(self, group: Mapping[str, Any], cluster: str) -> Group:
         arns = group.get("TargetGroupARNs", [])
         health = self._health(arns[0]) if arns else {}
+        unknown = ("unused" if arns else "", False)
         ids = [item["InstanceId"] for item in group["Instances"]]
         addresses = self._addresses(ids)
         hosts = [
@@ -116,7 +119,8 @@ class Hosts:
                 zone=item["AvailabilityZone"],
                 address=addresses.get(item["InstanceId"], ""),
                 lifecycle=item["LifecycleState"],
-                health=health.get(item["InstanceId"], "unused" if arns else ""),
+                health=health.get(item["InstanceId"], unknown)[0],
+                shifted=health.get(item["InstanceId"], unknown)[1],
             )
             for item in group["Instances"]
         ]
@@ -187,9 +191,16 @@ class Hosts:
         values = {item["Key"]: item["Value"] for item in answer["Attributes"]}
         return int(values.get("deregistration_delay.timeout_seconds", "300"))
 
-    def _health(self, target_group: str) -> dict[str, str]:
+    def _health(self, target_group: str) -> dict[str, tuple[str, bool]]:
+        """By host, the balancer's word for its health, and whether its zone is shifted away from."""
         answer = self._elb.describe_target_health(TargetGroupArn=target_group)
-        return {item["Target"]["Id"]: item["TargetHealth"]["State"] for item in answer["TargetHealthDescriptions"]}
+        return {
+            item["Target"]["Id"]: (
+                item["TargetHealth"]["State"],
+                item.get("AdministrativeOverride", {}).get("State", "").startswith("zonal_shift"),
+            )
+            for item in answer["TargetHealthDescriptions"]
+        }
 
     def _addresses(self, ids: Sequence[str]) -> dict[str, str]:
         unknown = [host_id for host_id in ids if host_id not in self._known]

@@ -36,9 +36,16 @@ class Balancers:
 
     def requests(self, name: str) -> Requests:
         """Finished and failed at the balancer. Raises KeyError with the known ones."""
+        return self._named(name).requests()
+
+    def host_requests(self, name: str) -> dict[str, int]:
+        """Host → requests that it finished behind the balancer. Raises KeyError with the known ones."""
+        return self._named(name).host_requests()
+
+    def _named(self, name: str) -> Balancer:
         for balancer in list(self._balancers.values()):
             if balancer.spec.name == name:
-                return balancer.requests()
+                return balancer
         known = ", ".join(sorted(found.spec.name for found in self._balancers.values())) or "none"
         raise KeyError(f"no balancer {name!r}; running here: {known}")
 

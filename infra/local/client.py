@@ -33,6 +33,7 @@ __all__ = [
     "execute",
     "fail_zone",
     "heal_zone",
+    "host_requests",
     "kill_database",
     "kill_host",
     "requests",
@@ -166,6 +167,12 @@ def kill_database(workspace: Workspace, instance: str) -> None:
 def requests(workspace: Workspace, balancer_name: str) -> Requests:
     """Cumulative: requests that the balancer finished, and those that ended in 5xx or were cut by the server."""
     return Requests(**_ask(workspace, "requests", {"balancer": balancer_name}))
+
+
+def host_requests(workspace: Workspace, balancer_name: str) -> dict[str, int]:
+    """Host → requests that it finished behind the balancer, cumulative since it is there."""
+    found: dict[str, int] = _ask(workspace, "requests/hosts", {"balancer": balancer_name})
+    return found
 
 
 def execute(workspace: Workspace, host_id: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -167,6 +167,7 @@ class Cloud:
             "hosts/enter": lambda body: self._enter(body["host"]),
             "packages/add": lambda body: self._repository.add(Path(body["path"])),
             "requests": lambda body: asdict(self._balancers.requests(body["balancer"])),
+            "requests/hosts": lambda body: self._balancers.host_requests(body["balancer"]),
             "zones/fail": lambda body: self._zone(body["zone"], failed=True),
             "zones/heal": lambda body: self._zone(body["zone"], failed=False),
         }

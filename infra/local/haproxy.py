@@ -76,6 +76,11 @@ class Haproxy:
         with self._counting:
             return Requests(self._before[0] + self._last[0], self._before[1] + self._last[1], latency_ms)
 
+    def host_requests(self) -> dict[str, int]:
+        """Server → requests finished; one that comes anew, or to a new process, begins at nothing."""
+        alive = self._process is not None and self._process.poll() is None
+        return haproxy_servers.server_requests(self._ask("show stat")) if alive else {}
+
     def stop(self) -> None:
         """End all processes at once."""
         for process in [*self._old, *([self._process] if self._process else [])]:
@@ -184,6 +189,10 @@ class Balancer:
     def requests(self) -> Requests:
         """Finished and failed since the balancer exists."""
         return self._haproxy.requests()
+
+    def host_requests(self) -> dict[str, int]:
+        """Finished by each host, since it is there."""
+        return self._haproxy.host_requests()
 
     def close(self) -> None:
         """Stop it and remove all it has on this machine."""

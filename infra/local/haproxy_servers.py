@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from quartermaster.infra.local.balancer import Health, Pool, Server
 from quartermaster.infra.local.haproxy_config import cookie_key, server_words
 
-__all__ = ["counts", "decide", "latency_ms", "pool_requests", "present"]
+__all__ = ["counts", "decide", "latency_ms", "pool_requests", "present", "server_requests"]
 
 
 def decide(pool: Pool, wanted: Mapping[str, Server], found: Mapping[str, Health]) -> list[str]:
@@ -95,12 +95,23 @@ def latency_ms(stat: str) -> float | None:
 
 def pool_requests(stat: str) -> dict[str, int]:
     """Pool → requests finished since the process began, from ``show stat``."""
-    groups = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
     return {
-        row["pxname"]: sum(int(row[f"hrsp_{group}"] or 0) for group in groups)
-        for row in _rows(stat)
-        if row["svname"] == "BACKEND" and row["mode"] == "http"
+        row["pxname"]: _answered(row) for row in _rows(stat) if row["svname"] == "BACKEND" and row["mode"] == "http"
     }
+
+
+def server_requests(stat: str) -> dict[str, int]:
+    """Server → requests finished since it or the process began, in all pools, from ``show stat``."""
+    found: dict[str, int] = {}
+    for row in _rows(stat):
+        if row["svname"] not in ("FRONTEND", "BACKEND"):
+            answered = _answered(row) if row["mode"] == "http" else int(row["stot"] or 0)
+            found[row["svname"]] = found.get(row["svname"], 0) + answered
+    return found
+
+
+def _answered(row: Mapping[str, str]) -> int:
+    return sum(int(row[f"hrsp_{group}"] or 0) for group in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
 
 
 def _add(pool: Pool, server: Server, *, slowly: bool) -> list[str]:

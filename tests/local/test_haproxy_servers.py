@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from quartermaster.infra.local.balancer import Check, Health, Pool, Server
-from quartermaster.infra.local.haproxy_servers import counts, decide, latency_ms, present
+from quartermaster.infra.local.haproxy_servers import counts, decide, latency_ms, present, server_requests
 
 CHECK = Check("HTTP", "/healthz", 0, 5, 2, 3, 2, "200-299")
 POOL = Pool("arn:web", "web", "http", "least_outstanding_requests", CHECK)
@@ -104,3 +104,15 @@ def test_the_response_time_is_the_mean_of_pools_that_carried_something() -> None
 )
 def test_a_failed_check_has_awss_reason(check: str, reason: str) -> None:
     assert Health("down", check).reason[0] == reason
+
+
+def test_requests_are_counted_by_server_over_all_pools() -> None:
+    rows = [
+        {"pxname": "front", "svname": "FRONTEND", "mode": "http", "hrsp_2xx": 9},
+        {"pxname": "web", "svname": "i-1", "mode": "http", "hrsp_2xx": 4, "hrsp_5xx": 1},
+        {"pxname": "new", "svname": "i-1", "mode": "http", "hrsp_2xx": 2},
+        {"pxname": "web", "svname": "i-2", "mode": "http"},
+        {"pxname": "db", "svname": "i-3", "mode": "tcp", "stot": 3},
+        {"pxname": "web", "svname": "BACKEND", "mode": "http", "hrsp_2xx": 7},
+    ]
+    assert server_requests(stat(*rows)) == {"i-1": 7, "i-2": 0, "i-3": 3}
