@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from quartermaster.runbooks.document import Call
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.scene import DatabasesReader, HostsReader
 
-__all__ = ["COMMANDS", "ROLLBACKS", "Acts", "Command", "Done", "FaultInjector", "Hands"]
+__all__ = ["COMMANDS", "ROLLBACKS", "Acts", "Command", "Done", "FaultInjector", "Hands", "Table"]
 
 Done = bool | Mapping[str, Json]
 """Whether an act changed anything; or, when it did, what it found, for the evidence."""
@@ -40,6 +40,24 @@ class FaultInjector(Protocol):
         ...
 
 
+class Table(Protocol):
+    """People who answer questions."""
+
+    @property
+    def people(self) -> Sequence[str]:
+        """Who sits there."""
+        ...
+
+    @property
+    def answers(self) -> Mapping[str, Json]:
+        """What was answered so far, by the question's id."""
+        ...
+
+    def ask(self, question: Mapping[str, str], limit_seconds: float) -> None:
+        """Put a question (id, title, ask, known) and keep the answer with the seconds it took."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What a drill looks and acts with; the caller wires it. Kinds add tools of their own below, None by default."""
@@ -52,6 +70,8 @@ class Hands:
     databases: DatabasesReader | None = None
     writer: Callable[[str], Writer | None] = lambda _database: None
     """What writes to a database, so as to see how long it takes no writes; None where nobody can from here."""
+    table: Table | None = None
+    """None: nobody sits at it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from quartermaster.fleet.events import Json
 from quartermaster.fleet.schema import Fleet
 from quartermaster.runbooks.scene import Scene
 
@@ -83,5 +84,5 @@ class Loss:
     """Those that will be touched."""
     scopes: tuple[str, ...] = ()
     """What the drill must hold leases on, below the stack: ``cluster/web``."""
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, Json] = field(default_factory=dict)
     """The live names for the kind's document."""

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 
 from quartermaster.fleet.errors import InputError, OpsError
-from quartermaster.fleet.events import Event, Noted, StepStarted
+from quartermaster.fleet.events import Event, Json, Noted, StepStarted
 from quartermaster.fleet.journal import Journal, Run, RunRow
 from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.schema import Fleet
@@ -207,7 +207,7 @@ def _goals(scope: str, scene: Scene, of: str, fleet: Fleet) -> dict[str, Goal]:
     return goals
 
 
-def _names(kind: Kind, case: Case, loss: Loss, goal: Goal | None, stops: Stops) -> dict[str, str]:
+def _names(kind: Kind, case: Case, loss: Loss, goal: Goal | None, stops: Stops) -> dict[str, Json]:
     """The live names for the runbook."""
     return {
         "of": case.of,

@@ -50,11 +50,11 @@ class Kind:
 
     name: str
     of: tuple[Literal["cluster", "database"], ...]
-    scope: Literal["zone", "region", "data_loss"]
-    """Whose objective it proves."""
+    scope: Literal["zone", "region", "data_loss", ""]
+    """Whose objective it proves; empty: none's."""
     limits: Mapping[str, int]
     """Seconds until a step's probe must hold, by step."""
-    names: Mapping[str, str]
+    names: Mapping[str, Json]
     """Names of its own that the document uses, as they show before there is a stack."""
     choose: Callable[[Case], Loss]
     """What to lose. Pure."""
