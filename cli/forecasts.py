@@ -130,12 +130,7 @@ def outlook(ops: Session, cluster: str) -> Outlook | None:
 
 def drill_schedule(ops: Session, days: int) -> dict[str, Any]:
     """The contract's document of ``ops drill schedule``."""
+    from quartermaster.cli.drill_past import drills_past
     from quartermaster.planner.drill_schedule import schedule
 
-    done = [row for row in ops.journal.runs("drill", stack=ops.stack) if row.state == "done"]
-    last_runs = {}
-    for row in reversed(done):
-        kind, _, of = row.subject.partition(" ")
-        last_runs[kind, of] = row.started_at
-    found: dict[str, Any] = schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, last_runs).to_json()
-    return found
+    return schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, drills_past(ops)).to_json()

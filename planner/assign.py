@@ -1,114 +1,205 @@
-"""The exact assignment behind the drill schedule: one option for each wish, least cost, days shared by no domain."""
+"""The exact assignment behind the drill schedule: one option for each wish at the least cost, none in another's way.
+
+A mixed-integer program for HiGHS, made small without a loss: each wish takes its cheapest option first; only where some
+are then in each other's way are those wishes and their conflicts solved for, and so on until nothing is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["Wish", "assign"]
+from quartermaster.fleet.errors import OpsError
 
-_LATE = 10.0
-"""Cost of a day of lateness; far above any risk, which is at most 1."""
-_LEFT_OUT = 10_000.0
-"""Cost of no day at all; far above any lateness within a year."""
-_ALL = "*"
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+__all__ = ["Wish", "assign", "left_out_costs", "total"]
+
+Row = tuple[tuple[str, tuple[int, ...], int], "NDArray[np.int64]"]
+"""Options of which one at most can be chosen, under the rule, the wishes and the week that they are about."""
+_ROUNDING = 1e-6
+_SECONDS = 120.0
+"""Longer than this nobody waits; five hundred drills over a year take a few."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Wish:
-    """Something to place."""
+    """Something to place. Options are parallel arrays, in order of time."""
 
-    costs: Sequence[float]
-    """Of each option."""
-    days: Sequence[int]
+    costs: NDArray[np.float64]
+    days: NDArray[np.int64]
     """The day each option falls on."""
-    domains: tuple[str, ...]
-    """What it holds for its day; ``*`` excludes every other."""
-    due_day: int
-    series: Hashable = None
-    """Wishes of one series stand in order, on different days."""
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    """First minute and the one after the last."""
+    domains: frozenset[str]
+    """At most one wish of a domain has an option on one day."""
+    shares: frozenset[str]
+    """No two wishes that share anything have options at the same time."""
+    urgency: float = 1.0
+    """Where not all can be placed, those of the highest sum of urgency are."""
 
 
-def assign(wishes: Sequence[Wish]) -> list[int | None]:
-    """For each wish the index of its option, or None where it cannot be placed. Exact; ties by the earliest option."""
-    if not wishes:
-        return []
+def left_out_costs(wishes: Sequence[Wish]) -> NDArray[np.float64]:
+    """What it costs to place each wish nowhere: more than any choice of options among the others could save."""
+    spread = sum(float(wish.costs.max() - min(0.0, wish.costs.min())) for wish in wishes if len(wish.costs))
+    return np.array([(1.0 + spread) * wish.urgency for wish in wishes])
+
+
+def total(wishes: Sequence[Wish], picks: Sequence[int | None]) -> float:
+    """The cost of an assignment, what is left out included."""
+    out = left_out_costs(wishes)
+    return sum(float(out[w] if pick is None else wishes[w].costs[pick]) for w, pick in enumerate(picks))
+
+
+def assign(wishes: Sequence[Wish], *, by_domain: bool = True, by_share: bool = True) -> list[int | None]:
+    """For each wish the index of its option, or None where it cannot be placed. Exact, and the same every time.
+
+    Without ``by_domain`` or ``by_share`` as if that rule did not hold. Raises OpsError where the solver gives up.
+    """
+    from scipy.sparse import csr_array
+
+    sizes = [len(wish.costs) for wish in wishes]
+    first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    if not sum(sizes):
+        return [None] * len(wishes)
+    owner = np.repeat(np.arange(len(wishes)), sizes)
+    rows = [*(_days(wishes, owner) if by_domain else ()), *(_meetings(wishes, owner) if by_share else ())]
+    lengths = [len(options) for _, options in rows]
+    columns = np.concatenate([options for _, options in rows]) if rows else np.empty(0, dtype=np.int64)
+    at = (np.repeat(np.arange(len(rows)), lengths), columns)
+    conflicts = csr_array((np.ones(len(columns)), at), shape=(len(rows), len(owner)))
+    labels = [label for label, _ in rows]
+    picks = [int(wish.costs.argmin()) if len(wish.costs) else None for wish in wishes]
+    bound = np.zeros(len(rows), dtype=bool)
+    while True:
+        taken = np.zeros(len(owner))
+        taken[[first[w] + pick for w, pick in enumerate(picks) if pick is not None]] = 1
+        broken = {labels[row] for row in np.flatnonzero(conflicts @ taken > 1)}
+        if not broken:
+            return picks
+        # Most rows never bind: only those of groups and weeks in which some were in each other's way are solved for.
+        # What comes of fewer rows and breaks none of the others is the best with all of them.
+        bound |= np.array([label in broken for label in labels])
+        for part in _parts(conflicts[bound], owner):
+            for w, pick in _solved(wishes, part, conflicts[bound], first):
+                picks[w] = pick
+
+
+def _parts(conflicts: csr_array, owner: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Wishes that conflicts bind together, directly or through others, each set once."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = conflicts.nonzero()
+    wishes = int(owner[-1]) + 1
+    size = wishes + conflicts.shape[0]
+    joined = coo_array((np.ones(len(rows)), (owner[columns], wishes + rows)), shape=(size, size))
+    _, part = connected_components(joined, directed=False)
+    for each in np.unique(part[wishes:]):
+        yield np.flatnonzero(part[:wishes] == each)
+
+
+def _solved(
+    wishes: Sequence[Wish], part: NDArray[np.int64], conflicts: csr_array, first: NDArray[np.int64]
+) -> Iterator[tuple[int, int | None]]:
+    """The best options of some of the wishes under the conflicts."""
     from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import coo_matrix
+    from scipy.sparse import csr_array, hstack
 
-    # Only the best option of a day can be chosen: a variable a day, not an option.
-    cells: list[tuple[int, int, int]] = []
-    costs: list[float] = []
-    for w, wish in enumerate(wishes):
-        for day in sorted(set(wish.days)):
-            best = min((i for i, d in enumerate(wish.days) if d == day), key=lambda i: (wish.costs[i], i))
-            cells.append((w, day, best))
-            late = max(0, day - wish.due_day)
-            costs.append(wish.costs[best] + _LATE * late + 1e-7 * day)
-    out = len(cells)
-    rows: list[tuple[list[int], list[float], float, float]] = []
-    for w in range(len(wishes)):
-        mine = [i for i, c in enumerate(cells) if c[0] == w]
-        rows.append(([*mine, out + w], [1.0] * (len(mine) + 1), 1.0, 1.0))
-    rows += _shared_days(wishes, cells)
-    rows += _in_order(wishes, cells, out)
-    index = [(r, v, x) for r, (variables, factors, _, _) in enumerate(rows)
-             for v, x in zip(variables, factors, strict=True)]  # fmt: skip
-    matrix = coo_matrix(
-        ([x for _, _, x in index], ([r for r, _, _ in index], [v for _, v, _ in index])),
-        shape=(len(rows), out + len(wishes)),
-    )
-    result = milp(
-        np.array([*costs, *[_LEFT_OUT] * len(wishes)]),
-        constraints=LinearConstraint(matrix.tocsr(), [r[2] for r in rows], [r[3] for r in rows]),
-        integrality=np.ones(out + len(wishes)),
+    columns = _promising(wishes, part, conflicts, first)
+    within = conflicts[:, np.concatenate(columns)]
+    within = within[np.flatnonzero(within.sum(axis=1))]
+    begins = np.concatenate([[0], np.cumsum([len(own) for own in columns])])
+    size = int(begins[-1]) + len(part)
+    # Each wish has one option, or the variable after all options that says that it has none.
+    of = np.append(np.repeat(np.arange(len(part)), np.diff(begins)), np.arange(len(part)))
+    choice = csr_array((np.ones(size), (of, np.arange(size))))
+    out = left_out_costs(wishes)[part]
+    found = milp(
+        np.concatenate([*(wishes[w].costs[own - first[w]] for w, own in zip(part, columns, strict=True)), out]),
+        constraints=[
+            LinearConstraint(choice, 1.0, 1.0),
+            LinearConstraint(hstack([within, csr_array((within.shape[0], len(part)))]).tocsr(), -np.inf, 1.0),
+        ],
+        integrality=np.ones(size),
         bounds=Bounds(0, 1),
-        options={"mip_rel_gap": 0.0},
+        options={"mip_rel_gap": 0.0, "time_limit": _SECONDS},
     )
-    picks: list[int | None] = [None] * len(wishes)
-    if result.x is not None:
-        for i, (w, _, option) in enumerate(cells):
-            if result.x[i] > 0.5:
-                picks[w] = option
-    return picks
+    if found.status != 0:
+        raise OpsError(f"the schedule could not be worked out: {found.message}", remedy="fewer days, or fewer drills")
+    for at, w in enumerate(part):
+        mine = np.flatnonzero(found.x[begins[at] : begins[at + 1]] > 0.5)
+        yield int(w), int(columns[at][mine[0]] - first[w]) if len(mine) else None
 
 
-def _shared_days(
-    wishes: Sequence[Wish], cells: Sequence[tuple[int, int, int]]
-) -> list[tuple[list[int], list[float], float, float]]:
-    """At most one wish a domain and day; one that holds everything stands alone on its day."""
-    rows = []
-    domains = {d for w in wishes for d in w.domains if d != _ALL} or {_ALL}
-    for day in sorted({c[1] for c in cells}):
-        for domain in sorted(domains):
-            held = [
-                i
-                for i, (w, d, _) in enumerate(cells)
-                if d == day and (domain in wishes[w].domains or _ALL in wishes[w].domains)
-            ]
-            if len(held) > 1:
-                rows.append((held, [1.0] * len(held), 0.0, 1.0))
-    return rows
+def _promising(
+    wishes: Sequence[Wish], part: NDArray[np.int64], conflicts: csr_array, first: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Options of each wish that the best choice can have in it: a good choice bounds how much any may cost.
+
+    All wishes at their least cost, one at this option, would cost more than one after the other at the least that
+    is left: then the option is in no best choice.
+    """
+    by_option, used = conflicts.tocsc(), np.zeros(conflicts.shape[0], dtype=bool)
+    out, spent = left_out_costs(wishes), 0.0
+    for w in sorted(part, key=lambda w: (-wishes[w].urgency, len(wishes[w].costs))):
+        for option in np.argsort(wishes[w].costs, kind="stable"):
+            column = first[w] + option
+            rows = by_option.indices[by_option.indptr[column] : by_option.indptr[column + 1]]
+            if not used[rows].any():
+                used[rows] = True
+                spent += float(wishes[w].costs[option])
+                break
+        else:
+            spent += float(out[w])
+    slack = spent - sum(float(wishes[w].costs.min()) for w in part) + _ROUNDING
+    return [first[w] + np.flatnonzero(wishes[w].costs <= wishes[w].costs.min() + slack) for w in part]
 
 
-def _in_order(
-    wishes: Sequence[Wish], cells: Sequence[tuple[int, int, int]], out: int
-) -> list[tuple[list[int], list[float], float, float]]:
-    """Of one series each run at least half its cadence after the one before (unless one of them is left out)."""
-    rows = []
-    for later in range(len(wishes)):
-        same = [w for w in range(later) if wishes[w].series is not None and wishes[w].series == wishes[later].series]
-        if not same:
-            continue
-        before = same[-1]
-        apart = max(1, (wishes[later].due_day - wishes[before].due_day) // 2)
-        variables, factors = [], []
-        for i, (w, day, _) in enumerate(cells):
-            if w in (before, later):
-                variables.append(i)
-                factors.append(float(day if w == later else -day))
-        far = float(apart + max(c[1] for c in cells) + 1)
-        rows.append(([*variables, out + before, out + later], [*factors, far, far], float(apart), np.inf))
-    return rows
+def _days(wishes: Sequence[Wish], owner: NDArray[np.int64]) -> Iterator[Row]:
+    """Options of several wishes of one domain on one day."""
+    days = np.concatenate([wish.days for wish in wishes])
+    for members in _groups([wish.domains for wish in wishes]):
+        mine = np.flatnonzero(np.isin(owner, members))
+        for options in _competing(mine, days[mine], owner):
+            yield ("domain", members, int(days[options[0]]) // 7), options
+
+
+def _meetings(wishes: Sequence[Wish], owner: NDArray[np.int64]) -> Iterator[Row]:
+    """Options of several wishes that share something and cover one instant. Starts are instants enough."""
+    days, starts, ends = (
+        np.concatenate([getattr(wish, name) for wish in wishes]) for name in ("days", "starts", "ends")
+    )
+    for members in _groups([wish.shares for wish in wishes]):
+        mine = np.flatnonzero(np.isin(owner, members))
+        instants = np.unique(starts[mine])
+        low = np.searchsorted(instants, starts[mine])
+        covered = np.searchsorted(instants, ends[mine]) - low
+        within = np.arange(covered.sum()) - np.repeat(np.cumsum(covered) - covered, covered)
+        for options in _competing(np.repeat(mine, covered), np.repeat(low, covered) + within, owner):
+            yield ("share", members, int(days[options[0]]) // 7), options
+
+
+def _groups(names: Sequence[frozenset[str]]) -> list[tuple[int, ...]]:
+    """Wishes by what they have in common, each group of two or more once, in a fixed order."""
+    by_name: Mapping[str, list[int]] = {name: [] for group in names for name in group}
+    for w, group in enumerate(names):
+        for name in group:
+            by_name[name].append(w)
+    return sorted({tuple(members) for members in by_name.values() if len(members) > 1})
+
+
+def _competing(
+    options: NDArray[np.int64], keys: NDArray[np.int64], owner: NDArray[np.int64]
+) -> Iterator[NDArray[np.int64]]:
+    """Options of the same key, where they are of more than one wish."""
+    order = np.argsort(keys, kind="stable")
+    for group in np.split(options[order], np.flatnonzero(np.diff(keys[order])) + 1):
+        if len(group) > 1 and (owner[group] != owner[group[0]]).any():
+            yield group

@@ -1,141 +1,170 @@
-"""What a drill takes away, how long it lasts, when it is due, and the hours that the rules leave it."""
+"""Which hours the rules leave a drill, and where they leave none, exactly which of them stand in the way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from quartermaster.fleet import holidays
+from quartermaster.fleet.maintenance import windows
+from quartermaster.fleet.windows import Window, parse_clock
+from quartermaster.planner.drill_needs import Need
+
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["DURATION", "Loss", "Need", "allowed_starts", "lost_by", "needs"]
+__all__ = ["RULES", "Rules", "fewest"]
 
-DURATION = {
-    "restore": timedelta(hours=1),
-    "instance_loss": timedelta(minutes=30),
-    "zone_evacuation": timedelta(hours=1),
-    "zone_outage": timedelta(hours=1),
-    "failover": timedelta(minutes=30),
-    "region_failover": timedelta(hours=2),
-    "tabletop": timedelta(hours=1),
-}
-"""Time reserved: the act, its recovery, and watching it afterwards."""
+RULES = ("cadence", "hours", "holidays", "freezes", "patch windows", "backup windows")
+"""Bit i of a mask says that rule i forbids the hour."""
+_CADENCE, _HOURS = 1, 2
+_MINUTE = timedelta(minutes=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BACKUP = timedelta(hours=1)
+"""That a backup may take from the time its rule names."""
 
-_STEP = timedelta(minutes=30)
-_WHOLE_FLEET = "*"
+Span = tuple[datetime, datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Capacity that a drill takes from the clusters it touches."""
+class Rules:
+    """The rules of a fleet over a stretch of time.
 
-    zones: int
-    instances: int
-    words: str
+    ``starts`` are the instants at which drills may begin, as minutes since 1970 UTC: each whole hour, and the hours
+    counted from when people's hours open.
+    """
 
+    def __init__(self, fleet: Fleet, start: datetime, end: datetime) -> None:
+        self._fleet, self._start, self._end = fleet, start, end
+        self._hours = fleet.recovery.hours.occurrences(start, end, fleet.tz)
+        opened = [
+            at for opens, closes in self._hours for at in _hourly(opens + max(timedelta(), start - opens), closes)
+        ]
+        self.starts: NDArray[np.int64] = np.unique(_minutes([*_hourly(start, end), *opened]))
+        self._patched: Callable[[str], list[Span]] = cache(self._patches)
+        self._backed_up: Callable[[str], list[Span]] = cache(self._backups)
+        self._blocked: Callable[[timedelta, frozenset[str]], NDArray[np.uint8]] = cache(self._mask)
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One run of a drill that is due."""
+    def forbidden(self, need: Need) -> NDArray[np.uint8]:
+        """For each of ``starts`` the mask of rules that forbid the need to begin then; 0: allowed."""
+        opens, closes = (self._midnight(day) for day in (need.opens, need.closes + timedelta(days=1)))
+        low, high = _minutes([opens, closes])
+        outside = (self.starts < low) | (self.starts >= high)
+        return self._blocked(need.length, need.touched) | np.where(outside, _CADENCE, 0).astype(np.uint8)
 
-    kind: str
-    of: str
-    every_days: int
-    due_day: int
-    """Days from the start by which it has to run."""
-    clusters: tuple[str, ...]
-    """Clusters whose demand it puts at risk."""
-    domains: tuple[str, ...]
-    """Failure domains that it holds for its day."""
+    def told(self, need: Need, rule: str) -> str:
+        """The rule in words, with what of it concerns the need."""
+        cadence = f"every {need.every_days} days ± {need.tolerance_days}"
+        between = f"from {need.opens} to {need.closes}"
+        if rule == "cadence":
+            return f"cadence: {cadence} is {between}"
+        if rule == "hours":
+            return f"hours: {self._fleet.recovery.hours} leaves no {_length(need.length)} {between}"
+        if rule == "holidays":
+            named = [f"{day} ({name})" for day, name in self._holidays() if need.opens <= day <= need.closes]
+            return f"public holidays of {self._fleet.holiday_code}: {', '.join(named)}"
+        if rule == "freezes":
+            named = [
+                f"{f.from_} to {f.to} ({f.why or 'freeze'})"
+                for f in self._fleet.freezes
+                if f.from_ <= need.closes and f.to >= need.opens
+            ]
+            return f"freezes: {'; '.join(named)}"
+        spans = self._patched if rule == "patch windows" else self._backed_up
+        return f"{rule} of {', '.join(name for name in sorted(need.touched) if spans(name))}"
 
+    def _mask(self, length: timedelta, touched: frozenset[str]) -> NDArray[np.uint8]:
+        """Of the rules that do not depend on the run."""
+        ends = self.starts + length // _MINUTE
+        blocked = (
+            (2, [(self._midnight(day), self._midnight(day + timedelta(days=1))) for day, _ in self._holidays()]),
+            (3, [(self._midnight(f.from_), self._midnight(f.to + timedelta(days=1))) for f in self._fleet.freezes]),
+            (4, [span for name in sorted(touched) for span in self._patched(name)]),
+            (5, [span for name in sorted(touched) for span in self._backed_up(name)]),
+        )
+        opens, closes = _bounds(self._hours)
+        within = np.searchsorted(opens, self.starts, "right") - 1
+        inside = (within >= 0) & (np.append(closes, 0)[within] >= ends)
+        mask = np.where(inside, 0, _HOURS).astype(np.uint8)
+        for bit, spans in blocked:
+            first, last = _bounds(_apart(spans))
+            overlaps = np.searchsorted(first, ends, "left") > np.searchsorted(last, self.starts, "right")
+            mask |= np.where(overlaps, 1 << bit, 0).astype(np.uint8)
+        return mask
 
-def lost_by(kind: str, zones: int) -> Loss:
-    """What a kind of drill takes away while it lasts."""
-    if kind == "instance_loss":
-        return Loss(0, 1, "one instance lost")
-    if kind in ("zone_outage", "zone_evacuation"):
-        return Loss(1, 0, "the fullest zone lost")
-    if kind == "failover":
-        return Loss(1, 0, "the database moves to another zone; counted as a zone lost to the clusters that use it")
-    if kind == "region_failover":
-        return Loss(zones - 1, 0, "the region left; counted as all zones but one lost")
-    return Loss(0, 0, "nothing taken from what serves")
+    def _holidays(self) -> list[tuple[date, str]]:
+        code = self._fleet.holiday_code
+        years = range(self._start.year, self._end.year + 1) if code else ()
+        return [item for year in years for item in holidays.named(code, year).items()]
 
+    def _patches(self, name: str) -> list[Span]:
+        """Declared patch windows, and those in which RDS works on a database. ``always`` reserves no hour."""
+        postgres = name in self._fleet.databases and self._fleet.databases[name].engine == "postgres"
+        window = self._fleet.patching_of(name).window
+        if window.always or not (name in self._fleet.patching or postgres):
+            return []
+        return window.occurrences(self._start, self._end, self._fleet.tz)
 
-def needs(
-    fleet: Fleet, stack: str, start: datetime, days: int, last_runs: Mapping[tuple[str, str], datetime]
-) -> tuple[list[Need], list[tuple[str, str, str]]]:
-    """Runs due within the days, one for each cadence that ends in them, and what may not run with its rule."""
-    allowed = fleet.allowed_drills(stack)
-    out: list[Need] = []
-    refused: list[tuple[str, str, str]] = []
-    for drill in fleet.recovery.drills:
-        kind, of = drill.kind, drill.of
-        if allowed is not None and kind not in allowed:
-            refused.append((kind, of, f"allow: stack {stack} permits {', '.join(allowed) or 'no drill'}"))
-            continue
-        clusters = (of,) if of in fleet.clusters else tuple(n for n, c in fleet.clusters.items() if of in c.uses)
-        domains = (_WHOLE_FLEET,) if kind == "region_failover" else (of,)
-        last = last_runs.get((kind, of))
-        # Never run: due within its first cadence. Overdue: due today.
-        due = drill.every_days if last is None else max(0, (last + timedelta(days=drill.every_days) - start).days)
-        if last is None and due > days - 1:
-            # Due after the days in view; still shown once, so that a first schedule names every drill.
-            due = days - 1
-        while due <= days:
-            out.append(Need(kind, of, drill.every_days, due, clusters, domains))
-            due += drill.every_days
-    return out, refused
+    def _backups(self, name: str) -> list[Span]:
+        """When the rules back a database up, and when RDS does."""
+        if name not in self._fleet.databases:
+            return []
+        zone, out = self._fleet.tz, list[Span]()
+        for rule in self._fleet.backups.rules:
+            at = parse_clock(rule.at)
+            window = Window.parse(f"{rule.at}-{_clock(at + _BACKUP)}")
+            found = window.occurrences(self._start, self._end, zone)
+            out += [span for span in found if rule.on in (None, span[0].astimezone(zone).day)]
+        if self._fleet.databases[name].engine == "postgres":
+            nightly = windows(self._fleet.patching_of(name).window, self._fleet.backups.rules, zone, self._start)
+            out += Window.parse(nightly.backup).occurrences(self._start, self._end, UTC)
+        return out
 
-
-def allowed_starts(fleet: Fleet, need: Need, start: datetime, end: datetime) -> tuple[list[datetime], str]:
-    """Instants at which the drill may start and still end inside the rules; else the rule that took the last."""
-    length = DURATION[need.kind]
-    span = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
-    candidates = []
-    for opens, closes in fleet.recovery.hours.occurrences(start, end, fleet.tz):
-        at = _ceil(max(opens, start))
-        while at + length <= min(closes, end):
-            candidates.append(at)
-            at += _STEP
-    if not candidates:
-        return [], f"hours: {fleet.recovery.hours} leaves no {length} between {span}"
-    free = [at for at in candidates if not _frozen(fleet, at, at + length)]
-    if not free:
-        why = "; ".join(f"{f.from_} to {f.to} ({f.why or 'freeze'})" for f in fleet.freezes)
-        return [], f"freezes: {why} take every allowed hour between {span}"
-    touched = {need.of, *need.clusters}
-    clear = [at for at in free if not _patched(fleet, touched, at, at + length)]
-    if not clear:
-        return [], f"patch windows of {', '.join(sorted(touched))} take every allowed hour between {span}"
-    return clear, ""
-
-
-def _frozen(fleet: Fleet, start: datetime, end: datetime) -> bool:
-    for freeze in fleet.freezes:
-        first = _midnight(freeze.from_, fleet)
-        after = _midnight(freeze.to + timedelta(days=1), fleet)
-        if start < after and end > first:
-            return True
-    return False
-
-
-def _midnight(day: date, fleet: Fleet) -> datetime:
-    return datetime.combine(day, time(), fleet.tz)
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), self._fleet.tz).astimezone(UTC)
 
 
-def _patched(fleet: Fleet, names: set[str], start: datetime, end: datetime) -> bool:
-    """Whether a declared patch window of one of them overlaps. ``always`` reserves no hour."""
-    for name in names & set(fleet.patching):
-        window = fleet.patching[name].window
-        if not window.always and window.occurrences(start, end, fleet.tz):
-            return True
-    return False
+def fewest(masks: Iterable[int]) -> list[tuple[str, ...]]:
+    """The smallest sets of rules whose removal leaves an hour; empty where there is no hour at all."""
+    found = sorted({int(mask) for mask in masks}, key=lambda mask: (mask.bit_count(), mask))
+    least = found[0].bit_count() if found else 0
+    return [
+        tuple(rule for bit, rule in enumerate(RULES) if mask >> bit & 1) for mask in found if mask.bit_count() == least
+    ]
 
 
-def _ceil(at: datetime) -> datetime:
-    whole = at.replace(second=0, microsecond=0)
-    whole -= timedelta(minutes=whole.minute % 30)
-    return whole if whole >= at else whole + _STEP
+def _hourly(start: datetime, end: datetime) -> Iterable[datetime]:
+    return (start + timedelta(hours=i) for i in range(max(0, -((start - end) // timedelta(hours=1)))))
+
+
+def _minutes(instants: Sequence[datetime]) -> NDArray[np.int64]:
+    return np.array([(at - _EPOCH) // _MINUTE for at in instants], dtype=np.int64)
+
+
+def _bounds(spans: Sequence[Span]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return _minutes([a for a, _ in spans]), _minutes([b for _, b in spans])
+
+
+def _apart(spans: Sequence[Span]) -> list[Span]:
+    """The same time in order, without overlaps."""
+    out: list[Span] = []
+    for start, end in sorted(spans):
+        if out and start <= out[-1][1]:
+            out[-1] = (out[-1][0], max(end, out[-1][1]))
+        else:
+            out.append((start, end))
+    return out
+
+
+def _clock(at: timedelta) -> str:
+    minutes = at // _MINUTE % (24 * 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _length(length: timedelta) -> str:
+    return f"{length // _MINUTE} minutes"

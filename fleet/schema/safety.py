@@ -92,6 +92,8 @@ class Drill(Model):
     kind: DrillKind
     of: Name
     every_days: Annotated[int, Field(ge=1, le=730)] = 90
+    tolerance_days: Annotated[int, Field(ge=0, le=365)] | None = None
+    """How far from its due day it may be run; default: a quarter of every_days, at least a day."""
 
 
 class Recovery(Model):
