@@ -17,7 +17,7 @@ define both
   wait $$beside || status=$$?; cat $$second; exit $$status
 endef
 
-.PHONY: help setup demo test check fmt soak acceptance-aws bench lock clean folders
+.PHONY: help setup demo test check fmt soak acceptance-aws bench docs lock clean folders
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -59,6 +59,10 @@ acceptance-aws: setup ## Unproven: a small stack in an AWS account of yours, des
 
 bench: setup ## Measurements, printed
 	@for file in bench/*.py; do echo "== $$file"; .venv/bin/python "$$file"; done
+
+docs: folders ## The documentation as a site, in build/docs
+	@$(SETUP) --only venv
+	@.venv/bin/mkdocs build --strict --quiet --site-dir build/docs
 
 lock: ## Lock anew what pyproject.toml asks for
 	@.venv/bin/uv pip compile --quiet --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
