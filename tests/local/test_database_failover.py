@@ -107,6 +107,8 @@ class Trial:
     done: list[str] = field(default_factory=list)
     spec: DatabaseSpec = SPEC
     db: Any = None
+    parted: bool = False
+    """The standby lives, and gets nothing from the primary."""
 
     def build(self, *, standby: bool = True) -> Trial:
         primary = FakeNode("A", "a", ENDPOINT, self.done)
@@ -124,7 +126,8 @@ class Trial:
         for _ in range(times):
             self.seconds += seconds
             self.db.plug()
-            self.db.standby and setattr(self.db.primary, "fed", self.db.standby.answers())
+            if self.db.standby:
+                self.db.primary.fed = self.db.standby.answers() and not self.parted
             self.db.tend()
 
     @property
@@ -218,6 +221,24 @@ def test_a_standby_without_the_last_writes_is_never_promoted_and_the_primary_com
     trial.look(times=12)
     assert trial.done[1:4] == ["recovering", "A starts", "in sync: False"]
     assert trial.serving == ["A"]
+
+
+def test_a_standby_that_got_nothing_of_late_is_not_promoted_though_it_answers(trial: Trial) -> None:
+    trial.build().parted = True
+    trial.look()
+    trial.db.lose_power()
+    trial.look(times=12)
+    assert ("B is promoted" in trial.done, trial.serving) == (False, ["A"])
+
+
+def test_a_standby_that_streams_no_more_is_copied_anew(trial: Trial) -> None:
+    trial.build().parted = True
+    trial.look(times=16)
+    assert trial.done == ["in sync: False"]
+    trial.look(times=2)
+    trial.parted = False
+    trial.look()
+    assert (trial.done[1:3], trial.db.synchronous) == (["B is copied", "B starts"], True)
 
 
 def test_without_a_standby_it_waits_for_its_zone_and_then_comes_back_there(trial: Trial) -> None:
