@@ -40,6 +40,7 @@ def document() -> Any:
     return YAML(typ="safe", pure=True).load(example())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(PATHS)), ids=lambda index: str(PATHS[index]))
 def test_odd_value_anywhere(document: Any, index: int) -> None:
     path = PATHS[index]
@@ -51,6 +52,7 @@ def test_odd_value_anywhere(document: Any, index: int) -> None:
             assert fault.remedy, fault
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, len(example()) - 1), st.integers(0, 40), st.text(max_size=4))
 def test_spoilt_text(start: int, length: int, instead: str) -> None:

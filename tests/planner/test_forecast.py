@@ -84,6 +84,7 @@ def test_readings_older_than_forecasters_look_back_are_counted(days: int) -> Non
     pd.testing.assert_frame_equal(first, second)
 
 
+@pytest.mark.slow
 def test_models_of_statsmodels_run_on_request() -> None:
     frame = demand(days=21, growth=0.25, noise=0.01, daily=0.5, weekly=0.0)
     scores = forecast(frame, 48, LEVELS, models=(*CHEAP, "ets", "mstl", "sarimax")).choices[0].scores

@@ -17,6 +17,8 @@ from quartermaster.planner.seasons import HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.together import drawn
 
+pytestmark = pytest.mark.slow
+
 LEVELS = (0.05, 0.5, 0.9, 0.95, 0.99)
 HORIZON = 30
 NOISY = ("calm", "wild")

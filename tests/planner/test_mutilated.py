@@ -13,6 +13,8 @@ from quartermaster.planner.clean import Cleaned, clean
 from quartermaster.planner.forecast import forecast
 from tests.planner.mutilated import mutilated
 
+pytestmark = pytest.mark.slow
+
 CHEAP = ("naive", "seasonal_naive_day", "seasonal_naive_week", "level_median", "day_median", "week_median")
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 ZONES = (None, "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata")

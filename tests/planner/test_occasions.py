@@ -179,6 +179,7 @@ def test_any_history_stays_finite_and_levels_never_cross(values: list[float], in
     assert np.isfinite(made.mean).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.floats(1, 50), st.integers(0, 13), st.integers(0, 5))
 def test_an_event_ahead_that_raises_demand_never_lowers_a_forecast(factor: float, start: int, length: int) -> None:

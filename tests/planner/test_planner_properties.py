@@ -21,6 +21,8 @@ from quartermaster.planner.schedule import MOST_ACTIONS, floors
 from quartermaster.planner.settings import of_fleet
 from quartermaster.planner.together import over_lead
 
+pytestmark = pytest.mark.slow
+
 RULES = st.builds(
     lambda unit, zones, lost, target, after, cross: Rules(
         unit, zones, min(lost, zones - 1), target, after, cross_zone=cross

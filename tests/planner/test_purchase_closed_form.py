@@ -63,6 +63,7 @@ def test_normal_demand_gets_its_quantile_through_the_paths() -> None:
         assert found.used is not None and found.used == pytest.approx(TERMS[years], abs=0.03)
 
 
+@pytest.mark.slow
 def test_commitments_are_netted_out_one_for_one_while_they_last() -> None:
     open_ = advice(normal())
     held = advice(normal(), Commitment(30), Commitment(500, date(2026, 3, 1)))
@@ -72,6 +73,7 @@ def test_commitments_are_netted_out_one_for_one_while_they_last() -> None:
     assert [covered[y].instances for y in TERMS] == [0, 0] and "first further instance" in covered[1].reason
 
 
+@pytest.mark.slow
 def test_more_demand_never_means_fewer_to_buy() -> None:
     before = {1: 0, 3: 0}
     for scale in (20.0, 50.0, 51.0, 80.0, 200.0):
@@ -80,6 +82,7 @@ def test_more_demand_never_means_fewer_to_buy() -> None:
         before = found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=5)
 @given(st.floats(1.0, 5.0))
 def test_an_unlike_interval_of_the_same_demand_gets_the_same_advice(scale: float) -> None:

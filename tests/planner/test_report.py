@@ -131,6 +131,7 @@ def test_an_empty_report_names_the_commands_that_fill_it() -> None:
     assert "rehearsed" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gaps", "constant", "zero", "short", "five minutes", "odd <name> & more"])
 def test_odd_series_have_a_page_too(name: str) -> None:
     frame = demand()

@@ -78,6 +78,7 @@ def test_a_second_sync_adds_nothing_and_writes_nothing(tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.*")} == before
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 3 * 1440), max_size=6), st.booleans())
 def test_how_often_it_is_synced_makes_no_difference(minutes: list[int], counted: bool) -> None:

@@ -148,6 +148,7 @@ def test_a_store_of_the_old_form_is_taken_over(file: Path, tmp_path: Path) -> No
     assert import_file(file, store).added == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), number=st.integers(1, 6), minutes=st.sampled_from([1, 5, 15, 60]))
 def test_in_what_portions_readings_come_makes_no_difference(seed: int, number: int, minutes: int) -> None:
@@ -163,6 +164,7 @@ def test_in_what_portions_readings_come_makes_no_difference(seed: int, number: i
         assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_a_killed_import_leaves_what_can_be_read_and_done_again(tmp_path: Path) -> None:
     store, file = tmp_path / "store", tmp_path / "m.parquet"
     write(demand(days=400, interval_us=300_000_000), file)

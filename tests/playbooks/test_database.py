@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.fleet import write_probe
 from quartermaster.fleet.errors import GuardRefused, OpsError
 from quartermaster.fleet.events import Event, StepStarted, from_record, to_record
 from quartermaster.fleet.schema import Fleet
@@ -23,6 +25,11 @@ from tests.playbooks.fakes import until
 NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)  # a Sunday
 ORDERS = Instance("shop-dev-orders", "arn:orders", "available", "a", "b", "16.9", False)
 WAITING = replace(ORDERS, pending_reboot=True, settings=("max_connections",))
+
+
+@pytest.fixture(autouse=True)
+def _quick_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_probe, "EVERY_SECONDS", 0.001)
 
 
 def fleet(*, freezes: tuple[dict[str, str], ...] = (), **policy: str) -> Fleet:
@@ -167,7 +174,7 @@ class FakeWriter:
 
 
 def tools(server: FakeServer, writer: FakeWriter | None = None, **more: Any) -> Tools:
-    return Tools(server, writer, clock=_Clock(), poll_seconds=0.01, begin_seconds=0.05, act_seconds=30, **more)
+    return Tools(server, writer, clock=_Clock(), poll_seconds=0.001, begin_seconds=0.05, act_seconds=30, **more)
 
 
 def journalled(events: Iterator[Event]) -> list[Event]:
@@ -194,7 +201,7 @@ def test_the_time_without_a_confirmed_write_and_lost_ones_are_counted() -> None:
     probe = Probe(writer, clock=lambda: float(next(seconds)))
     probe.start()
     while probe.confirmed() < 12:
-        pass
+        time.sleep(0.001)
     found = probe.stop()
     assert (found.failed, found.away_seconds, found.lost) == (3, 40.0, 1)  # 41 s between two, less the usual one
 

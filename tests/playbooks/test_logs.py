@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROLE = Path(__file__).parents[2] / "playbooks" / "roles" / "base"
 FACTS = {
     "ops_host_id": "i-1", "ops_zone": "eu-west-1b", "ops_stack": "prod", "os_family": "Debian",
