@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from quartermaster.cli.history import state_of
 from quartermaster.cli.patch_report import compliance_of
 from quartermaster.cli.plan_summary import peaks
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.leases import overlap
+from quartermaster.fleet.schema.safety import DrillKind
 from quartermaster.fleet.status import ClusterFacts, DatabaseFacts, DrillFact, Remark, Standing, of_cluster, of_database
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ def gather(ops: Session) -> FleetStatus:
     now = ops.clock.now()
     groups, databases, remarks = _cloud(ops)
     leases = tuple(row for row in ops.leases.held() if overlap(row.scope, ops.stack))
-    runs = ops.journal.runs(stack=ops.stack)
     expected = peaks(ops.workspace.folder("reports"), ops.stack, now)
     standings = [
         of_cluster(
@@ -62,7 +62,7 @@ def gather(ops: Session) -> FleetStatus:
                 busy=_busy(ops, leases, name),
                 peak=expected.get(name),
                 patching=compliance_of(ops, name),
-                drills=_drills(ops, name, runs),
+                drills=_drills(ops, name),
             ),
             now,
         )
@@ -76,13 +76,13 @@ def gather(ops: Session) -> FleetStatus:
                 state=databases.get(name),
                 busy=_busy(ops, leases, name),
                 last_backup_at=databases[name].restorable_to if name in databases else None,
-                drills=_drills(ops, name, runs),
+                drills=_drills(ops, name),
             ),
             now,
         )
         for name, declared in ops.fleet.databases.items()
     ]
-    return FleetStatus(now, tuple(standings), leases, (*remarks, *_unfinished(runs)), _drift(runs))
+    return FleetStatus(now, tuple(standings), leases, (*remarks, *_unfinished(ops)), _drift(ops))
 
 
 def _cloud(ops: Session) -> tuple[dict[str, Group], dict[str, DatabaseState], list[Remark]]:
@@ -110,14 +110,10 @@ def _busy(ops: Session, leases: tuple[LeaseRow, ...], name: str) -> str:
     return next((row.run for row in leases if any(overlap(row.scope, scope) for scope in scopes)), "")
 
 
-def _drills(ops: Session, name: str, runs: list[RunRow]) -> tuple[DrillFact, ...]:
+def _drills(ops: Session, name: str) -> tuple[DrillFact, ...]:
     """Declared drills of that name, then those that were run without being declared."""
     declared: dict[str, int] = {item.kind: item.every_days for item in ops.fleet.recovery.drills if item.of == name}
-    last: dict[str, RunRow] = {}
-    for row in runs:  # newest first
-        kind, _, of = row.subject.partition(" ")
-        if row.kind == "drill" and row.state == "done" and of == name:
-            last.setdefault(kind, row)
+    last = {kind: row for kind in get_args(DrillKind) for row in _last(ops, "drill", f"{kind} {name}")}
     found = []
     for kind in dict.fromkeys([*declared, *last]):
         ran = last.get(kind)
@@ -135,10 +131,10 @@ def _drills(ops: Session, name: str, runs: list[RunRow]) -> tuple[DrillFact, ...
     return tuple(found)
 
 
-def _unfinished(runs: list[RunRow]) -> list[Remark]:
+def _unfinished(ops: Session) -> list[Remark]:
     """Runs that were cut short and that nobody has taken up since."""
     found = []
-    for row in runs:
+    for row in ops.journal.runs(stack=ops.stack, states=("running", "stopped")):
         state = state_of(row)
         if state == "interrupted" or (state == "stopped" and row.kind in ("patch", "drill")):
             mend = _MENDS.get(row.kind.partition("_")[0], f"ops history {row.id}").format(subject=row.subject)
@@ -146,6 +142,12 @@ def _unfinished(runs: list[RunRow]) -> list[Remark]:
     return found
 
 
-def _drift(runs: list[RunRow]) -> dict[str, Any] | None:
-    row = next((row for row in runs if row.kind == DRIFT_RUN and row.state == "done"), None)
-    return {"at": row.started_at, "properties": len((row.result or {}).get("drift", ()))} if row else None
+def _drift(ops: Session) -> dict[str, Any] | None:
+    return next(
+        ({"at": row.started_at, "properties": len((row.result or {})["drift"])} for row in _last(ops, DRIFT_RUN)), None
+    )
+
+
+def _last(ops: Session, kind: str, subject: str = "") -> list[RunRow]:
+    """The last of those runs that was done, if any."""
+    return ops.journal.runs(kind, stack=ops.stack, subject=subject, states=("done",), limit=1)

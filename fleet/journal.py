@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,11 +147,16 @@ class Journal:
         *,
         stack: str = "",
         subject: str = "",
+        states: Collection[str] = (),
         since: datetime | None = None,
         until: datetime | None = None,
+        limit: int | None = None,
     ) -> list[RunRow]:
-        """Runs, newest first; those that started in [since, until). Read-only."""
+        """Runs, newest first: those in one of the states, that started in [since, until), so many. Read-only."""
         query = sa.select(_runs).where(*_within(_runs.c.started_at, since, until)).order_by(_runs.c.started_at.desc())
+        query = query.limit(limit)
+        if states:
+            query = query.where(_runs.c.state.in_(states))
         for column, value in ((_runs.c.kind, kind), (_runs.c.stack, stack), (_runs.c.subject, subject)):
             if value:
                 query = query.where(column == value)
@@ -195,10 +200,10 @@ class Journal:
             if record["kind"] not in _OWN and (not host or record["host"] == host)
         ]
 
-    def lines(self) -> Iterator[Line]:
-        """Every line as it is written down, in order. Read-only."""
+    def lines(self, run_id: str = "") -> Iterator[Line]:
+        """Every line as it is written down, or those of one run, in order. Read-only."""
         with reading(self._engine) as db:
-            yield from _lines(db)
+            yield from _lines(db, run_id)
 
     def broken_at(self) -> Broken | None:
         """The first line that does not follow from those before, or tells otherwise of its run than the list does."""
@@ -237,8 +242,10 @@ def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:
     )
 
 
-def _lines(db: sa.Connection) -> Iterator[Line]:
+def _lines(db: sa.Connection, run_id: str = "") -> Iterator[Line]:
     query = sa.select(_events).order_by(_events.c.seq)
+    if run_id:
+        query = query.where(_events.c.run == run_id)
     with db.execute(query, execution_options={"yield_per": 1000}) as rows:
         for row in rows:
             yield Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash)

@@ -176,7 +176,14 @@ def _chained_runs(db: sa.Connection) -> None:
     db.execute(sa.text("create index ix_events_at on events (at)"))
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_tables, _chained_runs)
+def _indexed_runs(db: sa.Connection) -> None:
+    """3: runs are looked up by time, by what they were about and by state."""
+    for columns in ("started_at", "kind, stack, subject, started_at", "state"):
+        name = columns.replace(", ", "_")
+        db.execute(sa.text(f"create index ix_runs_{name} on runs ({columns})"))
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_tables, _chained_runs, _indexed_runs)
 SCHEMA = len(_STEPS)
 """The schema that this version of ops works with."""
 
