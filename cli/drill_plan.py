@@ -48,6 +48,7 @@ def planned(
 def hands(ops: Session) -> Hands:
     """What drills look and act with on the session's stack."""
     from quartermaster.cli.patch_database import writer_of
+    from quartermaster.cli.zonal import shifts, zone_counter
     from quartermaster.runbooks.acts import Hands
 
     return Hands(
@@ -56,6 +57,8 @@ def hands(ops: Session) -> Hands:
         clock=ops.clock,
         counter=ops.counter,
         databases=_databases(ops),
+        shifts=shifts(ops),
+        zone_counter=zone_counter(ops),
         writer=lambda database: writer_of(ops, database, "drill"),
     )
 

@@ -13,6 +13,7 @@ from quartermaster.fleet.write_probe import Writer
 from quartermaster.runbooks.document import Call
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.scene import DatabasesReader, HostsReader
+from quartermaster.runbooks.shifts import Shifting, ZoneCounter
 
 __all__ = ["COMMANDS", "ROLLBACKS", "Acts", "Command", "Done", "FaultInjector", "Hands", "Table"]
 
@@ -68,6 +69,8 @@ class Hands:
     counter: RequestCounter | None = None
     """None: nobody counts requests."""
     databases: DatabasesReader | None = None
+    shifts: Shifting | None = None
+    zone_counter: ZoneCounter | None = None
     writer: Callable[[str], Writer | None] = lambda _database: None
     """What writes to a database, so as to see how long it takes no writes; None where nobody can from here."""
     table: Table | None = None

@@ -36,6 +36,8 @@ _POLL_SECONDS = {"local": 0.5, "aws": 5.0}
 _LONGEST_SECONDS = 1800.0
 _MORE_FAILED = 0.25
 """Share of requests beyond what the loss explains: with more it is no drill any more."""
+_HARMLESS = 0.01
+"""Share of requests that may fail in a drill that users are not to notice."""
 
 
 def accept(kind: str, of: str, fleet: Fleet, way: str = "") -> Kind:
@@ -89,7 +91,7 @@ def plan(
     loss = found.choose(case)
     stops = Stops(
         seconds=min(_LONGEST_SECONDS, float(sum(found.limits.values()))),
-        failed_share=round(min(0.95, _lost_share(scene, loss) + _MORE_FAILED), 4),
+        failed_share=_HARMLESS if found.harmless else round(min(0.95, _lost_share(scene, loss) + _MORE_FAILED), 4),
     )
     goals = _goals(found.scope, scene, of, fleet)
     return DrillPlan(

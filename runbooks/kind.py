@@ -72,6 +72,8 @@ class Kind:
     """Begins to measure beside the steps."""
     milestones: Callable[[DrillPlan], Mapping[str, Mapping[str, Call]]] = lambda _plan: {}
     """Subject → phase → the probe that ends it: the recovery time of each where a drill hits several."""
+    harmless: bool = False
+    """Users are to notice nothing: it is stopped as soon as more than a request in a hundred fails."""
     ends_on_aws: str = ""
     """What ends its fault on AWS whatever becomes of us; empty: nothing does, so it is refused there."""
     ways: tuple[str, ...] = ()

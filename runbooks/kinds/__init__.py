@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from quartermaster.runbooks.kind import Kind
-from quartermaster.runbooks.kinds import failover, instance_loss, zone_outage
+from quartermaster.runbooks.kinds import failover, instance_loss, zone_evacuation, zone_outage
 
 __all__ = ["KINDS"]
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (instance_loss.KIND, failover.KIND, zone_outage.KIND)}
+_ALL = (instance_loss.KIND, zone_evacuation.KIND, zone_outage.KIND, failover.KIND)
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
