@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from quartermaster.cli.drill_plan import hands, planned
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import session
+from quartermaster.cli.tabletop import seated, talk, told
 from quartermaster.fleet.errors import InputError
 
 group = Group("drill", "Recovery drills: schedule, run, recover, list.")
@@ -40,6 +43,7 @@ def run(
     override: Annotated[str, typer.Option(help="A guard to break: freeze or hours.")] = "",
     reason: Annotated[str, typer.Option(help="Why; journalled.")] = "",
     confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
+    answers: Annotated[Path | None, typer.Option(help="tabletop, unattended: YAML with the table's answers.")] = None,
 ) -> None:
     """Lose something on purpose, measure the recovery, put everything back."""
     from quartermaster.runbooks import drill
@@ -49,6 +53,7 @@ def run(
     ops.typed_confirmation(confirm_stack)
     if override and not reason:
         raise InputError(f"--override {override} needs a reason", remedy="--reason 'why it must be now'")
+    people = seated(ops, kind, of, answers)
     pending = drill.unfinished(ops.journal, stack=ops.stack)
     if pending:
         raise InputError(f"drill {pending[0].id} was cut short and is not put right", remedy="ops drill recover")
@@ -57,9 +62,10 @@ def run(
     for warning in plan.warnings:
         say(f"warning: {warning}")
     confirm(f"Run {kind} of {of} on stack {ops.stack}?", plan=f"will touch {plan.loss.what}: {plan.loss.why}")
-    result = draw(drill.run(plan, journal=ops.journal, leases=ops.leases, hands=hands(ops)))
+    tools = replace(hands(ops), table=people)
+    result = (talk if people else draw)(drill.run(plan, journal=ops.journal, leases=ops.leases, hands=tools))
     assert result is not None
-    emit(result.to_json(), _told(result.to_json()))
+    emit(result.to_json(), (told if people else _told)(result.to_json()))
 
 
 @group.command("recover", example="ops drill recover --yes")
