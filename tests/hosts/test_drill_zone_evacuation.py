@@ -1,0 +1,108 @@
+"""Leaving a zone on real hosts, under load: HAProxy stops asking its hosts, nobody notices, and it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from quartermaster.cli.zonal import _LocalZones
+from quartermaster.fleet.events import StepFinished
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.leases import Leases
+from quartermaster.fleet.load import Load
+from quartermaster.fleet.zonal_shift import ZonalShifts
+from quartermaster.infra.local import client
+from quartermaster.runbooks import drill
+from quartermaster.runbooks.acts import Hands
+from quartermaster.runbooks.plan import DrillPlan
+from tests.hosts.drill_cluster import DrillCluster, drill_cluster
+
+pytestmark = pytest.mark.hosts
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster with what leaving a zone needs."""
+
+    drilled: DrillCluster
+    name: str
+    """Of its balancer."""
+    hands: Hands
+
+    def asked(self, plan: DrillPlan) -> int:
+        """Requests that hosts of the plan's zone have finished, as HAProxy counted them."""
+        counts = client.host_requests(self.drilled.workspace, self.name)
+        return sum(counts[host] for host in plan.loss.hosts)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with drill_cluster(tmp_path_factory.mktemp("evacuation")) as made:
+        name, elb = made.fleet.balancer_name("dev", "web"), made.cloud.client("elbv2")
+        arn = elb.describe_load_balancers(Names=[name])["LoadBalancers"][0]["LoadBalancerArn"]
+        on = [{"Key": "zonal_shift.config.enabled", "Value": "true"}]
+        elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=on)
+        session: Any = type(
+            "Session", (), {"workspace": made.workspace, "fleet": made.fleet, "stack": "dev", "hosts": made.hosts}
+        )
+        shifts = ZonalShifts(made.cloud, {"web": name})
+        yield Cluster(made, name, replace(made.hands, shifts=shifts, zone_counter=_LocalZones(session)))
+
+
+@pytest.fixture
+def journal(cluster: Cluster) -> Iterator[Journal]:
+    opened = Journal.open(cluster.drilled.workspace.database)
+    yield opened
+    opened.engine.dispose()
+
+
+def a_plan(cluster: Cluster) -> DrillPlan:
+    fleet = cluster.drilled.fleet
+    scene = drill.see("zone_evacuation", "web", fleet, cluster.hands)
+    return drill.plan(
+        "zone_evacuation", "web", scene=scene, fleet=fleet, stack="dev", now=datetime.now(UTC), right_now=True
+    )
+
+
+def test_a_zone_is_left_and_taken_back_and_no_request_fails(cluster: Cluster, journal: Journal) -> None:
+    plan, asked = a_plan(cluster), {}
+    with Load(cluster.drilled.url, rate_per_second=60, connections=8, seconds_max=120) as load:
+        for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands):
+            if isinstance(event, StepFinished):
+                asked[event.step] = cluster.asked(plan)
+    (row,) = [row for row in journal.runs("drill") if row.state == "done"]
+    assert row.result is not None
+    assert row.result["restored"]
+    # By the clients' count, and by the balancer's.
+    assert load.counts().failed == 0
+    assert row.result["requests"]["failed"] == 0
+    assert row.result["requests"]["sent"] > 600
+    # The zone was asked before, not at all while the others were proven to carry everything, and is asked again.
+    assert 0 < asked["shift"] <= asked["leave"] == asked["serves"] < asked["stays"]
+    assert tuple(row.result["rto_phases"]) == ("act", "converge", "verify")
+    # The shift takes 3 s to arrive here, and 5 s without a request prove the zone empty.
+    assert 3 <= row.result["rto_phases"]["act"] <= 15
+    assert 4 <= row.result["rto_phases"]["converge"] <= 25
+    assert not [host for host in cluster.drilled.hosts.group("web").hosts if host.shifted]
+
+
+def test_a_shift_left_over_is_cancelled_by_recover(cluster: Cluster, journal: Journal) -> None:
+    plan = a_plan(cluster)
+    events = drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
+    next(event for event in events if isinstance(event, StepFinished) and event.step == "shift")
+    events.close()
+    assert cluster.hands.shifts is not None
+    held = cluster.hands.shifts.holding("web")
+    assert held is not None
+    assert held.zone == plan.zone
+    assert {host.id for host in cluster.drilled.hosts.group("web").hosts if host.shifted} == set(plan.loss.hosts)
+    (row,) = drill.unfinished(journal)
+    for _ in drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=cluster.hands):
+        pass
+    assert cluster.hands.shifts.holding("web") is None
+    assert not [host for host in cluster.drilled.hosts.group("web").hosts if host.shifted]
+    assert Leases(journal.engine).held() == []
