@@ -22,11 +22,12 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.chain import CLOSED, OPENED, RESUMED, Broken, Line, broken, digest
 from quartermaster.fleet.events import Event, Json, from_record, to_record
+from quartermaster.fleet.processes import process_alive, process_started
 from quartermaster.fleet.store import events as _events
 from quartermaster.fleet.store import open_engine, open_url, reading
 from quartermaster.fleet.store import runs as _runs
 
-__all__ = ["Journal", "Recorded", "Run", "RunRow", "process_alive", "process_started"]
+__all__ = ["Journal", "Recorded", "Run", "RunRow"]
 
 _OWN = (OPENED, RESUMED, CLOSED)
 
@@ -243,9 +244,8 @@ def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:
 
 
 def _lines(db: sa.Connection, run_id: str = "") -> Iterator[Line]:
-    query = sa.select(_events).order_by(_events.c.seq)
-    if run_id:
-        query = query.where(_events.c.run == run_id)
+    wanted = [_events.c.run == run_id] if run_id else []
+    query = sa.select(_events).where(*wanted).order_by(_events.c.seq)
     with db.execute(query, execution_options={"yield_per": 1000}) as rows:
         for row in rows:
             yield Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash)
@@ -278,24 +278,6 @@ def _iso(at: datetime) -> str:
 
 def _this_process() -> dict[str, Json]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "pid_started": process_started(os.getpid())}
-
-
-def process_started(pid: int) -> str:
-    """When the process started, in clock ticks since boot, as the kernel says; empty when it is gone.
-
-    With the pid it names one process: pids are used again.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    fields = stat.rsplit(")", 1)[1].split()
-    return "" if fields[0] in "ZX" else fields[19]
-
-
-def process_alive(pid: int, started: str) -> bool:
-    """Whether that very process still runs on this host."""
-    return bool(started) and process_started(pid) == started
 
 
 def _run_row(row: sa.Row[Any]) -> RunRow:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost, OpsError
 from quartermaster.fleet.events import Event, StepStarted
-from quartermaster.fleet.journal import process_alive, process_started
+from quartermaster.fleet.processes import process_alive, process_started
 from quartermaster.fleet.store import leases as _leases
 from quartermaster.fleet.store import reading
 

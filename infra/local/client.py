@@ -60,7 +60,7 @@ class SshTarget:
 
 def running(workspace: Workspace) -> LocalCloud | None:
     """The local cloud when its very process lives, else None. Read-only."""
-    from quartermaster.fleet.journal import process_alive
+    from quartermaster.fleet.processes import process_alive
 
     local = read_local_cloud(workspace)
     return local if local is not None and process_alive(local.pid, local.pid_started) else None
@@ -264,7 +264,7 @@ def _start(workspace: Workspace, fleet_name: str, timing: str) -> LocalCloud:
 
 def _wait_gone(local: LocalCloud, seconds: float) -> bool:
     """Whether the very process ended in time; its daemon.json goes before it does."""
-    from quartermaster.fleet.journal import process_alive
+    from quartermaster.fleet.processes import process_alive
 
     until = time.monotonic() + seconds
     while time.monotonic() < until:

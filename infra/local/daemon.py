@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.aws import LocalCloud
-from quartermaster.fleet.journal import process_started
+from quartermaster.fleet.processes import process_started
 from quartermaster.infra.local import (
     moto_acm,
     moto_autoscaling,

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted, from_record, to_record
-from quartermaster.fleet.journal import Journal, process_alive, process_started
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.processes import process_alive, process_started
 
 EVENTS = [
     StepStarted(step="drain", host="i-1", zone="eu-west-1a", undo={"min": 3}),

@@ -15,7 +15,7 @@ from pathlib import Path
 from faulty import Faulty
 
 from quartermaster.fleet.aws import LocalCloud
-from quartermaster.fleet.journal import process_started
+from quartermaster.fleet.processes import process_started
 from quartermaster.infra import local
 from quartermaster.infra.local import moto_acm, moto_elbv2, moto_group_settings, moto_schedule
 from quartermaster.infra.local.moto_data import install
