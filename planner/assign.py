@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Wish", "assign", "left_out_costs", "total"]
 
 Row = tuple[tuple[str, tuple[int, ...], int], "NDArray[np.int64]"]
-"""Options of which one at most can be chosen, under the rule, the wishes and the week that they are about."""
+"""Options of which one at most can be chosen, under the rule, the wishes and the weeks that they are about."""
 _ROUNDING = 1e-6
+_MONTH = 28
 _SECONDS = 120.0
 """Longer than this nobody waits; five hundred drills over a year take a few."""
 
@@ -86,9 +87,12 @@ def assign(wishes: Sequence[Wish], *, by_domain: bool = True, by_share: bool = T
         # Most rows never bind: only those of groups and weeks in which some were in each other's way are solved for.
         # What comes of fewer rows and breaks none of the others is the best with all of them.
         bound |= np.array([label in broken for label in labels])
-        for part in _parts(conflicts[bound], owner):
-            for w, pick in _solved(wishes, part, conflicts[bound], first):
-                picks[w] = pick
+        under = conflicts[bound]
+        for part in _parts(under, owner):
+            mine = np.isin(owner, part)
+            if (under[:, mine] @ taken[mine] > 1).any():
+                for w, pick in _solved(wishes, part, under, first, picks):
+                    picks[w] = pick
 
 
 def _parts(conflicts: csr_array, owner: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
@@ -106,13 +110,17 @@ def _parts(conflicts: csr_array, owner: NDArray[np.int64]) -> Iterator[NDArray[n
 
 
 def _solved(
-    wishes: Sequence[Wish], part: NDArray[np.int64], conflicts: csr_array, first: NDArray[np.int64]
-) -> Iterator[tuple[int, int | None]]:
-    """The best options of some of the wishes under the conflicts."""
+    wishes: Sequence[Wish],
+    part: NDArray[np.int64],
+    conflicts: csr_array,
+    first: NDArray[np.int64],
+    picks: Sequence[int | None],
+) -> list[tuple[int, int | None]]:
+    """The best options of some of the wishes under the conflicts; ``picks``: those under fewer."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array, hstack
 
-    columns = _promising(wishes, part, conflicts, first)
+    columns = _promising(wishes, part, conflicts, first, picks)
     within = conflicts[:, np.concatenate(columns)]
     within = within[np.flatnonzero(within.sum(axis=1))]
     begins = np.concatenate([[0], np.cumsum([len(own) for own in columns])])
@@ -133,23 +141,30 @@ def _solved(
     )
     if found.status != 0:
         raise OpsError(f"the schedule could not be worked out: {found.message}", remedy="fewer days, or fewer drills")
-    for at, w in enumerate(part):
-        mine = np.flatnonzero(found.x[begins[at] : begins[at + 1]] > 0.5)
-        yield int(w), int(columns[at][mine[0]] - first[w]) if len(mine) else None
+    taken = [np.flatnonzero(found.x[begins[at] : begins[at + 1]] > 0.5) for at in range(len(part))]
+    return [
+        (int(w), int(own[mine[0]] - first[w]) if len(mine) else None)
+        for w, own, mine in zip(part, columns, taken, strict=True)
+    ]
 
 
 def _promising(
-    wishes: Sequence[Wish], part: NDArray[np.int64], conflicts: csr_array, first: NDArray[np.int64]
+    wishes: Sequence[Wish],
+    part: NDArray[np.int64],
+    conflicts: csr_array,
+    first: NDArray[np.int64],
+    picks: Sequence[int | None],
 ) -> list[NDArray[np.int64]]:
     """Options of each wish that the best choice can have in it: a good choice bounds how much any may cost.
 
-    All wishes at their least cost, one at this option, would cost more than one after the other at the least that
-    is left: then the option is in no best choice.
+    All wishes at their least cost but one at this option: where that costs more than to keep the picks that fit and
+    give the others the least that is left, the option is in no best choice.
     """
     by_option, used = conflicts.tocsc(), np.zeros(conflicts.shape[0], dtype=bool)
     out, spent = left_out_costs(wishes), 0.0
-    for w in sorted(part, key=lambda w: (-wishes[w].urgency, len(wishes[w].costs))):
-        for option in np.argsort(wishes[w].costs, kind="stable"):
+    for w in part:
+        pick, order = picks[w], np.argsort(wishes[w].costs, kind="stable")
+        for option in order if pick is None else [pick, *order]:
             column = first[w] + option
             rows = by_option.indices[by_option.indptr[column] : by_option.indptr[column + 1]]
             if not used[rows].any():
@@ -168,7 +183,7 @@ def _days(wishes: Sequence[Wish], owner: NDArray[np.int64]) -> Iterator[Row]:
     for members in _groups([wish.domains for wish in wishes]):
         mine = np.flatnonzero(np.isin(owner, members))
         for options in _competing(mine, days[mine], owner):
-            yield ("domain", members, int(days[options[0]]) // 7), options
+            yield ("domain", members, 0), options
 
 
 def _meetings(wishes: Sequence[Wish], owner: NDArray[np.int64]) -> Iterator[Row]:
@@ -183,7 +198,7 @@ def _meetings(wishes: Sequence[Wish], owner: NDArray[np.int64]) -> Iterator[Row]
         covered = np.searchsorted(instants, ends[mine]) - low
         within = np.arange(covered.sum()) - np.repeat(np.cumsum(covered) - covered, covered)
         for options in _competing(np.repeat(mine, covered), np.repeat(low, covered) + within, owner):
-            yield ("share", members, int(days[options[0]]) // 7), options
+            yield ("share", members, int(days[options[0]]) // _MONTH), options
 
 
 def _groups(names: Sequence[frozenset[str]]) -> list[tuple[int, ...]]:

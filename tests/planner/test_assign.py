@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.planner.assign import Wish, assign, total
-from tests.planner.drill_rivals import best_of_rivals, fits
+from tests.planner.drill_rivals import best_of_rivals, holds
 
 
 def wishes_of(rng: random.Random, count: int, days: int, hours: int, names: str = "abc") -> list[Wish]:
@@ -32,10 +32,6 @@ def wishes_of(rng: random.Random, count: int, days: int, hours: int, names: str 
             )
         )
     return out
-
-
-def holds(wishes: list[Wish], picks: list[int | None]) -> bool:
-    return all(fits(wishes, picks, w, pick) for w, pick in enumerate(picks) if pick is not None)
 
 
 @pytest.mark.parametrize("seed", range(40))
