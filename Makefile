@@ -9,13 +9,22 @@ TYPES := .venv/types/quartermaster
 SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermaster.infra.setup
 FAST := not engine and not hosts and not browser and not prometheus and not slow and not soak
 
-# Two runs of pytest side by side; what the second one says comes at the end.
-define both
-@second=$$(mktemp); set -m; .venv/bin/python -m pytest -q $(2) >$$second 2>&1 & beside=$$!; set +m; \
-  trap 'kill -INT $$beside 2>/dev/null && wait $$beside; rm -f $$second' EXIT; status=0; \
-  .venv/bin/python -m pytest -q $(1) || status=$$?; \
-  wait $$beside || status=$$?; cat $$second; exit $$status
+# Runs of pytest side by side, a lane each; what all but the first say comes at the end. Ends with a status of a lane
+# that failed.
+define lanes
+@said=$$(mktemp -d); beside=(); status=0; set -m; \
+  $(foreach lane,$(wordlist 2,9,$(1)),.venv/bin/python -m pytest -q $($(lane)) >$$said/$(lane) 2>&1 & beside+=($$!);) set +m; \
+  trap 'for lane in $${beside[@]}; do kill -INT $$lane 2>/dev/null && wait $$lane; done; rm -rf $$said' EXIT; \
+  .venv/bin/python -m pytest -q $($(firstword $(1))) || status=$$?; \
+  for lane in $${beside[@]}; do wait $$lane || status=$$?; done; cat $$said/*; exit $$status
 endef
+
+# About as long as each other.
+FAST_PLANS = -m "$(FAST)" tests/planner tests/infra
+FAST_REST = -m "$(FAST)" --ignore=tests/planner --ignore=tests/infra
+# On real hosts tests wait more than they compute: beside the others they cost little.
+PLAIN = -m "not hosts and not soak"
+HOSTS = -m "hosts and not soak"
 
 .PHONY: help setup demo test check fmt soak acceptance-aws bench docs lock clean folders
 
@@ -35,8 +44,7 @@ demo: setup ## The whole loop on this machine, then clean up (KEEP=1 leaves it r
 
 test: folders ## Every test but the soak ones, those of pages with Chromium
 	@$(SETUP) --browser
-	@# Tests on real hosts wait more than they compute: beside the others they cost little.
-	$(call both,-m "not hosts and not soak",-m "hosts and not soak")
+	$(call lanes,PLAIN HOSTS)
 
 check: folders ## Format, lint, types, imports and the fast tests: what CI asks first
 	@$(SETUP) --only venv
@@ -44,7 +52,7 @@ check: folders ## Format, lint, types, imports and the fast tests: what CI asks 
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy $(addprefix -p quartermaster.,$(FOLDERS))
 	@PYTHONPATH=.venv/types .venv/bin/lint-imports
-	$(call both,-m "$(FAST)" --ignore=tests/planner,-m "$(FAST)" tests/planner)
+	$(call lanes,FAST_REST FAST_PLANS)
 
 fmt: folders ## Format, and mend what ruff can
 	@$(SETUP) --only venv
