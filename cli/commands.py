@@ -9,6 +9,7 @@ import typer
 
 from quartermaster.cli import (
     adopt,
+    backup,
     bootstrap,
     capacity,
     configure,
@@ -34,6 +35,7 @@ from quartermaster.cli import (
     pulumi,
     report,
     runbook,
+    serve,
     status,
 )
 from quartermaster.cli.group import Root
@@ -55,7 +57,7 @@ def build() -> typer.Typer:
         epilog="Example: ops init && ops validate && ops provision preview",
         callback=_root,
     )
-    for module in (fleetfile, adopt, machine, status, configure, report, demo, pulumi, bootstrap):
+    for module in (fleetfile, adopt, machine, status, configure, report, serve, demo, pulumi, bootstrap):
         module.register(app)
     provision_world.attach(provision.group)
     patch_control.attach(patch.group)
@@ -69,6 +71,7 @@ def build() -> typer.Typer:
         metrics.group,
         forecast.group,
         capacity.group,
+        backup.group,
         drill.group,
         history.group,
         runbook.group,

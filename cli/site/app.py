@@ -1,0 +1,152 @@
+"""The pages of the site."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, abort, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from quartermaster.cli.history import state_of
+from quartermaster.cli.session import Session
+from quartermaster.cli.site.door import guard
+from quartermaster.cli.site.snapshot import Kept
+from quartermaster.cli.status_facts import FleetStatus, gather
+from quartermaster.cli.timeline import bars
+from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.events import Noted
+from quartermaster.fleet.status import LEVELS, ClusterFacts, DatabaseFacts
+
+__all__ = ["make"]
+
+_STATUS_SECONDS = 15.0
+_REPORT_SECONDS = 600.0
+_RUNS = 50
+"""On a page."""
+_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
+    """The site of the session's stack, as a WSGI application. ``names``: what it may be called in a Host header."""
+    app = Flask(__name__)
+    # Flask escapes what is called .html alone.
+    app.jinja_env.autoescape = app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    guard(app, names, token)
+    status = Kept(lambda: gather(ops), _STATUS_SECONDS)
+    report = Kept(lambda: _report(ops), _REPORT_SECONDS)
+    zone = ops.fleet.tz
+
+    @app.template_filter("when")
+    def when(at: datetime | None) -> str:
+        return "" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+
+    @app.context_processor
+    def _shared() -> dict[str, Any]:
+        return {"fleet": ops.fleet.fleet, "stack": ops.stack, "target": ops.declared.target}
+
+    @app.get("/")
+    def status_page() -> str:
+        found = status.get()
+        return render_template("status.html.j2", error=status.error, found=found and _shown(found))
+
+    @app.get("/report")
+    def report_page() -> Response:
+        html = report.get()
+        if html is None:
+            return Response(render_template("wait.html.j2", what="The report", error=report.error))
+        # The report is one file that also stands alone: its styles are its own, its scripts are named by their hashes.
+        scripts = " ".join(f"'sha256-{_sha256(script)}'" for script in _SCRIPT.findall(html)) or "'none'"
+        policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; img-src data:; base-uri 'none'"
+        return Response(html, headers={"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"})
+
+    @app.get("/history")
+    def history_page() -> str:
+        kind = request.args.get("kind", "")
+        before = _instant(request.args.get("before", ""))
+        rows = ops.journal.runs(kind, stack=ops.stack, until=before, limit=_RUNS + 1)
+        older = rows[_RUNS - 1].started_at.astimezone(UTC).isoformat() if len(rows) > _RUNS else ""
+        shown = [(row, state_of(row)) for row in rows[:_RUNS]]
+        return render_template("history.html.j2", rows=shown, kind=kind, older=older)
+
+    @app.get("/history/<run>")
+    def run_page(run: str) -> str:
+        try:
+            row = ops.journal.run(run)
+        except KeyError:
+            abort(404)
+        recorded = ops.journal.events(run)
+        notes = [(item.at, item.event.message) for item in recorded if isinstance(item.event, Noted)][-_RUNS:]
+        return render_template("run.html.j2", row=row, state=state_of(row), bars=_scaled(recorded), notes=notes)
+
+    @app.errorhandler(HTTPException)
+    def _refused(error: HTTPException) -> tuple[str, int]:
+        return render_template("error.html.j2", error=error), error.code or 500
+
+    @app.errorhandler(OpsError)
+    def _failed(error: OpsError) -> tuple[str, int]:
+        return render_template("error.html.j2", error={"name": error.message, "description": error.remedy}), 503
+
+    return app
+
+
+def _report(ops: Session) -> str:
+    from quartermaster.cli.report_data import gather as report_data
+    from quartermaster.planner.report import render
+
+    return render(report_data(ops))
+
+
+def _shown(found: FleetStatus) -> dict[str, Any]:
+    """The status as its template takes it: the worst first."""
+    ordered = sorted(found.standings, key=lambda one: (LEVELS.index(one.level), one.facts.name))
+    said = [("stack", remark) for remark in found.remarks]
+    said += [(one.facts.name, remark) for one in ordered for remark in one.remarks]
+    return {
+        "at": found.at,
+        "counts": [(level, sum(one.level == level for one in ordered)) for level in LEVELS],
+        "remarks": sorted(said, key=lambda row: LEVELS.index(row[1].level)),
+        "clusters": [(one.level, one.facts) for one in ordered if isinstance(one.facts, ClusterFacts)],
+        "databases": [(one.level, one.facts) for one in ordered if isinstance(one.facts, DatabaseFacts)],
+        "leases": found.leases,
+        "drift": found.drift,
+    }
+
+
+def _scaled(recorded: Any) -> list[dict[str, Any]]:
+    """Each bar with its place on one scale, in hundredths of the whole."""
+    shown = bars(recorded)
+    if not shown:
+        return []
+    first = min(bar.began_at for bar in shown)
+    last = max(bar.ended_at or bar.began_at for bar in shown)
+    whole = max((last - first).total_seconds(), 0.001)
+
+    def share(at: datetime) -> float:
+        return round(100 * (at - first).total_seconds() / whole, 2)
+
+    return [
+        {
+            "bar": bar,
+            "left": share(bar.began_at),
+            "width": max(0.4, share(bar.ended_at or last) - share(bar.began_at)),
+            "seconds": None if bar.ended_at is None else (bar.ended_at - bar.began_at).total_seconds(),
+        }
+        for bar in shown
+    ]
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
