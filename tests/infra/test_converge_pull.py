@@ -143,6 +143,7 @@ class Host:
             if command[0] == "apt-get":
                 told.packages.append(" ".join(command[6:]))
                 return types.SimpleNamespace(returncode=apt)
+            assert env["ANSIBLE_PIPELINING"] == "1"
             told.converged.append({path.read_text() for path in cwd.rglob("*") if path.is_file()})
             return types.SimpleNamespace(returncode=codes.pop(0) if codes else 0)
 
