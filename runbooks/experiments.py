@@ -12,7 +12,17 @@ from typing import Any
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.names import TAG_FLEET, TAG_STACK, tags
 
-__all__ = ["MOST_STOPS", "TAG_DRILL", "Action", "Experiment", "Target", "fail_over", "lose_host", "lose_zone"]
+__all__ = [
+    "MOST_STOPS",
+    "OUTAGE_MINUTES",
+    "TAG_DRILL",
+    "Action",
+    "Experiment",
+    "Target",
+    "fail_over",
+    "lose_host",
+    "lose_zone",
+]
 
 TAG_DRILL = "ops:drill"
 """On templates and experiments: what is lost. By it one that is under way is found again."""

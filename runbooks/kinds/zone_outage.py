@@ -18,6 +18,7 @@ from quartermaster.fleet.schema import Fleet
 from quartermaster.runbooks.acts import Command, Done, Hands
 from quartermaster.runbooks.case import Case, Guard, Loss
 from quartermaster.runbooks.document import Call
+from quartermaster.runbooks.experiments import OUTAGE_MINUTES
 from quartermaster.runbooks.kind import Kind
 from quartermaster.runbooks.kinds import cluster
 from quartermaster.runbooks.plan import DrillPlan
@@ -238,6 +239,7 @@ KIND = Kind(
         "failing_seconds": "0",
     },
     choose=_choose,
+    ends_on_aws=f"the experiment of FIS gives the zone back after {OUTAGE_MINUTES} minutes, whatever becomes of us",
     guards=_guards,
     subjects=_subjects,
     commands={"fail_zone": Command(_fail_zone, ("zone",), _may_fail), "heal_zone": Command(_heal_zone, ("zone",))},
