@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from quartermaster.cli import drill_export
 from quartermaster.cli.drill_plan import hands, planned
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, say, table
@@ -16,6 +17,7 @@ from quartermaster.cli.tabletop import seated, talk, told
 from quartermaster.fleet.errors import InputError
 
 group = Group("drill", "Recovery drills: schedule, run, recover, list.")
+drill_export.attach(group)
 
 
 @group.command("schedule", example="ops drill schedule --json")

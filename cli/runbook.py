@@ -45,6 +45,21 @@ def render(
         emit({"kind": kind, "of": of, "document": text}, text)
 
 
+@group.command("probe", example="ops runbook probe instance_loss web")
+def probe(
+    kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")],
+    of: Annotated[str, typer.Argument(help="Cluster or database.")],
+) -> None:
+    """Wait for the steady state that the runbook begins with; fail when it does not hold in time. Changes nothing."""
+    from quartermaster.cli.drill_plan import hands, planned
+    from quartermaster.fleet.events import StepFinished
+    from quartermaster.runbooks.steady import steady
+
+    ops = session()
+    found = [event for event in steady(planned(ops, kind, of, now=True), hands(ops)) if isinstance(event, StepFinished)]
+    emit({"holds": True, "found": found[0].detail["found"]}, str(found[0].detail["found"]))
+
+
 @group.command("check", example="ops runbook check --folder runbooks/documents")
 def check(
     folder: Annotated[Path | None, typer.Option(help="Of other documents; default: those that ops brings.")] = None,

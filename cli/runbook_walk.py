@@ -44,6 +44,8 @@ def run(
         )
     if bool(resume) == bool(kind and of):
         raise InputError("say what to walk", remedy="`ops runbook run KIND OF`, or `ops runbook run --resume RUN`")
+    if kind == "tabletop":
+        raise InputError("a table-top is talked through", remedy=f"ops drill run tabletop {of} --now")
     ops = session()
     ops.typed_confirmation(confirm_stack)
     left = {row.id: row for row in walk.unfinished(ops.journal, stack=ops.stack)}
