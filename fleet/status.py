@@ -135,7 +135,7 @@ def of_cluster(facts: ClusterFacts, now: datetime) -> Standing:
     else:
         remarks += _hosts(group, facts.busy)
     if facts.peak is None:
-        remarks.append(Remark("unknown", "demand is unknown", f"ops metrics sync; ops capacity plan {facts.name}"))
+        remarks.append(Remark("unknown", "demand is unknown", "ops metrics sync; ops capacity plan"))
     else:
         remarks += _capacity(facts.peak, group, now)
     return Standing(facts, _ordered([*remarks, *_patching(facts), *_drills(facts.name, facts.drills, now)]))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.cli.command_lines import complaint
 from quartermaster.cli.main import run
 from quartermaster.cli.plan_summary import peaks
 from quartermaster.fleet.journal import Journal
@@ -42,6 +43,8 @@ def test_a_stack_that_was_never_made_is_unknown_not_an_error(fleet: Path, capsys
     assert found["clusters"]["api"]["level"] == "unknown"
     assert {(row["of"], row["kind"]) for row in found["overdue"]} == {("web", "instance_loss"), ("orders", "restore")}
     assert not (fleet / ".ops/local/daemon.json").exists()
+    said = [*found["remarks"], *found["clusters"]["web"]["remarks"], *found["databases"]["orders"]["remarks"]]
+    assert {remark["remedy"]: complaint(remark["remedy"]) for remark in said if complaint(remark["remedy"])} == {}
 
 
 def test_drills_that_were_run_count_and_runs_cut_short_are_red(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
