@@ -18,7 +18,7 @@ from quartermaster.runbooks.case import Case, Guard, Loss
 from quartermaster.runbooks.kind import Kind, Meter
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.probes import Probe, Reading, World, both, steady_database
-from quartermaster.runbooks.scene import Subjects
+from quartermaster.runbooks.scene import Scene, Subjects
 from quartermaster.runbooks.writes import WriteMeter
 
 __all__ = ["KIND"]
@@ -26,6 +26,8 @@ __all__ = ["KIND"]
 _UNPLANNED, _PLANNED = "unplanned", "planned"
 _OF_LATE = timedelta(minutes=60)
 """As far back as RDS's events are read: longer than any drill."""
+_BEGINS = timedelta(seconds=60)
+"""Until RDS shows that a primary is lost, at the latest."""
 _SILENT_SECONDS = 2.0
 """A database that has confirmed no write for so long takes none."""
 _BEGUN, _ENDED = "failover started", "failover completed"
@@ -105,8 +107,18 @@ def _step_back(hands: Hands, plan: DrillPlan, database: str) -> Done:  # noqa: A
     return True
 
 
-def _let_end(hands: Hands, plan: DrillPlan, database: str) -> Done:  # noqa: ARG001
-    """RDS ends what it is at; the probe waits for it."""
+def _let_end(hands: Hands, plan: DrillPlan, database: str) -> Done:
+    """RDS ends what it is at, and the probe waits for that; here is awaited that RDS shows it.
+
+    A primary without power looks well until it is noticed. One that nothing became of by then was never lost.
+    """
+    assert hands.databases is not None
+    before, until = plan.before.databases[database], hands.clock.now() + _BEGINS
+    while hands.clock.now() < until:
+        now, news = hands.databases.state(database), _since(plan.before, _look(hands, database))
+        if (now.status, now.zone) != ("available", before.zone) or any(_ENDED in message for message in news):
+            break
+        hands.clock.sleep(plan.poll_seconds)
     return False
 
 
@@ -114,10 +126,13 @@ def _now(world: World) -> DatabaseState:
     return world.now.databases[world.of]
 
 
-def _news(world: World) -> list[str]:
+def _since(before: Scene, extra: Mapping[str, Json]) -> list[str]:
     """What RDS told since the plan."""
-    before = world.before.extra["told"]
-    return [message for at, message in world.now.extra["told"] if [at, message] not in before]
+    return [message for at, message in extra["told"] if [at, message] not in before.extra["told"]]
+
+
+def _news(world: World) -> list[str]:
+    return _since(world.before, world.now.extra)
 
 
 def _moved(world: World) -> bool:
