@@ -16,6 +16,7 @@ from quartermaster.cli import (
     demo,
     drill,
     drill_lint,
+    drill_report,
     fleetfile,
     forecast,
     history,
@@ -35,6 +36,7 @@ from quartermaster.cli import (
     pulumi,
     report,
     runbook,
+    schedule,
     serve,
     status,
 )
@@ -63,6 +65,7 @@ def build() -> typer.Typer:
     patch_control.attach(patch.group)
     patch_report.attach(patch.group)
     drill_lint.attach(drill.group)
+    drill_report.attach(drill.group)
     for group in (
         provision.group,
         prices.group,
@@ -75,6 +78,7 @@ def build() -> typer.Typer:
         drill.group,
         history.group,
         runbook.group,
+        schedule.group,
         local.group,
         lease.group,
         notify.group,

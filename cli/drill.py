@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from quartermaster.cli import drill_export
+from quartermaster.cli import drill_export, schedule
 from quartermaster.cli.drill_plan import hands, planned
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, say, table
@@ -18,22 +18,7 @@ from quartermaster.fleet.errors import InputError
 
 group = Group("drill", "Recovery drills: schedule, run, recover, list.")
 drill_export.attach(group)
-
-
-@group.command("schedule", example="ops drill schedule --json")
-def schedule(days: Annotated[int, typer.Option(help="How far ahead.")] = 14) -> None:
-    """Choose an hour for each declared drill from the forecast, with the reason and the runner-up."""
-    from quartermaster.cli.forecasts import drill_schedule
-
-    found = drill_schedule(session(), days)
-    rows = [
-        (d["kind"], d["of"], d["starts_at"], "unknown" if d["risk"] is None else f"{d['risk']:.2%}", d["why"])
-        for d in found["drills"]
-    ]
-    text = table(["drill", "of", "starts (UTC)", "#risk", "why"], rows)
-    for item in found["infeasible"]:
-        text += f"\nnot possible: {item['kind']} of {item['of']}: {item['rule']}"
-    emit(found, text)
+schedule.attach(group)
 
 
 @group.command("run", example="ops drill run instance_loss web --now")

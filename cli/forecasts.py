@@ -16,12 +16,13 @@ from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
+    from quartermaster.planner.drill_schedule import DrillSchedule
     from quartermaster.planner.plan import CapacityPlan, ClusterPlan, Requirement
     from quartermaster.playbooks.outlook import Outlook
     from quartermaster.playbooks.patch_waves import Need
     from quartermaster.runbooks.guards import Demand
 
-__all__ = ["demand_now", "drill_schedule", "known_plan", "outlook", "plan_of_store", "plans"]
+__all__ = ["demand_now", "drill_plan", "drill_schedule", "known_plan", "outlook", "plan_of_store", "plans"]
 
 _HOURS = 36 * 24
 """As far ahead as a patch window is looked for."""
@@ -128,9 +129,14 @@ def outlook(ops: Session, cluster: str) -> Outlook | None:
     )
 
 
-def drill_schedule(ops: Session, days: int) -> dict[str, Any]:
-    """The contract's document of ``ops drill schedule``."""
+def drill_plan(ops: Session, days: int) -> DrillSchedule:
+    """The drills of the coming days in their hours."""
     from quartermaster.cli.drill_past import drills_past
     from quartermaster.planner.drill_schedule import schedule
 
-    return schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, drills_past(ops)).to_json()
+    return schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, drills_past(ops))
+
+
+def drill_schedule(ops: Session, days: int) -> dict[str, Any]:
+    """The contract's document of ``ops drill schedule``."""
+    return drill_plan(ops, days).to_json()
