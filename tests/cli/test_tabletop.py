@@ -91,6 +91,14 @@ def test_a_table_answers_at_the_terminal_and_judges_itself(
     assert "to work on: Who is called?; " in out
 
 
+def test_the_file_in_the_guide_is_read_as_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide/runbooks.md").read_text(encoding="utf-8")
+    block = "".join(re.findall(r"^ {8}(.*\n)", guide, re.MULTILINE))
+    assert run([*RUN, *answers(block)]) == 2
+    wheres = [fault["where"] for fault in json.loads(capsys.readouterr().out)["faults"]]
+    assert wheres == [f"answers.{name}" for name in IDS[2:]]  # it answers two of them, and nothing in it is wrong
+
+
 def test_answers_are_for_kinds_that_ask(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["drill", "run", "instance_loss", "web", *answers("answers: {}\n")]) == 2
     assert "instance_loss asks no questions" in capsys.readouterr().err
