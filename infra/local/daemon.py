@@ -31,6 +31,7 @@ from quartermaster.infra.local import (
     moto_rds_backups,
     moto_rds_restart,
     moto_refresh,
+    moto_route53,
     moto_schedule,
     moto_tracking,
     moto_zonal_shift,
@@ -94,6 +95,7 @@ class Cloud:
         moto_acm.install(world.home / "authority")
         moto_elbv2.install(world)
         moto_zonal_shift.install(world, moto)
+        moto_route53.install(world)
         moto_groups_api.install(world)
         moto_group_settings.install()
         moto_refresh.install(world)
@@ -124,6 +126,7 @@ class Cloud:
         with self.world.lock:
             moto_ec2.advance(self.world, self._machines.ids())
             moto_elbv2.advance(self.world)
+            moto_route53.advance(self.world)
             moto_schedule.advance(self.world, datetime.now(UTC))
             moto_tracking.advance(self.world, self._balancers.pool_requests(), self._machines.busy)
             moto_refresh.advance(self.world)
