@@ -34,6 +34,7 @@ from quartermaster.cli import (
     provision,
     provision_world,
     pulumi,
+    rehearse,
     report,
     runbook,
     schedule,
@@ -82,6 +83,7 @@ def build() -> typer.Typer:
         local.group,
         lease.group,
         notify.group,
+        rehearse.group,
         iam.group,
     ):
         app.add_typer(group.app)

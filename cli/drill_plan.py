@@ -47,6 +47,7 @@ def planned(
 
 def hands(ops: Session) -> Hands:
     """What drills look and act with on the session's stack."""
+    from quartermaster.cli.backup import restorer
     from quartermaster.cli.patch_database import writer_of
     from quartermaster.cli.zonal import shifts, zone_counter
     from quartermaster.runbooks.acts import Hands
@@ -57,6 +58,7 @@ def hands(ops: Session) -> Hands:
         clock=ops.clock,
         counter=ops.counter,
         databases=_databases(ops),
+        restorer=restorer(ops),
         shifts=shifts(ops),
         zone_counter=zone_counter(ops),
         writer=lambda database: writer_of(ops, database, "drill"),

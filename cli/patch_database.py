@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -113,20 +112,14 @@ def _server(ops: Session, database: str) -> CloudDatabase:
 def writer_of(ops: Session, database: str, mark: str) -> Writer | None:
     """What writes to the database from here, into a table with that mark; None where that cannot be done, and a line
     that says so."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from quartermaster.cli.logins import login_of
+    from quartermaster.fleet.write_probe import PsqlWriter, why_unreachable
 
-    from quartermaster.fleet.write_probe import Login, PsqlWriter, why_unreachable
-    from quartermaster.infra.layout import layout
-    from quartermaster.infra.login import secret_name
-
-    name = secret_name(layout(ops.fleet, ops.stack), database)
     try:
-        answer = ops.cloud.client("secretsmanager").get_secret_value(SecretId=name)
-    except (BotoCoreError, ClientError) as exc:
-        say(f"writes are not measured: the login {name} cannot be read: {exc}")
+        login = login_of(ops, database)
+    except OpsError as exc:
+        say(f"writes are not measured: {exc.message}")
         return None
-    said: dict[str, Any] = json.loads(answer["SecretString"])
-    login = Login(said["host"], said["port"], said["dbname"], said["username"], said["password"])
     if why := why_unreachable(login):
         say(f"writes are not measured from here, RDS's own events tell how long a failover takes: {why}")
         return None

@@ -12,6 +12,7 @@ from quartermaster.fleet.hosts import RequestCounter
 from quartermaster.fleet.write_probe import Writer
 from quartermaster.runbooks.document import Call
 from quartermaster.runbooks.plan import DrillPlan
+from quartermaster.runbooks.restorer import Restorer
 from quartermaster.runbooks.scene import DatabasesReader, HostsReader
 from quartermaster.runbooks.shifts import Shifting, ZoneCounter
 
@@ -73,6 +74,7 @@ class Hands:
     zone_counter: ZoneCounter | None = None
     writer: Callable[[str], Writer | None] = lambda _database: None
     """What writes to a database, so as to see how long it takes no writes; None where nobody can from here."""
+    restorer: Restorer | None = None
     table: Table | None = None
     """None: nobody sits at it."""
 

@@ -25,6 +25,8 @@ class Database(Model):
     """Read replicas."""
     parameters: dict[str, str] = Field(default_factory=dict)
     """Settings of PostgreSQL beside our own, such as work_mem: "65536"."""
+    heartbeat: bool = False
+    """A row is written each second by `ops backup heartbeat`: restores tell by it how many seconds were lost."""
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,255}$")] = "id"
     """Partition key of a dynamodb table."""
 

@@ -213,7 +213,7 @@ def noted(one: Kept, base: Base) -> None:
         one.trouble = ""
         _release(one)
     made = backend.database_snapshots[base.snapshot]
-    made.status, made.percent_progress = "available", 100
+    made.status, made.percent_progress, made.full_snapshot_size_in_bytes = "available", 100, base.size
     made.created = base.ended_at.replace(tzinfo=None)
 
 

@@ -1,0 +1,200 @@
+"""``ops backup``: what databases can be restored from, and restores that are checked."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quartermaster.cli.group import Group
+from quartermaster.cli.output import confirm, draw, emit, say, table
+from quartermaster.cli.session import Session, session
+from quartermaster.fleet.errors import InputError
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.events import Event
+    from quartermaster.runbooks.restorer import Restorer
+
+__all__ = ["group", "restorer"]
+
+group = Group("backup", "Backups of databases: list, run, verify, restore.")
+_Database = Annotated[str, typer.Argument(help="Database, as fleet.yaml names it.")]
+_To = Annotated[str, typer.Option(help="To this instant, e.g. 2026-03-01T12:00:00Z.")]
+_Random = Annotated[bool, typer.Option("--random", help="From a recovery point drawn at random.")]
+_Confirm = Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")]
+_POLL_SECONDS = {"local": 0.5, "aws": 15.0}
+
+
+@group.command("list", example="ops backup list orders --json")
+def list_(database: Annotated[str, typer.Argument(help="Database; all without it.")] = "") -> None:
+    """List recovery points: age, size, region, encryption, expiry."""
+    ops = session()
+    names = [_accepted(ops, database)] if database else _restorable(ops)
+    tool, now = restorer(ops), ops.clock.now()
+    found = {name: tool.backups.points(name) for name in names}
+    rows = [
+        (name, point.kind, point.id, f"{point.since:%F %T}", f"{point.at:%F %T}", _age(point.at, now),
+         "unknown" if point.size_bytes is None else f"{point.size_bytes / 2**20:.0f} MiB", point.region,
+         "yes" if point.encrypted else "NO", f"{point.expires_at:%F}" if point.expires_at else "", point.status)
+        for name, points in found.items()
+        for point in points
+    ]  # fmt: skip
+    columns = ["database", "kind", "id", "from (UTC)", "to (UTC)", "#age", "#size", "region", "encrypted"]
+    text = table([*columns, "expires", "status"], rows) if rows else "there is no recovery point"
+    emit({"databases": {name: [point.to_json(now) for point in points] for name, points in found.items()}}, text)
+
+
+@group.command("run", example="ops backup run orders")
+def run(database: _Database) -> None:
+    """Take a snapshot now, and wait until it can be restored."""
+    from quartermaster.runbooks import restoring
+
+    ops, poll = session(), _poll(session())
+    _accepted(ops, database)
+    snapshot = f"{_ids(ops)[database]}-{ops.clock.now():%Y%m%d-%H%M%S}"
+    steps = restoring.take(restorer(ops), database, snapshot, ops.clock, poll=poll)
+    document = _recorded(ops, database, steps)
+    emit(document, f"{snapshot} is complete")
+
+
+@group.command("restore", example="ops backup restore orders --to 2026-03-01T12:00:00Z")
+def restore(database: _Database, to: _To = "", random: _Random = False, confirm_stack: _Confirm = "") -> None:
+    """Restore beside the original, where nobody reaches it; the original is never written over."""
+    from quartermaster.runbooks import restoring
+
+    ops = session()
+    at, seed = _asked(ops, database, to, random, confirm_stack)
+    confirm(f"Restore {database} beside the original? It costs as another instance does until it is removed.")
+    steps = restoring.restore(restorer(ops), database, ops.clock, poll=_poll(ops), to=at, draw=seed)
+    document = _recorded(ops, database, steps)
+    text = f"{document['id']} answers at {document['address']}:{document['port']}, with the logins that it had then"
+    emit(document, f"{text}; remove it: ops backup remove {database}")
+
+
+@group.command("verify", example="ops backup verify orders --random --json")
+def verify(database: _Database, to: _To = "", random: _Random = False, confirm_stack: _Confirm = "") -> None:
+    """Restore, check the data, and remove what was restored."""
+    from quartermaster.runbooks import restoring
+
+    ops = session()
+    at, seed = _asked(ops, database, to, random, confirm_stack)
+    objectives = ops.fleet.recovery.objectives.get(database)
+    goal = objectives.data_loss if objectives else None
+    rpo = goal.rpo.total_seconds() if goal and goal.rpo is not None and not (at or seed) else None
+    tool = restorer(ops)
+    steps = restoring.verify(tool, database, ops.clock, poll=_poll(ops), rpo=rpo, to=at, draw=seed)
+    document = _recorded(ops, database, steps)
+    rows = list(document["checks"].items())
+    lost = f"{document['rpo_seconds']:.1f} s would have been lost, by the {document['rpo_from']}"
+    emit(document, f"{table(['check', 'found'], rows)}\n{database} is sound as of {document['recovery_point']}; {lost}")
+
+
+@group.command("remove", example="ops backup remove orders --yes")
+def remove(database: _Database) -> None:
+    """Remove what was restored beside a database."""
+    ops = session()
+    _accepted(ops, database)
+    tool = restorer(ops)
+    if not tool.backups.left(database):
+        emit({"removed": False}, f"nothing restored of {database} is there")
+        return
+    name = tool.backups.restored_id(database)
+    confirm(f"Remove {name} and its data?")
+    with ops.run("backup", subject=database, scopes=[ops.scope("database", database)]) as (record, _):
+        tool.backups.remove(database, ops.clock)
+        record.finish("done", {"removed": name})
+    emit({"removed": True}, f"{name} is removed")
+
+
+@group.command("heartbeat", example="ops backup heartbeat orders")
+def heartbeat(database: _Database) -> None:
+    """Write a row each second until stopped, so that restores tell how many seconds were lost. Let systemd run it."""
+    from quartermaster.cli.logins import login_of
+    from quartermaster.fleet.heartbeat import beat
+
+    ops = session()
+    _accepted(ops, database)
+    over = threading.Event()
+    try:
+        for told in beat(lambda: login_of(ops, database), over):
+            say(told)
+    except KeyboardInterrupt:
+        over.set()
+    emit({"database": database}, "stopped")
+
+
+def restorer(ops: Session) -> Restorer:
+    """What restores the stack's databases."""
+    from quartermaster.cli.logins import login_of
+    from quartermaster.runbooks.backups import Backups
+    from quartermaster.runbooks.restorer import Restorer
+
+    return Restorer(Backups(ops.cloud, _ids(ops)), ops.fleet, lambda name: login_of(ops, name), ops.clock)
+
+
+def _recorded(ops: Session, database: str, steps: Iterator[Event]) -> dict[str, Any]:
+    """Do the steps under a lease, in the journal; what they found, all in one."""
+    from quartermaster.fleet.events import StepFinished
+
+    ops.explain_interrupted("backup")
+    with ops.run("backup", subject=database, scopes=[ops.scope("database", database)]) as (record, lease):
+        draw(record.record(lease.fenced(steps)))
+        events = [item.event for item in ops.journal.events(record.id)]
+        found: dict[str, Any] = {"database": database, "run": record.id}
+        for event in events:
+            found |= dict(event.detail) if isinstance(event, StepFinished) else {}
+        found["seconds"] = round(sum(event.seconds for event in events if isinstance(event, StepFinished)), 3)
+        record.finish("done", found)
+    return found
+
+
+def _asked(ops: Session, database: str, to: str, random: bool, confirm_stack: str) -> tuple[datetime | None, str]:
+    """The instant, and the seed of a random choice. Raises InputError."""
+    _accepted(ops, database)
+    ops.typed_confirmation(confirm_stack)
+    if to and random:
+        raise InputError("--to and --random exclude each other", remedy="say one of them")
+    return _instant(to) if to else None, secrets.token_hex(4) if random else ""
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise InputError(f"--to {text!r} is no instant", remedy="such as 2026-03-01T12:00:00Z") from exc
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _accepted(ops: Session, database: str) -> str:
+    """Raises InputError for what is no PostgreSQL database of the fleet."""
+    if database not in _restorable(ops):
+        known = ", ".join(_restorable(ops)) or "none is declared"
+        raise InputError(f"fleet {ops.fleet.fleet} has no PostgreSQL database {database!r}", remedy=f"one of: {known}")
+    return database
+
+
+def _restorable(ops: Session) -> list[str]:
+    return [name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres"]
+
+
+def _ids(ops: Session) -> dict[str, str]:
+    from quartermaster.infra.layout import DATABASE, layout
+
+    shape = layout(ops.fleet, ops.stack)
+    return {name: shape.called(DATABASE, name) for name in _restorable(ops)}
+
+
+def _poll(ops: Session) -> float:
+    return _POLL_SECONDS[ops.declared.target]
+
+
+def _age(at: datetime, now: datetime) -> str:
+    seconds = (now - at).total_seconds()
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 10 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,85 @@
+"""Backups taken and restored by hand, as streams of events. Done twice is done once: each step reads first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from quartermaster.fleet.clock import Clock
+from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.events import Event, Json, StepFailed, StepFinished, StepStarted
+from quartermaster.runbooks.restorer import Restorer
+
+__all__ = ["restore", "take", "verify"]
+
+_LONGEST = timedelta(hours=4)
+
+
+def take(restorer: Restorer, name: str, snapshot: str, clock: Clock, *, poll: float) -> Iterator[Event]:
+    """Take a snapshot, and wait until it can be restored."""
+    backups = restorer.backups
+    yield from _step("order", f"Snapshot {snapshot} is ordered", clock, lambda: backups.take(name, snapshot))
+
+    def done() -> dict[str, Json] | None:
+        found = backups.snapshot(name, snapshot)
+        if found is None or found.status == "failed":
+            raise OpsError(f"snapshot {snapshot} failed", remedy="ops history, then the events of the database")
+        return found.to_json(clock.now()) if found.status == "available" else None
+
+    yield from _step("wait", "The snapshot is complete", clock, lambda: _until(done, clock, poll))
+
+
+def restore(
+    restorer: Restorer, name: str, clock: Clock, *, poll: float, to: datetime | None = None, draw: str = ""
+) -> Iterator[Event]:
+    """Restore beside the original, and leave it there."""
+    if restorer.backups.restored(name) is None:
+        choose = lambda: restorer.lose(name, to=to, draw=draw)  # noqa: E731 - named for the line below
+        yield from _step("choose", "What to restore", clock, choose)
+        yield from _step("order", "The restore is ordered", clock, lambda: restorer.restore(name))
+
+    def ready() -> dict[str, Json] | None:
+        found = restorer.backups.restored(name)
+        if found is None or found.failed:
+            raise OpsError(
+                f"{name} could not be restored: {found.why if found else 'the instance is gone'}",
+                remedy=f"ops backup list {name}; ops backup remove {name}",
+            )
+        return {"id": found.id, "address": found.address, "port": found.port} if found.ready else None
+
+    yield from _step("wait", "The data come back", clock, lambda: _until(ready, clock, poll))
+
+
+def verify(
+    restorer: Restorer, name: str, clock: Clock, *, poll: float, rpo: float | None, to: datetime | None, draw: str
+) -> Iterator[Event]:
+    """Restore, check, and remove again, whatever the checks say."""
+    # What an interrupted one left was checked by nobody, and may be of another time.
+    yield from _step("clear", "Nothing restored is left", clock, lambda: restorer.backups.remove(name, clock))
+    try:
+        yield from restore(restorer, name, clock, poll=poll, to=to, draw=draw)
+        yield from _step("check", "The data are checked", clock, lambda: restorer.check(name, rpo=rpo))
+    finally:
+        restorer.backups.remove(name, clock)
+
+
+def _step(step: str, title: str, clock: Clock, act: Callable[[], object]) -> Iterator[Event]:
+    yield StepStarted(step=step, title=title)
+    began = clock.now()
+    try:
+        found = act()
+    except OpsError as exc:
+        yield StepFailed(step=step, title=title, error=exc.message, seconds=(clock.now() - began).total_seconds())
+        raise
+    detail = found if isinstance(found, dict) else {}
+    seconds = round((clock.now() - began).total_seconds(), 3)
+    yield StepFinished(step=step, title=title, seconds=seconds, changed=found is not False, detail=detail)
+
+
+def _until(look: Callable[[], dict[str, Json] | None], clock: Clock, poll: float) -> dict[str, Json]:
+    until = clock.now() + _LONGEST
+    while (found := look()) is None:
+        if clock.now() > until:
+            raise OpsError(f"not within {_LONGEST}", remedy="run the same command again: it goes on waiting")
+        clock.sleep(poll)
+    return found

@@ -1,0 +1,85 @@
+"""What is asked of restored data before it counts as restored: page checksums, structure, rows, the fleet's checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from quartermaster.fleet.errors import OpsError
+
+__all__ = ["Check", "rows", "verify"]
+
+Ask = Callable[[str], str]
+"""Answers a statement as psql does, unaligned. Raises OpsError."""
+_CHECKSUMS = "show data_checksums"
+_STRUCTURE = """
+create extension if not exists amcheck;
+select c.oid::regclass || ': ' || h.msg from pg_class c, lateral verify_heapam(c.oid) h
+  where c.relkind in ('r', 'm', 't') and c.relpersistence <> 't' limit 3;
+select count(bt_index_check(i.indexrelid, true)) from pg_index i join pg_class c on c.oid = i.indexrelid
+  join pg_am a on a.oid = c.relam where a.amname = 'btree' and c.relpersistence <> 't' and i.indisvalid;
+"""
+"""Reads every page of every table and index, so that PostgreSQL checks the checksum of each.
+
+https://www.postgresql.org/docs/current/amcheck.html
+"""
+_ROWS = """
+select table_schema || '.' || table_name || '|' || (xpath('/row/n/text()',
+  query_to_xml(format('select count(*) as n from %I.%I', table_schema, table_name), false, true, '')))[1]
+  from information_schema.tables where table_type = 'BASE TABLE'
+  and table_schema not in ('pg_catalog', 'information_schema') order by 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer about the data."""
+
+    name: str
+    holds: bool
+    found: str
+
+
+def rows(ask: Ask) -> dict[str, int]:
+    """Rows of each table, exactly. Read-only."""
+    lines = ask(_ROWS).splitlines()
+    return {name: int(count) for name, _, count in (line.rpartition("|") for line in lines)}
+
+
+def verify(ask: Ask, checks: Sequence[str], source: Mapping[str, int] | None) -> tuple[Check, ...]:
+    """Every answer. ``source``: rows that the original had at the loss, None where it could not be asked."""
+    return (*_intact(ask), _counted(ask, source), *(_answers(ask, sql) for sql in checks))
+
+
+def _intact(ask: Ask) -> list[Check]:
+    try:
+        on = ask(_CHECKSUMS)
+        said = ask(_STRUCTURE).splitlines()
+    except OpsError as exc:
+        return [Check("structure", False, exc.message)]
+    broken = said[:-1]
+    pages = "read with their checksums" if on == "on" else "read; the database has no page checksums"
+    return [Check("structure", not broken, "; ".join(broken) or f"all pages {pages}, {said[-1]} indexes whole")]
+
+
+def _counted(ask: Ask, source: Mapping[str, int] | None) -> Check:
+    """Tables with rows at the source have some; how many may differ by what was written after the recovery point."""
+    try:
+        found = rows(ask)
+    except OpsError as exc:
+        return Check("rows", False, exc.message)
+    total = f"{sum(found.values())} rows in {len(found)} tables"
+    if source is None:
+        return Check("rows", True, f"{total}; the original could not be asked")
+    lost = [name for name, count in source.items() if count and not found.get(name)]
+    if lost:
+        return Check("rows", False, f"empty or missing: {', '.join(lost)}")
+    return Check("rows", True, f"{total}; the original had {sum(source.values())} in {len(source)}")
+
+
+def _answers(ask: Ask, sql: str) -> Check:
+    try:
+        said = ask(sql)
+    except OpsError as exc:
+        return Check(sql, False, exc.message)
+    return Check(sql, said == "t", "true" if said == "t" else f"answers {said or 'nothing'!r}, not true")
