@@ -16,7 +16,7 @@ from quartermaster.fleet.objectives import SCOPES, Best, Measured, Scope, Term, 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["Change", "Verdict", "verdicts"]
+__all__ = ["Change", "Verdict", "duration", "verdicts"]
 
 Metric = Literal["rto", "rpo"]
 _MILDEST_FIRST = (

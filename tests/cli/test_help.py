@@ -75,6 +75,8 @@ def test_the_commands_of_the_contract_exist() -> None:
         "drill run",
         "drill recover",
         "drill list",
+        "drill lint",
+        "drill report",
         "runbook render",
         "runbook list",
         "runbook check",
