@@ -30,6 +30,8 @@ _BEGINS = timedelta(seconds=60)
 """Until RDS shows that a primary is lost, at the latest."""
 _SILENT_SECONDS = 2.0
 """A database that has confirmed no write for so long takes none."""
+_TROUBLE = ("primary", "failover", "shutdown", "Recovery")
+"""In events that tell of a loss; RDS tells of backups and settings, too."""
 _BEGUN, _ENDED = "failover started", "failover completed"
 """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html: RDS-EVENT-0013 and 0049."""
 
@@ -140,7 +142,8 @@ def _moved(world: World) -> bool:
 
 
 def _noticed(world: World) -> Reading:
-    news, state = _news(world), _now(world)
+    news = [message for message in _news(world) if any(word in message for word in _TROUBLE)]
+    state = _now(world)
     seen = bool(news) or state.status != "available" or _moved(world)
     return Reading(seen, f"RDS says: {news[0]}" if news else f"{state.name} is {state.status}; RDS says nothing")
 

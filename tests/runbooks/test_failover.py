@@ -89,6 +89,7 @@ class FakeRds:
     def events(self, name: str, since: datetime) -> list[tuple[datetime, str]]:
         told = [(MONDAY - timedelta(minutes=9), message) for message in self.older]
         for after, message in (
+            (1.0, "Backing up DB instance"),
             (self.noticed_after, "The primary host of the RDS Multi-AZ instance is unhealthy."),
             (self.begun_after, "Multi-AZ instance failover started"),
             (self.over_after, "Multi-AZ instance failover completed"),
