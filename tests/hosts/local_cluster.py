@@ -46,7 +46,7 @@ def free_cidr() -> str:
             return cidr
 
 
-def wait(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def wait(condition: Callable[[], Any], seconds: float = 180) -> Any:
     """What the condition returns once it is true; fails the test when it does not become so."""
     until = time.monotonic() + seconds
     while not (found := condition()):

@@ -115,5 +115,5 @@ def _launch(hosts: RoleHosts, fleet: Fleet) -> None:
         made = ec2.run_instances(InstanceType="m6i.large", **common)["Instances"][0]
         hosts.ids[name], hosts.addresses[name] = made["InstanceId"], made["PrivateIpAddress"]
     for name in fleet.clusters:
-        wait(lambda name=name: hosts.methods(name), 120)
+        wait(lambda name=name: hosts.methods(name))
     hosts.learn_keys()

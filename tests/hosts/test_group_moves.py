@@ -26,7 +26,7 @@ def refresh(cluster: LocalCluster) -> dict[str, Any]:
 
 def test_an_instance_refresh_replaces_every_host_and_loses_no_request(cluster: LocalCluster) -> None:
     before, seen = set(cluster.members), set[int]()
-    with Load(cluster.url, 50, 8, 60) as load:
+    with Load(cluster.url, 50, 8, 300) as load:
         cluster.api("autoscaling").start_instance_refresh(
             AutoScalingGroupName="web",
             Preferences={
@@ -60,7 +60,7 @@ def test_more_requests_than_the_target_make_the_group_grow(cluster: LocalCluster
         PolicyType="TargetTrackingScaling",
         TargetTrackingConfiguration={"TargetValue": 600.0, "PredefinedMetricSpecification": metric},
     )
-    with Load(cluster.url, 60, 8, 60) as load:  # 1,200 a minute and host: twice the target, and max is 5
+    with Load(cluster.url, 60, 8, 300) as load:  # 1,200 a minute and host: twice the target, and max is 5
         wait(lambda: cluster.serves(hosts=5))
     assert load.counts().failed == 0
 
@@ -81,6 +81,6 @@ def test_hosts_that_work_harder_than_the_target_make_the_group_grow(cluster: Loc
         },
     )
     for host in cluster.members:
-        cluster.run(host, "sh", "-c", "timeout 40 sh -c 'while :; do :; done' >/dev/null 2>&1 &")
+        cluster.run(host, "sh", "-c", "timeout 120 sh -c 'while :; do :; done' >/dev/null 2>&1 &")
     wait(lambda: cluster.serves(hosts=5))
     assert "percent of CPU" in (cluster.workspace.folder("local") / "daemon.log").read_text(encoding="utf-8")

@@ -134,9 +134,9 @@ def test_a_balancer_that_converges_alone_keeps_its_servers(hosts: RoleHosts, run
 def test_a_server_that_is_not_healthy_gets_nothing(hosts: RoleHosts, runs: list[ConfigureResult]) -> None:
     state: Callable[[], str] = lambda: hosts.on("front", "balancer-server").split()[1]  # noqa: E731 - read twice
     hosts.on("shop", "service nginx stop")
-    wait(lambda: state() == "DOWN", 20)
+    wait(lambda: state() == "DOWN")
     hosts.on("shop", "service nginx start")
-    wait(lambda: state() == "UP", 20)
+    wait(lambda: state() == "UP")
 
 
 def test_the_standby_streams_in_step_over_tls_and_its_slot(hosts: RoleHosts, runs: list[ConfigureResult]) -> None:
@@ -148,13 +148,13 @@ def test_the_standby_streams_in_step_over_tls_and_its_slot(hosts: RoleHosts, run
     assert said == f"streaming|quorum|t|{hosts.ids['spare'].replace('-', '_')}|t"
     ask(hosts, "books", "create table sold as select 7 as many")
     # A commit waits until the standby has written it; what it shows follows at once.
-    wait(lambda: ask(hosts, "spare", "select many from sold") == "7", 5)
+    wait(lambda: ask(hosts, "spare", "select many from sold") == "7")
     assert ask(hosts, "spare", "select pg_is_in_recovery()") == "t"
 
 
 def test_wal_segments_are_archived_whole(hosts: RoleHosts, runs: list[ConfigureResult]) -> None:
     segment = ask(hosts, "books", "select pg_walfile_name(pg_switch_wal())")
-    wait(lambda: hosts.on("books", f"stat -c %s /srv/archive/{segment}") == str(16 * 2**20), 20)
+    wait(lambda: hosts.on("books", f"stat -c %s /srv/archive/{segment}") == str(16 * 2**20))
     assert ask(hosts, "books", "select failed_count from pg_stat_archiver") == "0"
 
 
