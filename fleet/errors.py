@@ -4,6 +4,7 @@
     ├── InputError          exit 2   bad input: every fault at once, before anything is touched
     │   └── WrongAccount    exit 2   the credentials are not the stack's
     ├── MissingPart         exit 2   this machine or session lacks something; the remedy says what
+    ├── NotProvisioned      exit 1   the stack lacks what the work is about; `ops provision up` makes it
     ├── LeaseHeld           exit 1   someone else works on the same failure domain
     ├── LeaseLost           exit 4   our lease was broken or expired while we worked
     ├── GuardRefused        exit 1   a guard (health, capacity, freeze, window) forbids the act
@@ -24,6 +25,7 @@ __all__ = [
     "LeaseHeld",
     "LeaseLost",
     "MissingPart",
+    "NotProvisioned",
     "OpsError",
     "Stopped",
     "WrongAccount",
@@ -74,6 +76,10 @@ class MissingPart(OpsError):
     """This machine lacks a part (engine, base tree, root); ``remedy`` is the command that brings it."""
 
     exit_code = 2
+
+
+class NotProvisioned(OpsError, KeyError):
+    """The stack lacks what the work is about."""
 
 
 class LeaseHeld(OpsError):

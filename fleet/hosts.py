@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from quartermaster.fleet.aws import Cloud
+from quartermaster.fleet.errors import NotProvisioned
 from quartermaster.fleet.names import TAG_CLUSTER, TAG_FLEET, TAG_STACK, physical
 
 __all__ = ["Group", "Host", "Hosts", "RequestCounter", "Requests"]
@@ -91,11 +92,11 @@ class Hosts:
         """Private addresses: an instance has the same one all its life."""
 
     def group(self, cluster: str) -> Group:
-        """The cluster's group and hosts now, hosts sorted by zone and id. Read-only. Raises KeyError if none."""
+        """The cluster's group and hosts now, hosts sorted by zone and id. Read-only. Raises NotProvisioned if none."""
         found = self._groups({**self._ours, TAG_CLUSTER: cluster})
         if not found:
             name = physical(self._cloud.fleet, self._cloud.stack, cluster)
-            raise KeyError(f"no auto-scaling group {name!r}: is the stack provisioned?")
+            raise NotProvisioned(f"there is no auto-scaling group {name}", remedy="ops provision up")
         return self._read(found[0], cluster)
 
     def groups(self) -> dict[str, Group]:
