@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from quartermaster.runbooks.document import parse
 from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.page import duration, render_html
 from quartermaster.runbooks.render import render
 
 KIND = KINDS["instance_loss"]
-PAGE = render_html(render(KIND, {"why": "no zone has more serving hosts; " * 6, "group": "g" * 90}))
+WIDE = render(KIND, {"why": "no zone has more serving hosts; " * 6, "group": "g" * 90})
+PAGE = render_html(WIDE)
 WIDTHS = (400, 1280)
 
 PROBE = """
@@ -52,22 +54,31 @@ addEventListener("load", () => { document.title = JSON.stringify([...document.qu
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_can_be_read_on_a_phone_and_a_screen(scheme: str, tmp_path: Path) -> None:
-    phone, screen = look(PAGE, scheme, tmp_path)
-    for found in (phone, screen):
-        assert found["scroll"] <= found["width"]
-        assert (found["over"], found["faint"], found["broken"], found["dead"]) == ([], [], [], 0)
-        assert found["dark"] == (scheme == "dark")
-        shown = ["By hand", "Expected", "Time limit", "Rollback", "Owner", "The drill does"]
-        assert found["steps"] == [shown] * 7
-        assert found["selected"] and set(found["selected"]) == {"all"}
+    documents = {kind: render(known, {}) for kind, known in KINDS.items()} | {"wide": WIDE}
+    seen = look([render_html(document) for document in documents.values()], scheme, tmp_path)
+    for (kind, document), (phone, screen) in zip(
+        documents.items(), zip(seen[::2], seen[1::2], strict=True), strict=True
+    ):
+        for found in (phone, screen):
+            assert found["scroll"] <= found["width"], kind
+            assert (kind, found["over"], found["faint"], found["broken"], found["dead"]) == (kind, [], [], [], 0)
+            assert found["dark"] == (scheme == "dark")
+            by_hand = [["By hand"] * bool(step.by_hand) for step in parse(document).steps]
+            rows = ["Expected", "Time limit", "Rollback", "Owner", "The drill does"]
+            assert found["steps"] == [first + rows for first in by_hand]
+            assert set(found["selected"]) <= {"all"}
+    assert seen[-1]["selected"]
 
 
-def look(page: str, scheme: str, folder: Path) -> list[dict[str, Any]]:
-    """What a browser makes of the page at each width."""
+def look(pages: list[str], scheme: str, folder: Path) -> list[dict[str, Any]]:
+    """What a browser makes of each page at each width."""
     chromium = shutil.which("chromium")
     assert chromium, "make test installs Chromium"
-    inner = html.escape(page, quote=True)
-    frames = "".join(f'<iframe style="width:{width}px;height:900px" srcdoc="{inner}"></iframe>' for width in WIDTHS)
+    frames = "".join(
+        f'<iframe style="width:{width}px;height:900px" srcdoc="{html.escape(page, quote=True)}"></iframe>'
+        for page in pages
+        for width in WIDTHS
+    )
     outer = folder / "outer.html"
     outer.write_text(f"<title>wait</title>{frames}{PROBE}", encoding="utf-8")
     run = subprocess.run(
@@ -75,7 +86,7 @@ def look(page: str, scheme: str, folder: Path) -> list[dict[str, Any]]:
          "--no-first-run", "--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'profile'}",
          f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
          "--virtual-time-budget=3000", "--window-size=1400,1000", "--dump-dom", outer.as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "CONSOLE" not in run.stderr, run.stderr
     found: list[dict[str, Any]] = json.loads(html.unescape(run.stdout.split("<title>")[1].split("</title>")[0]))
