@@ -90,6 +90,7 @@ def open_engine(path: Path) -> sa.Engine:
         # A deferred transaction that reads, then writes, fails as "locked".
         connection.exec_driver_sql("begin" if _reads(connection) else "begin immediate")
 
+    _told(engine, str(path))
     return _migrated(engine)
 
 
@@ -119,13 +120,8 @@ def open_url(url: str) -> sa.Engine:
             else f"select pg_advisory_xact_lock({_DOOR})"
         )
 
-    try:
-        _migrated(engine)
-    except sa.exc.OperationalError as exc:
-        reason = str(exc.orig).strip().splitlines()[0]
-        raise OpsError(
-            f"the journal at {place} does not answer: {reason}", remedy="is it up, and the URL right?"
-        ) from exc
+    _told(engine, place)
+    _migrated(engine)
     sa.event.listen(engine, "do_connect", partial(_patiently, place))
     return engine
 
@@ -133,6 +129,27 @@ def open_url(url: str) -> sa.Engine:
 def reading(engine: sa.Engine) -> sa.Connection:
     """A connection that only reads, so it does not wait for writers. A context manager."""
     return engine.connect().execution_options(reads=True)
+
+
+def _told(engine: sa.Engine, place: str) -> None:
+    """Let what the database refuses, or that it is away, be told as an OpsError: without the statement and the URL."""
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _tell(context: sa.engine.ExceptionContext) -> None:
+        error = context.original_exception
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        if isinstance(context.sqlalchemy_exception, sa.exc.DBAPIError) and not context.is_pre_ping:
+            raise OpsError(f"the journal at {place}: {told[0]}", remedy=_remedy(told[0])) from error
+
+
+def _remedy(told: str) -> str:
+    known = {
+        "locked": "another ops writes for long: ops lease list tells which",
+        "full": "make room on its disk",
+        "readonly": "its file and folder must be yours to write",
+        "permission": "its user must be able to make and write tables",
+    }
+    return next((remedy for word, remedy in known.items() if word in told), "is it up, and its URL right?")
 
 
 def _reads(connection: sa.Connection) -> bool:

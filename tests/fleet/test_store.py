@@ -101,12 +101,39 @@ def test_a_url_of_another_database_is_refused_and_not_told(url: str) -> None:
 
 @pytest.mark.postgres
 def test_a_server_that_does_not_answer_is_named_without_the_password(server: Server) -> None:
-    with pytest.raises(OpsError, match=r"the journal at 127.0.0.1/ops does not answer") as refused:
+    with pytest.raises(OpsError, match=r"the journal at 127.0.0.1/ops: .*refused") as refused:
         open_url("postgresql://ops:hunter2@127.0.0.1:1/ops")
     assert "hunter2" not in str(refused.value)
     with pytest.raises(OpsError, match="password authentication failed") as refused:
         open_url(server.url().replace("hunter2", "hunter3"))
     assert "hunter3" not in str(refused.value)
+    with pytest.raises(OpsError, match="invalid connection option"):
+        open_url(f"{server.url()}?colour=red")
+
+
+@pytest.mark.postgres
+def test_a_server_that_goes_in_the_middle_of_a_change_is_told_and_leaves_nothing(server: Server) -> None:
+    journal = Journal.at(server.database())
+    with pytest.raises(OpsError, match=r"the journal at 127.0.0.1/journal_\w+: "), journal.engine.begin() as db:
+        db.execute(store.runs.delete())
+        server.stop()
+        db.execute(store.leases.delete())
+    server.start()
+    journal.start("patch", stack="dev")
+    assert len(journal.runs()) == 1
+    journal.engine.dispose()
+
+
+def test_a_journal_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "ops.db")
+    with engine.connect() as db, pytest.raises(OpsError, match=r"ops\.db: attempt to write a readonly") as refused:
+        db.exec_driver_sql("pragma query_only=on")
+        db.execute(store.runs.delete())
+    assert refused.value.remedy == "its file and folder must be yours to write"
+    engine.dispose()
+    (tmp_path / "other.db").write_text("this is no database, and it is long enough to be seen as none" * 20)
+    with pytest.raises(OpsError, match=r"other\.db: file is not a database"):
+        open_engine(tmp_path / "other.db")
 
 
 @pytest.mark.postgres
