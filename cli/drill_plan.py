@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
     from quartermaster.fleet.databases import Databases
+    from quartermaster.infra.local.pilot_light import PilotLight
     from quartermaster.runbooks.acts import Hands
     from quartermaster.runbooks.plan import DrillPlan
 
@@ -61,8 +62,16 @@ def hands(ops: Session) -> Hands:
         restorer=restorer(ops),
         shifts=shifts(ops),
         zone_counter=zone_counter(ops),
+        pilot=_pilot(ops),
         writer=lambda database: writer_of(ops, database, "drill"),
     )
+
+
+def _pilot(ops: Session) -> PilotLight | None:
+    """None on aws, where nothing would lead a name back if we died."""
+    from quartermaster.infra.local.pilot_light import PilotLight
+
+    return PilotLight(ops.fleet, ops.cloud, ops.workspace) if ops.cloud.target == "local" else None
 
 
 def _databases(ops: Session) -> Databases | None:

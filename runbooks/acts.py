@@ -11,6 +11,7 @@ from quartermaster.fleet.events import Json
 from quartermaster.fleet.hosts import RequestCounter
 from quartermaster.fleet.write_probe import Writer
 from quartermaster.runbooks.document import Call
+from quartermaster.runbooks.pilot import Pilot
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.restorer import Restorer
 from quartermaster.runbooks.scene import DatabasesReader, HostsReader
@@ -72,6 +73,8 @@ class Hands:
     databases: DatabasesReader | None = None
     shifts: Shifting | None = None
     zone_counter: ZoneCounter | None = None
+    pilot: Pilot | None = None
+    """None: nothing here may move what is in the recovery region."""
     writer: Callable[[str], Writer | None] = lambda _database: None
     """What writes to a database, so as to see how long it takes no writes; None where nobody can from here."""
     restorer: Restorer | None = None
