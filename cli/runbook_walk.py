@@ -70,6 +70,8 @@ def run(
         say(f"a drill would be refused: {guard.found}; so ops does no step itself")
     for warning in plan.warnings:
         say(f"warning: {warning}")
+    if plan.target == "local":
+        say('aws commands reach the local cloud after: eval "$(ops local env)"')
     person = _Terminal(plan.to_json())
     _follow(ops, walk.walk(plan, journal=ops.journal, leases=ops.leases, hands=hands(ops), person=person))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quartermaster.fleet.errors import OpsError, Stopped
+from quartermaster.fleet.errors import LeaseLost, OpsError, Stopped
 from quartermaster.fleet.events import Event, StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
@@ -132,6 +132,19 @@ def test_cut_short_anywhere_it_goes_on_and_kills_once(cut: int, journal: Journal
     assert_whole(world, a_plan(FakeWorld()))
 
 
+def test_a_night_between_two_steps_is_no_recovery_time(journal: Journal) -> None:
+    world = FakeWorld()
+    events = begin(world, journal, Scripted())
+    while next(events).step != "give_up":
+        pass
+    while not isinstance(next(events), StepFinished):
+        pass
+    events.close()
+    world.sleep(36_000)
+    _, result = ended(again(world, journal, Scripted()))
+    assert (result["rto_seconds"], result["restored"]) == (None, True)
+
+
 def test_ctrl_c_at_the_question_leaves_a_walk_to_be_taken_up(journal: Journal) -> None:
     def interrupted() -> Answer:
         raise KeyboardInterrupt
@@ -187,6 +200,18 @@ def test_what_ops_does_for_a_person_is_asked_of_the_world_first(journal: Journal
     person = Scripted(lose=[too_late, Answer("done")])
     ended(begin(world, journal, person))
     assert "the world has moved since the plan" in person.seen[2][1]
+
+
+def test_whoever_thought_until_the_lease_was_broken_lets_ops_do_nothing(journal: Journal) -> None:
+    def thoughtful() -> Answer:
+        Leases(journal.engine).break_scope("dev/cluster/web", reason="nobody answers there")
+        return Answer("ops")
+
+    world = FakeWorld()
+    with pytest.raises(LeaseLost):
+        ended(begin(world, journal, Scripted(lose=[thoughtful])))
+    assert world.killed == {}
+    assert len(walk.unfinished(journal)) == 1
 
 
 def test_two_do_not_walk_one_cluster(journal: Journal) -> None:
