@@ -7,6 +7,7 @@ whoever draws the events need only draw them; ``DrillResult`` (evidence.py) is r
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from quartermaster.fleet.errors import InputError, OpsError
@@ -133,7 +134,9 @@ def recover(row: RunRow, *, journal: Journal, leases: Leases, hands: Hands) -> G
     # Whether a step that began was done cannot be told when the run died beside it: a host without power looks well
     # until it is noticed. So whatever began is taken back.
     kind, course = KINDS[plan.kind], Course(parse(plan.document))
-    steps = Execution(plan, kind, course, hands, Meter()).heal(started, "the drill was interrupted")
+    # Requests are not counted anew: what the run itself counted stands.
+    uncounted = replace(hands, counter=None)
+    steps = Execution(plan, kind, course, uncounted, Meter()).heal(started, "the drill was interrupted")
     result = yield from _recorded(journal.resume(row.id), plan, leases, journal, steps, ended="recovered")
     clear(writer for name in plan.loss.databases if (writer := hands.writer(name)) is not None)
     return result

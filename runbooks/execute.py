@@ -77,8 +77,8 @@ class Execution:
             done = self._acts.do(step.command)
             found = yield from self._await(step.name, step.expected, began, step.limit_seconds)
         except OpsError as exc:
-            seconds = self._since(began)
-            yield StepFailed(step=step.name, title=step.title, seconds=seconds, error=exc.message, detail=detail)
+            seconds, met = self._since(began), {**detail, **self._measured(self._clock.now(), {})}
+            yield StepFailed(step=step.name, title=step.title, seconds=seconds, error=exc.message, detail=met)
             raise
         seen = self._clock.now()
         since, self._boundary = self._boundary if step.phase and self._boundary else began, seen
@@ -184,7 +184,7 @@ class Execution:
         measured: dict[str, Json] = {"facts": {**self._meter.read(), **facts}, **self._traffic.measured()}
         if self.fault_at is not None:
             measured["seconds_since_fault"] = round((seen - self.fault_at).total_seconds(), 3)
-        if self._reached:
+        if self._reached and self.fault_at is not None:
             measured["milestones"] = {subject: dict(phases) for subject, phases in self._reached.items()}
         return measured
 

@@ -251,3 +251,18 @@ def test_the_document_says_for_how_long_requests_may_fail() -> None:
     text = a_plan(ZoneWorld()).document
     assert "| Requests may fail for | 13 seconds" in text
     assert [step.phase for step in parse(text).steps if step.phase] == list(PHASES)
+
+
+def test_what_a_run_measured_before_it_was_killed_stands_after_it_is_recovered(journal: Journal) -> None:
+    world = ZoneWorld()
+    events = start(a_plan(world, fleet=fleet(recovery=OBJECTIVES)), world, journal)
+    for event in events:
+        if isinstance(event, StepFinished) and event.step == "stays":
+            break
+    events.close()
+    result = recover(world, journal, journal.runs()[0].id)
+    subjects = result.detail["subjects"]
+    assert [subjects[name]["rto_seconds"] is None for name in ("web", "orders")] == [False, False]
+    assert result.rto_seconds == pytest.approx(HEALTHY, abs=1)
+    assert result.requests["failed"] == pytest.approx(NOTICED * 40 / 3, abs=20)
+    assert result.failed == "the drill was interrupted"
