@@ -89,17 +89,29 @@ class BalancerSpec:
     vpc: str
     vpc_cidr: str
     address: str
+    """Its own, from which it speaks to targets; where it has legs, clients do not know it."""
     idle_seconds: int
     fronts: tuple[Front, ...]
     pools: tuple[Pool, ...]
     client_seconds: int = 3600
     """So long a client may keep one connection."""
+    legs: tuple[tuple[str, str], ...] = ()
+    """(zone, address that clients reach it at): a node in each zone, which falls silent with its zone."""
+
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """The addresses that clients reach it at."""
+        return tuple(address for _, address in self.legs) or (self.address,)
 
     @property
     def url(self) -> str:
         """Where clients reach it: the lowest port without TLS, which this machine's clients need not trust."""
+        return self.url_at(self.listens[0])
+
+    def url_at(self, address: str) -> str:
+        """The same by one of its addresses."""
         port = self.plain_port or 80
-        return f"http://{self.address}" + ("" if port == 80 else f":{port}")
+        return f"http://{address}" + ("" if port == 80 else f":{port}")
 
     @property
     def plain_port(self) -> int:

@@ -25,10 +25,14 @@ class Balancers:
         self._work = work
         self._balancers: dict[str, Balancer] = {}
         self._wanted: Mapping[str, BalancerSpec] = {}
+        self._away: dict[str, float] = {}
+        """Zone that is cut off → since when."""
 
     def step(self, wanted: Mapping[str, BalancerSpec], servers: Mapping[str, Mapping[str, Server]]) -> None:
         """One turn: balancers come, go and follow their target groups. ``servers``: pool name → id → server."""
         self._wanted = wanted
+        now = self._world.now()
+        self._away = {zone: self._away.get(zone, now) for zone in list(self._world.failed_zones)}
         for arn in self._balancers.keys() - wanted.keys():
             self._work.submit(f"balancer/{arn}", self._remove, arn)
         for arn, spec in wanted.items():
@@ -59,12 +63,20 @@ class Balancers:
             {
                 "name": spec.name,
                 "arn": spec.arn,
-                "address": spec.address,
+                "address": self._answered(spec)[0],
+                "addresses": dict(spec.legs),
+                "answered": self._answered(spec),
                 "port": spec.plain_port,
-                "url": spec.url,
+                "url": spec.url_at(self._answered(spec)[0]),
             }
             for spec in sorted(self._wanted.values(), key=lambda spec: spec.name)
         ]
+
+    def _answered(self, spec: BalancerSpec) -> list[str]:
+        """The addresses that DNS answers with: without legs that have been silent for long, unless all have."""
+        now, patience = self._world.now(), self._world.timing["balancer_dns"]
+        left = [leg for zone, leg in spec.legs if zone not in self._away or now - self._away[zone] < patience]
+        return left or list(spec.listens)
 
     def close(self) -> None:
         """Stop and remove all."""

@@ -163,7 +163,7 @@ class Haproxy:
 
 
 class Balancer:
-    """One load balancer on this machine: HAProxy with an address on the VPC's bridge."""
+    """One load balancer on this machine: HAProxy with an address in each zone, on the VPC's bridge."""
 
     def __init__(self, world: World, network: Network, spec: BalancerSpec) -> None:
         self._world = world
@@ -174,6 +174,8 @@ class Balancer:
         self._folder.mkdir(parents=True, exist_ok=True)
         bridge = network.bridge(spec.vpc, spec.vpc_cidr)
         self.attachment: Attachment = network.attach(f"lb-{spec.name}"[:40], bridge, spec.address)
+        network.allow_absent(self.attachment)
+        self._plugged: set[str] = set()
         self._haproxy = Haproxy(self._folder, ["nsenter", f"--net=/run/netns/{self.attachment.netns}"])
 
     @property
@@ -184,7 +186,16 @@ class Balancer:
     def step(self, spec: BalancerSpec, wanted: Mapping[str, Mapping[str, Server]]) -> dict[str, dict[str, Health]]:
         """Bring HAProxy to ``spec`` and its pools to ``wanted``; returns pool → server → health as found before."""
         self.spec = spec
+        self._plug({address for zone, address in spec.legs if zone not in self._world.failed_zones})
         return self._haproxy.step(spec, wanted)
+
+    def _plug(self, wanted: set[str]) -> None:
+        """Let the legs answer, but those in zones that are cut off."""
+        for address in self._plugged - wanted:
+            self._network.withdraw(self.attachment, address)
+        for address in wanted - self._plugged:
+            self._network.lend(self.attachment, address)
+        self._plugged = wanted
 
     def requests(self) -> Requests:
         """Finished and failed since the balancer exists."""

@@ -90,7 +90,7 @@ def _server(pool: Pool, server: Server) -> str:
 
 def _front(spec: BalancerSpec, front: Front) -> list[str]:
     http = front.mode == "http"
-    bind = f"    bind {spec.address}:{front.port}"
+    bind = "    bind " + ",".join(f"{address}:{front.port}" for address in spec.listens)
     if front.tls is not None:
         bind += f" ssl crt {certificate_name(front)} ssl-min-ver {front.tls.least}"
         bind += " alpn h2,http/1.1" if http else ""

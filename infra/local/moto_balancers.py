@@ -13,7 +13,7 @@ __all__ = ["specs"]
 
 
 def specs(world: World) -> dict[str, BalancerSpec]:
-    """Every load balancer, by ARN, with an address from its first subnet."""
+    """Every load balancer, by ARN, with an address of its own and one in each of its subnets."""
     found: dict[str, BalancerSpec] = {}
     for backend in backends(world):
         for balancer in list(backend.load_balancers.values()):
@@ -32,9 +32,25 @@ def specs(world: World) -> dict[str, BalancerSpec]:
                 idle_seconds=int(balancer.attrs.get("idle_timeout.timeout_seconds", 60)),
                 fronts=tuple(sorted(fronts, key=lambda front: front.port)),
                 pools=tuple(sorted(pools, key=lambda pool: pool.name)),
+                legs=_legs(balancer),
                 client_seconds=int(balancer.attrs.get("client_keep_alive.seconds", 3600)),
             )
     return found
+
+
+def _legs(balancer: Any) -> tuple[tuple[str, str], ...]:
+    """Zone and address of the node in each of its subnets, as AWS makes one.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/how-elastic-load-balancing-works.html
+    """
+    legs: dict[str, tuple[Any, str]] = vars(balancer).setdefault("ops_legs", {})
+    subnets = {subnet.availability_zone: subnet for subnet in balancer.subnets}
+    for zone in legs.keys() - subnets.keys():
+        subnet, address = legs.pop(zone)
+        subnet.del_subnet_ip(address)
+    for zone in subnets.keys() - legs.keys():
+        legs[zone] = subnets[zone], subnets[zone].get_available_subnet_ip(balancer)
+    return tuple((zone, address) for zone, (_, address) in sorted(legs.items()))
 
 
 def _front(world: World, backend: Any, listener: Any) -> Front:

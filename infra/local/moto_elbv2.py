@@ -123,6 +123,8 @@ def install(world: World) -> None:
         found = self.load_balancers.get(arn)
         if found is not None and vars(found).get("ops_address"):
             found.subnets[0].del_subnet_ip(found.ops_address)
+            for subnet, address in found.ops_legs.values():
+                subnet.del_subnet_ip(address)
         delete(self, arn)
 
     target_group.__init__, target_group.register, target_group.deregister = born, add, remove

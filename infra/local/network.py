@@ -142,6 +142,19 @@ class Network:
         within(attachment.netns, lambda: _announce(address))
         return Attachment(attachment.netns, attachment.link, address)
 
+    def lend(self, attachment: Attachment, address: str) -> None:
+        """Give the namespace one more address; all on the bridge are told of it. Idempotent."""
+        _ip(f"addr replace {address}/32 dev eth0", netns=attachment.netns)
+        within(attachment.netns, lambda: _announce(address))
+
+    def withdraw(self, attachment: Attachment, address: str) -> None:
+        """Take a lent address away: nothing answers there, not even with a reset. Idempotent."""
+        _try(["ip", "-netns", attachment.netns, "addr", "del", f"{address}/32", "dev", "eth0"])
+
+    def allow_absent(self, attachment: Attachment) -> None:
+        """Let programs in the namespace listen on addresses that it has not now, but not send from them."""
+        within(attachment.netns, lambda: Path("/proc/sys/net/ipv4/ip_nonlocal_bind").write_text("1"))
+
     def strip(self, attachment: Attachment) -> None:
         """Take the namespace's address away."""
         _ip("addr flush dev eth0", netns=attachment.netns)

@@ -112,3 +112,9 @@ def test_haproxy_takes_it_without_a_warning(spec: BalancerSpec, tmp_path: Path) 
         ["haproxy", "-c", "-dW", "-f", "haproxy.cfg"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_each_listener_answers_at_the_address_of_every_zone() -> None:
+    legs = (("eu-west-1a", "10.9.1.4"), ("eu-west-1b", "10.9.2.4"))
+    assert "    bind 10.9.1.4:80,10.9.2.4:80\n" in text(legs=legs)
+    assert "    bind 127.0.0.1:80\n" in text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ from moto import mock_aws
 
 from quartermaster.infra.local import moto_acm, moto_balancers, moto_elbv2
 from quartermaster.infra.local.balancer import BalancerSpec
+from quartermaster.infra.local.balancers import Balancers
 from quartermaster.infra.local.ledger import Ledger
 from quartermaster.infra.local.timing import Timing
 from quartermaster.infra.local.world import World
@@ -96,3 +98,49 @@ def test_tls_is_ended_with_the_listeners_certificate_and_the_plain_port_is_the_u
     assert (plain.tls, plain.mode, plain.idle_seconds) == (None, "tcp", 350)
     assert spec.url.endswith(":8080")
     assert spec.pools[0].algorithm == "source_ip"
+
+
+@mock_aws
+def test_it_has_an_address_in_each_of_its_zones_that_stays_and_goes_with_its_subnet(tmp_path: Path) -> None:
+    vpc, arn = balancer("application")
+    first = found(tmp_path, arn)
+    assert [zone for zone, _ in first.legs] == [f"{REGION}a", f"{REGION}b"]
+    assert [address.rpartition(".")[0] for _, address in first.legs] == ["10.0.0", "10.0.1"]
+    assert first.address not in first.listens
+    assert found(tmp_path, arn).legs == first.legs
+    ec2, elb = client("ec2"), client("elbv2")
+    zones = elb.describe_load_balancers()["LoadBalancers"][0]["AvailabilityZones"]
+    a = next(zone["SubnetId"] for zone in zones if zone["ZoneName"] == f"{REGION}a")
+    c = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.2.0/24", AvailabilityZone=f"{REGION}c")["Subnet"]["SubnetId"]
+    elb.set_subnets(LoadBalancerArn=arn, Subnets=[a, c])
+    moved = found(tmp_path, arn).legs
+    assert [zone for zone, _ in moved] == [f"{REGION}a", f"{REGION}c"]
+    assert moved[0] == first.legs[0]
+
+
+@mock_aws
+def test_dns_leaves_a_silent_leg_out_after_a_while_and_all_of_them_never(tmp_path: Path) -> None:
+    _, arn = balancer("application")
+    spec, clock = found(tmp_path, arn), [100.0]
+    timing = Timing.named("real")
+    world = World("abc123", "shop", tmp_path, timing, Ledger(tmp_path / "l"), False, account=ACCOUNT)
+    world.now = lambda: clock[0]  # type: ignore[method-assign]
+    balancers = Balancers(world, Any, SimpleNamespace(submit=lambda *_: None))  # type: ignore[arg-type]
+    (zone_a, leg_a), (zone_b, leg_b) = spec.legs
+
+    def answered() -> Any:
+        balancers.step({arn: spec}, {})
+        return balancers.facts()[0]["answered"]
+
+    assert answered() == [leg_a, leg_b]
+    world.failed_zones.add(zone_a)
+    assert answered() == [leg_a, leg_b]  # clients go on asking it
+    clock[0] += timing["balancer_dns"]
+    assert answered() == [leg_b]
+    assert balancers.facts()[0]["url"] == f"http://{leg_b}"
+    world.failed_zones.add(zone_b)
+    assert answered() == [leg_b]
+    clock[0] += timing["balancer_dns"]
+    assert answered() == [leg_a, leg_b]  # where none lives, DNS answers with all
+    world.failed_zones.clear()
+    assert answered() == [leg_a, leg_b]
