@@ -1,30 +1,45 @@
 """A small balanced cluster of marker hosts on a local cloud of its own, made with plain boto3: no Pulumi, no roles.
 
-A marker host serves its instance id with nginx and completes its launch hook by itself, as a real one does.
+A marker host serves its instance id with nginx and completes its launch hook by itself, as a real one does. A drill of
+it in a process of its own, that kills itself: ``python -m tests.hosts.drill_cluster FLEET_FILE EVENT``, plan on stdin.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.aws import Cloud, connect
 from quartermaster.fleet.clock import SystemClock
+from quartermaster.fleet.databases import Databases
 from quartermaster.fleet.hosts import Hosts, Requests
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.names import physical, tags
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
+from quartermaster.fleet.write_probe import Login, PsqlWriter
 from quartermaster.infra.local import client
 from quartermaster.infra.local.ledger import Ledger
+from quartermaster.runbooks import drill
 from quartermaster.runbooks.acts import Hands
-from tests.hosts.local_cluster import free_cidr
+from quartermaster.runbooks.evidence import DrillResult
+from quartermaster.runbooks.plan import DrillPlan
+from tests.hosts.local_cluster import free_cidr, wait
+
+PASSWORD = "not-a-secret"
+ORDERS = physical("drills", "dev", "orders")
 
 _USER_DATA = """#!/bin/bash
 set -e
@@ -57,13 +72,22 @@ PYTHON
 
 @dataclass(frozen=True)
 class DrillCluster:
-    """Cluster ``web`` of three hosts, serving."""
+    """Cluster ``web``, serving, perhaps with database ``orders``."""
 
     fleet: Fleet
     workspace: Workspace
     cloud: Cloud
-    url: str
-    """Of the balancer."""
+
+    @classmethod
+    def at(cls, file: Path) -> DrillCluster:
+        """The one of the local cloud that runs beside that fleet.yaml."""
+        fleet, workspace = load_fleet(file), Workspace(file)
+        return cls(fleet, workspace, connect(fleet, "dev", workspace))
+
+    @property
+    def url(self) -> str:
+        """Of the balancer."""
+        return _url(self.workspace)
 
     @property
     def hosts(self) -> Hosts:
@@ -71,7 +95,28 @@ class DrillCluster:
 
     @property
     def hands(self) -> Hands:
-        return Hands(hosts=self.hosts, faults=self, clock=SystemClock(), counter=self)
+        return Hands(
+            hosts=self.hosts, faults=self, clock=SystemClock(), counter=self,
+            databases=Databases(self.cloud, {"orders": ORDERS}), writer=self.writer,
+        )  # fmt: skip
+
+    def writer(self, database: str) -> PsqlWriter:
+        address = Databases(self.cloud, {"orders": ORDERS}).state(database).address
+        return PsqlWriter(Login(address, 5432, "orders", "ops", PASSWORD), "ops_probe_drill")
+
+    def plan(self, kind: str) -> DrillPlan:
+        """A drill of the cluster, now."""
+        scene = drill.see(kind, "web", self.fleet, self.hands)
+        return drill.plan(
+            kind, "web", scene=scene, fleet=self.fleet, stack="dev", now=datetime.now(UTC), right_now=True
+        )
+
+    def killed(self, plan: DrillPlan, after: str) -> None:
+        """Run the drill in a process that dies, as by ``kill -9``, right after it has written that event down."""
+        command = [sys.executable, "-m", "tests.hosts.drill_cluster", str(self.workspace.fleet_file), after]
+        root = Path(__file__).parents[2]
+        done = subprocess.run(command, input=json.dumps(plan.to_json()), text=True, check=False, cwd=root)
+        assert done.returncode == -signal.SIGKILL
 
     def fail_over(self, instance: str) -> None:
         client.kill_database(self.workspace, instance)
@@ -98,15 +143,31 @@ class DrillCluster:
         raise AssertionError(f"not serving after {seconds} s: {self.hosts.group('web').hosts}")
 
 
+def result_of(events: Iterator[object]) -> DrillResult:
+    """The drill's result, at its end."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            assert isinstance(end.value, DrillResult)
+            return end.value
+
+
 @contextmanager
-def drill_cluster(folder: Path, *, timing: str = "real") -> Iterator[DrillCluster]:
+def drill_cluster(
+    folder: Path, *, timing: str = "real", hosts: int = 3, database: bool = False
+) -> Iterator[DrillCluster]:
     """The cluster, and nothing of it left afterwards."""
     net = free_cidr().removesuffix(".0.0/16")
+    balancer = "{check_seconds: 5, unhealthy_after: 2, drain_seconds: 5}"
+    uses = "uses: [orders], " if database else ""
     (folder / "fleet.yaml").write_text(
         "fleet: drills\nregion: eu-west-1\n"
         f"network: {{cidr: {net}.0.0/20}}\n"
-        "clusters: {web: {size: {min: 3, max: 6}, balancer: {drain_seconds: 5}}}\n"
-        "recovery: {web: {zone: {rto: 5m}}}\n",
+        f"clusters: {{web: {{{uses}size: {{min: {hosts}, max: {2 * hosts}}}, balancer: {balancer}}}}}\n"
+        + ("databases: {orders: {engine: postgres}}\n" if database else "")
+        + "recovery: {web: {zone: {rto: 5m}}"
+        + (", orders: {zone: {rto: 5m, rpo: 0s}}}\n" if database else "}\n"),
         encoding="utf-8",
     )
     workspace = Workspace(folder / "fleet.yaml")
@@ -114,9 +175,12 @@ def drill_cluster(folder: Path, *, timing: str = "real") -> Iterator[DrillCluste
         client.ensure_running(workspace, "drills", timing)
         fleet = load_fleet(folder / "fleet.yaml")
         cloud = connect(fleet, "dev", workspace)
-        _build(cloud, net)
-        cluster = DrillCluster(fleet, workspace, cloud, _url(workspace))
-        cluster.await_serving(3)
+        subnets = _build(cloud, net, hosts)
+        cluster = DrillCluster(fleet, workspace, cloud)
+        if database:
+            _database(cloud, subnets)
+            wait(lambda: Databases(cloud, {"orders": ORDERS}).state("orders").whole)
+        cluster.await_serving(hosts)
         yield cluster
     finally:
         names = [entry.name for entry in Ledger(workspace.folder("local") / "ledger.jsonl").entries()]
@@ -138,7 +202,7 @@ def _url(workspace: Workspace) -> str:
     raise AssertionError(f"no balancer: {client.status(workspace)}")
 
 
-def _build(cloud: Cloud, net: str) -> None:
+def _build(cloud: Cloud, net: str, hosts: int) -> list[str]:
     ec2, elb, groups, iam = (cloud.client(name) for name in ("ec2", "elbv2", "autoscaling", "iam"))
     name = physical("drills", "dev", "web")
     vpc = ec2.create_vpc(CidrBlock=f"{net}.0.0/20")["Vpc"]["VpcId"]
@@ -194,9 +258,32 @@ def _build(cloud: Cloud, net: str) -> None:
         AutoScalingGroupName=name, LifecycleHookName="converged", HeartbeatTimeout=300, DefaultResult="ABANDON",
         LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
     )  # fmt: skip
-    groups.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=3, MaxSize=6, DesiredCapacity=3)
+    groups.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=hosts, MaxSize=2 * hosts, DesiredCapacity=hosts)
+    return subnets
+
+
+def _database(cloud: Cloud, subnets: list[str]) -> None:
+    rds = cloud.client("rds")
+    rds.create_db_subnet_group(DBSubnetGroupName="g", DBSubnetGroupDescription="g", SubnetIds=subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier=ORDERS, Engine="postgres", EngineVersion="16.9", DBInstanceClass="db.m6i.large",
+        AllocatedStorage=20, DBName="orders", MasterUsername="ops", MasterUserPassword=PASSWORD, MultiAZ=True,
+        DBSubnetGroupName="g", BackupRetentionPeriod=0,
+    )  # fmt: skip
 
 
 def _image(ec2: Any) -> str:
     images = ec2.describe_images(Owners=["136693071363"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}])
     return str(images["Images"][0]["ImageId"])
+
+
+def _main(file: str, after: str) -> None:
+    cluster, plan = DrillCluster.at(Path(file)), DrillPlan.from_json(json.load(sys.stdin))
+    journal = Journal.open(cluster.workspace.database)
+    for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands):
+        if f"{event.kind} {event.step}" == after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

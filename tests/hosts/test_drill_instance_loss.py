@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
@@ -18,45 +12,10 @@ from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.load import Load, refusal
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES
-from quartermaster.runbooks.evidence import DrillResult
 from quartermaster.runbooks.plan import DrillPlan
-from tests.hosts.drill_cluster import DrillCluster, drill_cluster
+from tests.hosts.drill_cluster import DrillCluster, drill_cluster, result_of
 
 pytestmark = pytest.mark.hosts
-
-SCRIPT = """
-import json, sys
-from quartermaster.fleet.aws import connect
-from quartermaster.fleet.clock import SystemClock
-from quartermaster.fleet.hosts import Hosts
-from quartermaster.fleet.journal import Journal
-from quartermaster.fleet.leases import Leases
-from quartermaster.fleet.schema import load_fleet
-from quartermaster.fleet.workspace import Workspace
-from quartermaster.infra.local import client
-from quartermaster.runbooks import drill
-from quartermaster.runbooks.acts import Hands
-from quartermaster.runbooks.plan import DrillPlan
-from pathlib import Path
-
-class Faults:
-    def kill_host(self, host_id):
-        client.kill_host(workspace, host_id)
-
-    def fail_zone(self, zone):
-        client.fail_zone(workspace, zone)
-
-    def heal_zone(self, zone):
-        client.heal_zone(workspace, zone)
-
-workspace = Workspace(Path(sys.argv[1]))
-journal = Journal.open(workspace.database)
-plan = DrillPlan.from_json(json.load(sys.stdin))
-hosts = Hosts(connect(load_fleet(Path(sys.argv[1])), "dev", workspace))
-hands = Hands(hosts=hosts, faults=Faults(), clock=SystemClock())
-for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=hands):
-    print(event.kind, event.step, flush=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -72,26 +31,11 @@ def journal(cluster: DrillCluster) -> Iterator[Journal]:
     opened.engine.dispose()
 
 
-def a_plan(cluster: DrillCluster) -> DrillPlan:
-    scene = drill.see("instance_loss", "web", cluster.fleet, cluster.hands)
-    now = datetime.now(UTC)
-    return drill.plan("instance_loss", "web", scene=scene, fleet=cluster.fleet, stack="dev", now=now, right_now=True)
-
-
-def result_of(events: Iterator[object]) -> DrillResult:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            assert isinstance(end.value, DrillResult)
-            return end.value
-
-
 def assert_whole(cluster: DrillCluster, plan: DrillPlan) -> None:
     cluster.await_serving(3)
     group = cluster.hosts.group("web")
     assert sorted(host.zone for host in group.hosts) == sorted(host.zone for host in plan.before.groups["web"].hosts)
-    assert plan.host not in {host.id for host in group.hosts}
+    assert all(host.serving for host in group.hosts)
 
 
 def test_only_the_balancer_may_be_loaded(cluster: DrillCluster) -> None:
@@ -100,7 +44,7 @@ def test_only_the_balancer_may_be_loaded(cluster: DrillCluster) -> None:
 
 
 def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: DrillCluster, journal: Journal) -> None:
-    plan = a_plan(cluster)
+    plan = cluster.plan("instance_loss")
     with Load(cluster.url, rate_per_second=60, connections=8, seconds_max=300) as load:
         events = drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
         result = result_of(events)
@@ -114,6 +58,7 @@ def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: D
     failing = [sample.seconds for sample in load.samples() if sample.failed]
     assert failing[-1] - failing[0] <= result.rto_phases["detect"] + 10  # users suffer until it is noticed, not longer
     assert_whole(cluster, plan)
+    assert plan.host not in {host.id for host in cluster.hosts.group("web").hosts}
     new = {
         host.id: host.address
         for host in cluster.hosts.group("web").hosts
@@ -124,22 +69,21 @@ def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: D
             assert page.read().decode() == host
 
 
-@pytest.mark.parametrize("after", ["started lose", pytest.param("finished launch", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "started steady_before",
+        "noted lose",
+        pytest.param("started lose", marks=pytest.mark.soak),
+        pytest.param("finished lose", marks=pytest.mark.soak),
+        pytest.param("finished launch", marks=pytest.mark.soak),
+        pytest.param("finished whole", marks=pytest.mark.soak),
+        "finished stays",
+    ],
+)
 def test_kill_9_of_the_drill_is_put_right_by_recover(cluster: DrillCluster, journal: Journal, after: str) -> None:
-    plan = a_plan(cluster)
-    command = [sys.executable, "-c", SCRIPT, str(cluster.workspace.fleet_file)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        process.stdin.write(json.dumps(plan.to_json()))
-        process.stdin.close()
-        for line in process.stdout:
-            # The first look after the fault tells that the fault was made.
-            if line.strip() == ("noted lose" if after == "started lose" else after):
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.wait()
+    plan = cluster.plan("instance_loss")
+    cluster.killed(plan, after)
     (row,) = [row for row in drill.unfinished(journal) if row.interrupted]
     events = drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
     result = result_of(events)
