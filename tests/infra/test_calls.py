@@ -41,7 +41,7 @@ ANYBODY = {"sts:GetCallerIdentity"}
 WHO: Mapping[str, tuple[Job, ...]] = {
     "cli/counters.py": ("patch", "drill"),
     "cli/faults_aws.py": ("drill",),
-    "cli/patch_database.py": ("patch",),
+    "cli/logins.py": ("patch", "drill"),
     "cli/zonal.py": ("drill",),
     "cli/patch_replace.py": ("patch",),
     "fleet/alarms.py": ("drill",),
