@@ -16,13 +16,17 @@ INTERRUPTED = 130
 
 
 def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """Call ``work``; print an error it raises and return the error's exit status. No traceback without --debug."""
+    """Call ``work``; print an error it raises and return the error's exit status. No traceback without --debug.
+
+    With --json the error is the document on stdout, unless the result is there already: it is one document.
+    """
+    options().answered = False
     try:
         return work(arguments)
     except OpsError as error:
         if options().debug:
             traceback.print_exc()
-        if options().json:
+        if options().json and not options().answered:
             sys.stdout.write(json.dumps(_as_json(error)) + "\n")
         sys.stderr.write(render(error))
         return error.exit_code

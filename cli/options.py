@@ -21,6 +21,8 @@ class Options:
     json: bool = False
     yes: bool = False
     debug: bool = False
+    answered: bool = False
+    """Whether the one JSON document of this invocation is written."""
 
 
 OPTIONS = Options()

@@ -25,6 +25,7 @@ _FILE_WIDTH = 160
 def emit(document: Json, text: str = "") -> None:
     """The result: the document with --json, else the text."""
     if options().json:
+        options().answered = True
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
     elif text:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")

@@ -6,6 +6,7 @@ import pytest
 
 from quartermaster.cli import options as options_module
 from quartermaster.cli.errors import guarded, render
+from quartermaster.cli.output import emit
 from quartermaster.fleet.errors import Fault, InputError, LeaseHeld, OpsError, Stopped
 
 
@@ -56,3 +57,18 @@ def test_with_json_the_error_is_one_document_on_stdout(
     guarded(failing(InputError("bad", [Fault("a", "b", "c", 1, "f")])), [])
     document = json.loads(capsys.readouterr().out)
     assert document["faults"] == [{"file": "f", "line": 1, "where": "a", "problem": "b", "remedy": "c"}]
+
+
+def test_with_json_stdout_holds_one_document_also_when_the_work_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    options_module.OPTIONS.json = True
+
+    def work(_: list[str]) -> int:
+        emit({"state": "failed", "hosts": []})
+        raise OpsError("one host failed")
+
+    assert guarded(work, []) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"state": "failed", "hosts": []}
+    assert "one host failed" in told.err
+    assert guarded(failing(OpsError("nothing was done")), []) == 1
+    assert json.loads(capsys.readouterr().out)["error"] == "nothing was done"
