@@ -38,6 +38,7 @@ from quartermaster.cli import (
     report,
     runbook,
     schedule,
+    scheduler,
     serve,
     status,
 )
@@ -80,6 +81,7 @@ def build() -> typer.Typer:
         history.group,
         runbook.group,
         schedule.group,
+        scheduler.group,
         local.group,
         lease.group,
         notify.group,

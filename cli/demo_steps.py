@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.cli.output import say
+from quartermaster.cli.rehearsal import free_network
 from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.hosts import Requests
@@ -84,17 +85,6 @@ class Step:
     name: str
     title: str
     work: Callable[[Demo], str] = field(repr=False)
-
-
-def free_network() -> str:
-    """The demo's network, or the next like it that no route of this machine overlaps."""
-    from quartermaster.infra.local.network import overlapping, routes
-
-    taken = routes()
-    for second in range(20, 250, 2):
-        if overlapping(f"10.{second}.0.0/15", taken) is None:
-            return f"10.{second}.0.0/16"
-    raise OpsError("no network 10.N.0.0/16 is free on this machine", remedy="ip route shows what is in the way")
 
 
 def _prepare(demo: Demo) -> str:
