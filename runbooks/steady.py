@@ -29,8 +29,5 @@ def steady_step(plan: DrillPlan) -> Step:
 def steady(plan: DrillPlan, hands: Hands) -> Iterator[Event]:
     """Wait for the steady state, as long as the runbook does. Raises Aborted, saying what does not hold."""
     kind, course, step = KINDS[plan.kind], Course(parse(plan.document)), steady_step(plan)
-    meter = kind.measure(plan, hands)
-    try:
+    with kind.measure(plan, hands) as meter:
         yield from Execution(plan, kind, course, hands, meter).follow(step)
-    finally:
-        meter.halt()

@@ -100,8 +100,7 @@ def _steps(plan: DrillPlan, hands: Hands, person: Person, fence: _Fence, before:
     asking = _Asking(person, fence, may_act=not plan.refused)
     if before:
         yield Noted(step=_TAKEN_UP, message="taken up again")
-    meter = kind.measure(plan, hands)
-    try:
+    with kind.measure(plan, hands) as meter:
         execution = Execution(plan, asking.instead(kind), course, hands, meter)
         execution.started = [event.step for event in before if isinstance(event, StepStarted) and event.step != HEAL]
         settled = _settled(before)
@@ -115,8 +114,6 @@ def _steps(plan: DrillPlan, hands: Hands, person: Person, fence: _Fence, before:
                 return
         if facts := meter.end():
             yield Noted(step="measured", message="what was measured beside the steps", detail={"facts": dict(facts)})
-    finally:
-        meter.halt()
 
 
 class _Asking:

@@ -1,0 +1,44 @@
+"""`ops runbook render` and `probe`: on the world as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from quartermaster.cli import drill_plan
+from quartermaster.cli.main import run
+from tests.runbooks.rehearsal import a_plan, hands
+from tests.runbooks.world import FakeWorld
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorld:
+    found = FakeWorld()
+    (tmp_path / "fleet.yaml").write_text("fleet: shop\nclusters: {web: {balancer: {}}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(drill_plan, "planned", lambda *_, **__: a_plan(found))
+    monkeypatch.setattr(drill_plan, "hands", lambda _: hands(found))
+    return found
+
+
+def test_it_prints_the_document_and_writes_the_page(world: FakeWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runbook", "render", "instance_loss", "web"]) == 0
+    assert capsys.readouterr().out.rstrip() == a_plan(world).document.rstrip()
+    assert run(["runbook", "render", "instance_loss", "web", "--html", "--out", "page.html", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": "page.html"}
+    assert Path("page.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_steady_state_is_waited_for(world: FakeWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runbook", "probe", "instance_loss", "web", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"holds": True, "found": "3 of 3 serve"}
+
+
+def test_a_steady_state_that_does_not_hold_in_time_fails(world: FakeWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = a_plan(world)
+    world.kill_host(plan.host)
+    world.noticed_after, world.launched_after = 0.0, 1000.0
+    assert run(["runbook", "probe", "instance_loss", "web"]) == 1
+    assert f"steady() did not hold within 30 s: 2 of 3 serve; not: {plan.host}" in capsys.readouterr().err
