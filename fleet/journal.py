@@ -212,7 +212,8 @@ class Journal:
 
         def noted(lines: Iterable[Line]) -> Iterator[Line]:
             for line in lines:
-                kind = json.loads(line.record or "{}").get("kind")
+                record = line.record or ""
+                kind = json.loads(record)["kind"] if any(f'"kind": "{own}"' in record for own in _OWN) else ""
                 if kind in (OPENED, CLOSED):
                     last[line.run, kind] = line
                 elif kind == RESUMED:

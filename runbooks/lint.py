@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from quartermaster.fleet.events import Json
@@ -28,7 +28,7 @@ def measured(results: Iterable[Mapping[str, Any]]) -> Measured:
     proven = [result for result in whole if result.get("evidence") == "proven"]
     return Measured(
         lead=_slowest(whole, "instance_loss", _until_ready),
-        failover=_slowest(proven, "failover", _recovered),
+        failover=_slowest([*proven, *_hit(proven)], "failover", _recovered),
         restore=_slowest(proven, "restore", _recovered),
     )
 
@@ -89,6 +89,15 @@ def _slowest(
         if value is not None:
             found.setdefault(str(result["of"]), []).append(value)
     return {name: max(values[:_LAST]) for name, values in found.items()}
+
+
+def _hit(results: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """What outages of a zone tell of each that they hit, as drills of its own."""
+    for result in results:
+        subjects = (result.get("detail") or {}).get("subjects", {}) if result["kind"] == "zone_outage" else {}
+        for name, found in subjects.items():
+            if found["rto_seconds"] is not None:
+                yield {**found, "kind": "failover", "of": name}
 
 
 def _recovered(result: Mapping[str, Any]) -> float | None:

@@ -23,6 +23,9 @@ _NUMBERS = ("rto_seconds", "rto_phases", "rpo_seconds", "requests", "slowest_ms"
 """Of a result: what can be counted again from the journal."""
 
 
+_ENDED = ("done", "failed")
+
+
 @dataclass(frozen=True, slots=True)
 class Drilled:
     """One drill as the journal holds it."""
@@ -192,10 +195,11 @@ def _objectives(books: Books, drills: Sequence[Mapping[str, Any]]) -> list[dict[
 
 
 def _is_about(one: Mapping[str, Any], name: str, scope: str) -> bool:
-    """Whether it tells of that objective: of its own subject, or of one that the same fault hit."""
-    return (
-        one.get("scope") == scope and one.get("restored") is not None and (one.get("of") == name or name in _hit(one))
-    )
+    """Whether it tells of that objective: of its own subject, or of one that the same fault hit.
+
+    One that was interrupted tells nothing of a recovery; one that was aborted does.
+    """
+    return one["state"] in _ENDED and one.get("scope") == scope and (one.get("of") == name or name in _hit(one))
 
 
 def _hit(one: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -30,6 +30,12 @@ def test_a_host_is_ready_after_launch_and_converge_wherever_it_was() -> None:
     assert found == Measured(lead={"web": 70})
 
 
+def test_an_outage_of_a_zone_measures_the_failover_of_the_database_in_it() -> None:
+    subjects = {"orders": {"rto_seconds": 75.0}, "carts": {"rto_seconds": None}}
+    outage = {**a_result("zone_outage", "web", 400.0), "detail": {"subjects": subjects}}
+    assert measured([a_result("failover", "orders", 65.0), outage]).failover == {"orders": 75.0}
+
+
 def test_a_drill_that_was_cut_short_measured_nothing() -> None:
     assert measured([a_result("failover", "orders", None)]) == Measured()
 

@@ -87,6 +87,14 @@ def test_local_evidence_is_rehearsed_and_only_aws_turns_an_objective_green(journ
     assert report(books(journal))["objectives"][0]["state"] == "missed", "the last drill counts"
 
 
+def test_an_interrupted_drill_tells_nothing_and_an_aborted_one_does(journal: Journal) -> None:
+    ran(journal, "aws")
+    result = dict(journal.runs("drill")[0].result or {}) | {"rto_seconds": None, "objective_met": False}
+    for state, expected in (("recovered", "met"), ("failed", "doubtful")):
+        journal.start("drill", stack="dev", inputs=journal.runs("drill")[-1].inputs).finish(state, result)
+        assert report(books(journal))["objectives"][0]["state"] == expected
+
+
 def test_an_edited_result_proves_nothing(journal: Journal) -> None:
     run = ran(journal, "aws", healthy_after=130.0)
     assert report(books(journal))["journal"]["intact"] is True
