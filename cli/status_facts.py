@@ -27,6 +27,7 @@ __all__ = ["FleetStatus", "gather"]
 _MENDS = {
     "patch": "ops patch resume {subject}, or ops patch recover",
     "drill": "ops drill recover",
+    "runbook": "ops runbook run --resume {run}",
     "provision": "ops provision up",
     "configure": "ops configure",
 }
@@ -136,8 +137,10 @@ def _unfinished(ops: Session) -> list[Remark]:
     found = []
     for row in ops.journal.runs(stack=ops.stack, states=("running", "stopped")):
         state = state_of(row)
-        if state == "interrupted" or (state == "stopped" and row.kind in ("patch", "drill")):
-            mend = _MENDS.get(row.kind.partition("_")[0], f"ops history {row.id}").format(subject=row.subject)
+        if state == "interrupted" or (state == "stopped" and row.kind in ("patch", "drill", "runbook")):
+            mend = _MENDS.get(row.kind.partition("_")[0], f"ops history {row.id}").format(
+                subject=row.subject, run=row.id
+            )
             found.append(Remark("failing", f"{row.id} ({row.subject or row.stack}) is {state}", mend))
     return found
 

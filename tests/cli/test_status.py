@@ -68,6 +68,15 @@ def test_drills_that_were_run_count_and_runs_cut_short_are_red(fleet: Path, caps
     assert "instance_loss 52 s" in shown
 
 
+def test_a_runbook_that_somebody_left_part_way_is_red(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal.open(fleet / ".ops/ops.db") if (fleet / ".ops").mkdir() is None else None
+    assert journal is not None
+    left = journal.start("runbook", stack="dev", subject="zone_outage web")
+    left.finish("stopped")
+    remark = next(one for one in _status(fleet, capsys)["remarks"] if left.id in one["text"])
+    assert remark["remedy"] == f"ops runbook run --resume {left.id}"
+
+
 def test_watching_needs_a_terminal(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--watch", "1", "--fleet", str(fleet)]) == 2
     assert "--watch draws on a terminal" in capsys.readouterr().err
