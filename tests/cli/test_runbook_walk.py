@@ -105,6 +105,11 @@ def test_it_says_what_it_wants_to_know(command: str, typed: Typed, capsys: pytes
     assert "ops runbook run KIND OF" in capsys.readouterr().err
 
 
+def test_a_table_top_is_talked_through_instead(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(command="runbook run tabletop web") == 2
+    assert "ops drill run tabletop web" in capsys.readouterr().err
+
+
 def test_with_nobody_to_ask_it_refuses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("d\n"))
     assert run(["runbook", "run", "instance_loss", "web", "--yes"]) == 2

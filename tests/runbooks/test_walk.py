@@ -17,6 +17,9 @@ from quartermaster.runbooks.execute import HEAL
 from quartermaster.runbooks.walk import Answer
 from tests.runbooks.rehearsal import a_plan, assert_whole, finish, hands, start
 from tests.runbooks.world import FakeWorld, a_group
+from tests.runbooks.zone_world import ZoneWorld
+from tests.runbooks.zone_world import a_plan as zone_plan
+from tests.runbooks.zone_world import hands as zone_hands
 
 STEPS = ["steady_before", "lose", "give_up", "launch", "converge", "whole", "stays"]
 Result = Mapping[str, Any]
@@ -212,6 +215,20 @@ def test_whoever_thought_until_the_lease_was_broken_lets_ops_do_nothing(journal:
         ended(begin(world, journal, Scripted(lose=[thoughtful])))
     assert world.killed == {}
     assert len(walk.unfinished(journal)) == 1
+
+
+@pytest.mark.parametrize("back", ["", "give_up", "serve"])
+def test_a_zone_is_walked_by_its_own_commands_and_connected_again(back: str, journal: Journal) -> None:
+    world = ZoneWorld()
+    ours = {"cut_off": [Answer("ops")], "as_before": [Answer("ops")]} | ({back: [Answer("back")]} if back else {})
+    person = Scripted(**ours)
+    tools = zone_hands(world)
+    _, result = ended(
+        walk.walk(zone_plan(world), journal=journal, leases=Leases(journal.engine), hands=tools, person=person)
+    )
+    assert (result["restored"], world.heals) == (True, 1)
+    assert journal.run(result["run"]).state == ("recovered" if back else "done")
+    assert {trouble for _, trouble in person.seen} == {""}
 
 
 def test_two_do_not_walk_one_cluster(journal: Journal) -> None:
