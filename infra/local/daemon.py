@@ -87,7 +87,7 @@ class Cloud:
         self._work = Work(workers=4)
         self._machines = Machines(world, self._network, self._work)
         self._balancers = Balancers(world, self._network, self._work)
-        self._slow_work = Work(workers=2)
+        self._slow_work = Work(workers=8)
         self._backups = Backups(world, Authority.kept_in(world.home / "authority"))
         self._databases = Databases(world, self._network, self._slow_work, self._backups)
         moto = moto_application()

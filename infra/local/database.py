@@ -70,6 +70,13 @@ class Database:
         self.start(standby)
         self.standby = standby
 
+    def part(self) -> None:
+        """Go on without the standby, and remove it."""
+        self._replicate(False)
+        standby, self.standby, self._orphaned = self.standby, None, False
+        if standby is not None:
+            standby.close()
+
     def plug(self) -> None:
         """Connect the nodes, but those in a zone that is cut off."""
         for node in self.nodes:
@@ -177,6 +184,8 @@ class Database:
         self.primary.set(said)
         self.primary.start()
         self._settle(said, on_standby=False)
+        with self._world.lock:
+            moto_rds.event(self._world, self.spec.name, "Recovery of the DB instance is complete.")
         log.info("database %s is back after %.1f s", self.spec.name, self._world.now() - begun)
 
     def _settle(self, said: Mapping[str, str], *, on_standby: bool) -> None:

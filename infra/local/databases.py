@@ -127,7 +127,7 @@ class Databases:
             self._follow_spec(database, wanted)
 
     def _follow_spec(self, database: Database, wanted: DatabaseSpec) -> None:
-        """Take a new password and new settings, both without a stop."""
+        """Take a new password, new settings and a standby or none, all without a stop."""
         old = database.spec
         # A replica has the logins of its source.
         known = self._databases[old.source].spec if old.source else old
@@ -139,9 +139,28 @@ class Databases:
             text = wanted.password.replace("'", "''")
             database.primary.sql(f"alter role \"{old.user}\" password '{text}'", user=old.user, password=old.password)
             log.info("database %s has the next password", wanted.name)
+        if bool(wanted.standby_address) != bool(old.standby_address):
+            self._pair(database, wanted)
         database.spec = wanted
         with self._world.lock:
             moto_secrets.settled(wanted.name)
+
+    def _pair(self, database: Database, wanted: DatabaseSpec) -> None:
+        """Give the database a standby, or take it away."""
+        if not wanted.standby_address:
+            database.part()
+            return
+        # The one that was its standby may be its primary by now, under the standby's name.
+        taken = database.primary.folder.name
+        name = wanted.name if taken != wanted.name else f"{wanted.name}-standby"
+        bridge = self._network.bridge(wanted.vpc, wanted.vpc_cidr)
+        place = (wanted.standby_zone, wanted.standby_address, wanted.port)
+        node = Node(self._world, self._network, bridge, name, *place)
+        try:
+            database.follow(node)
+        except OpsError:
+            node.close()
+            raise
 
     def _remove(self, name: str) -> None:
         self._databases.pop(name).close()

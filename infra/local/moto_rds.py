@@ -27,6 +27,7 @@ __all__ = [
     "place",
     "settings",
     "specs",
+    "stand_by",
 ]
 
 
@@ -151,7 +152,7 @@ def specs(world: World) -> dict[str, DatabaseSpec]:
                 user=database.master_username or "postgres",
                 password=str(vars(database).get("_master_user_password") or "postgres"),
                 database=database.db_name or "",
-                standby_address=place.standby_address,
+                standby_address=place.standby_address if database.multi_az else "",
                 standby_zone=place.standby_zone,
                 source=_source(database) if database.is_replica else "",
                 parameters=_in_force(backend, database, place),
@@ -207,14 +208,24 @@ def _place(world: World, database: Any) -> Any:
     zone = database.availability_zone if database.availability_zone in zones else zones[0]
     address = subnets[zone].get_available_subnet_ip(database)
     place = Place(world.now(), address, zone, taken=((subnets[zone], address),))
-    if database.multi_az and len(zones) > 1 and not database.is_replica:
-        place.standby_zone = zones[(zones.index(zone) + 1) % len(zones)]
-        place.standby_address = subnets[place.standby_zone].get_available_subnet_ip(database)
-        place.taken += ((subnets[place.standby_zone], place.standby_address),)
     database.availability_zone, database.status = zone, "creating"
     database.secondary_availability_zone = None
     _places[database.db_instance_identifier] = place
+    stand_by(database)
     return database
+
+
+def stand_by(database: Any) -> None:
+    """Give an instance that is to have a standby an address for it, in another zone; it keeps the one that it had."""
+    place = _places.get(database.db_instance_identifier)
+    if place is None or place.standby_address or database.is_replica or not database.multi_az:
+        return
+    subnets = {subnet.availability_zone: subnet for subnet in database.db_subnet_group._subnets}
+    zones = sorted(subnets)
+    if len(zones) > 1:
+        place.standby_zone = zones[(zones.index(place.zone) + 1) % len(zones)]
+        place.standby_address = subnets[place.standby_zone].get_available_subnet_ip(database)
+        place.taken += ((subnets[place.standby_zone], place.standby_address),)
 
 
 def parameters(backend: Any, database: Any) -> dict[str, str]:

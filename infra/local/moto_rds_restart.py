@@ -46,10 +46,12 @@ def install(world: World) -> None:
 
     def modified(self: Any, name: str, given: dict[str, Any]) -> Any:
         database, wanted = self.databases.get(name), given.get("engine_version")
-        if database is None or not wanted or not _is_minor(database, str(wanted)):
-            return modify(self, name, given)
-        rest = {key: value for key, value in given.items() if key != "engine_version"}
+        upgrade = database is not None and wanted and _is_minor(database, str(wanted))
+        rest = {key: value for key, value in given.items() if key != "engine_version"} if upgrade else given
         found = modify(self, name, rest)
+        moto_rds.stand_by(found)
+        if not upgrade:
+            return found
         if given.get("apply_immediately"):
             _upgrade(world, _available(self, name), str(wanted))
         else:

@@ -95,11 +95,10 @@ class DrillDatabase:
         )
         return done.stdout.strip() if done.returncode == 0 else f"no answer: {done.stderr.strip()}"
 
-    def standby(self) -> dict[str, Any]:
-        """The local cloud's word about the standby."""
+    def standby(self) -> Any:
+        """The local cloud's word about the standby; None when there is none."""
         (row,) = (row for row in client.status(self.workspace)["databases"] if row["name"] == INSTANCE)
-        found: dict[str, Any] = row["standby"]
-        return found
+        return row["standby"]
 
 
 @contextmanager

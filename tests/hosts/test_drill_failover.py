@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from quartermaster.infra.local.timing import Timing
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES
 from quartermaster.runbooks.evidence import DrillResult
-from tests.hosts.drill_database import DrillDatabase, drill_database
+from tests.hosts.drill_database import INSTANCE, DrillDatabase, drill_database
 from tests.hosts.local_cluster import wait
 
 pytestmark = pytest.mark.hosts
@@ -149,6 +150,30 @@ def test_a_zone_that_is_cut_off_makes_it_fail_over_by_itself_and_gets_its_standb
     assert (database.state.zone, database.state.standby_zone) == (before.standby_zone, before.zone)
     assert_clean(database, Journal.open(database.workspace.database))
     assert any("unreachable due to loss of network" in message for message in events(database))
+
+
+@pytest.mark.soak
+def test_without_a_standby_it_comes_back_in_its_own_zone_and_gets_one_when_asked(database: DrillDatabase) -> None:
+    wait(lambda: database.state.whole)
+    rds, zone = database.cloud.client("rds"), database.state.zone
+    rds.modify_db_instance(DBInstanceIdentifier=INSTANCE, MultiAZ=False, ApplyImmediately=True)
+    wait(lambda: database.standby() is None)
+    told = failovers(database)
+    client.kill_database(database.workspace, INSTANCE)
+    assert database.ask("select n from kept").startswith("no answer")
+    wait(lambda: database.ask("select n from kept") == "1")
+    client.fail_zone(database.workspace, zone)
+    try:
+        assert database.ask("select n from kept").startswith("no answer")
+        time.sleep(2 * Timing.named("instant")["database_recover"])
+        assert database.ask("select n from kept").startswith("no answer")
+    finally:
+        client.heal_zone(database.workspace, zone)
+    wait(lambda: database.ask("select n from kept") == "1")
+    assert (database.state.zone, failovers(database)) == (zone, told)
+    rds.modify_db_instance(DBInstanceIdentifier=INSTANCE, MultiAZ=True, ApplyImmediately=True)
+    wait(lambda: database.state.whole and database.state.multi_az)
+    assert_clean(database, Journal.open(database.workspace.database))
 
 
 def failovers(database: DrillDatabase) -> int:

@@ -75,6 +75,9 @@ class FakeNode:
 
     def empty(self) -> None: ...
 
+    def close(self) -> None:
+        self.done.append(f"{self.name} is removed")
+
     def follow(self, upstream: FakeNode, name: str) -> None:
         if not upstream.answers():
             raise OpsError("no upstream")
@@ -248,7 +251,7 @@ def test_without_a_standby_it_waits_for_its_zone_and_then_comes_back_there(trial
     assert trial.done == []
     trial.world.failed_zones.clear()
     trial.look(times=2)
-    assert (trial.done, trial.serving) == (["recovering", "A starts", "available"], ["A"])
+    assert (trial.done, trial.serving) == (["recovering", "A starts", "available", "event"], ["A"])
 
 
 def test_with_both_zones_cut_off_nobody_is_promoted(trial: Trial) -> None:
@@ -285,3 +288,11 @@ def test_a_forced_failover_without_a_standby_in_sync_is_a_restart_and_says_so(tr
     trial.done.clear()
     trial.db.restart(on_standby=True)
     assert (trial.done, trial.serving) == (["event", "A starts", "in sync: False", "available"], ["A"])
+
+
+def test_without_the_standby_that_it_had_it_commits_alone_and_fails_over_no_more(trial: Trial) -> None:
+    trial.build().db.part()
+    assert (trial.done, trial.db.synchronous, trial.db.primary.names) == (["in sync: False", "B is removed"], False, "")
+    trial.db.lose_power()
+    trial.look(times=12)
+    assert trial.done[2:5] == ["recovering", "A starts", "available"]
