@@ -218,6 +218,11 @@ class Lease:
                 remedy="look who works there now (`ops status`), then resume",
             )
 
+    def renew(self) -> None:
+        """Let it bind for another term, beside its heartbeat. Raises LeaseLost where it no longer does."""
+        self._store._change(lambda book: book.renew(self.tokens, datetime.now(UTC)))
+        self.check()
+
     def fenced(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass events on; check the lease before each started step goes on to act."""
         for event in events:
