@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.infra.local import moto_elbv2
+from quartermaster.infra.local.moto_zonal_shift import away
 from quartermaster.infra.local.world import World, log
 
 __all__ = ["Candidate", "Watched", "advance", "answer", "install"]
@@ -120,13 +122,19 @@ def _candidate(world: World, backend: Any, record: Any) -> Candidate:
     balancer = _balancer(world, str(target.get("DNSName", "")))
     healthy, addresses = True, tuple(record.records or ())
     if balancer is not None:
-        addresses = (str(vars(balancer).get("ops_address", balancer.dns_name)),)
+        addresses = _legs(world, balancer)
         evaluates = str(target.get("EvaluateTargetHealth", "")).lower() == "true"
         healthy = not evaluates or _serves(world, balancer)
     check = backend.health_checks.get(record.health_check_id) if record.health_check_id else None
     if check is not None and str(check.disabled).lower() != "true":
         healthy = healthy and vars(check).get("ops_watched", Watched()).healthy
     return Candidate(record.failover or "", healthy, addresses)
+
+
+def _legs(world: World, balancer: Any) -> tuple[str, ...]:
+    """The balancer's addresses without that of a zone that is shifted away from; its DNS name without real ones."""
+    legs, gone = vars(balancer).get("ops_legs", {}), away(world, balancer.arn, datetime.now(UTC))
+    return tuple(address for zone, (_, address) in sorted(legs.items()) if zone != gone) or (balancer.dns_name,)
 
 
 def _serves(world: World, balancer: Any) -> bool:

@@ -69,11 +69,13 @@ class PilotLight:
 
     def leads(self, cluster: str) -> str:
         """Where the name leads: here, there, or nowhere. Read-only."""
-        addresses = self._asked(cluster)
-        where = {row["name"]: row["address"] for row in client.status(self._workspace)["balancers"] if row["address"]}
-        here = where.get(self._fleet.balancer_name(self._stack, cluster))
-        there = where.get(physical(self._fleet.fleet, self._stack, f"recovery-{cluster}", limit=_NAME_LIMIT))
-        return "here" if here in addresses else "there" if there in addresses else "nowhere"
+        asked = set(self._asked(cluster))
+        rows = client.status(self._workspace)["balancers"]
+        where = {row["name"]: asked & set(row["addresses"].values()) for row in rows}
+        if where.get(self._fleet.balancer_name(self._stack, cluster)):
+            return "here"
+        there = physical(self._fleet.fleet, self._stack, f"recovery-{cluster}", limit=_NAME_LIMIT)
+        return "there" if where.get(there) else "nowhere"
 
     def answers(self, cluster: str) -> str:
         """What a client gets that asks for the name now: a status, or why none. Read-only."""

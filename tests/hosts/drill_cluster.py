@@ -118,6 +118,17 @@ class DrillCluster:
         done = subprocess.run(command, input=json.dumps(plan.to_json()), text=True, check=False, cwd=root)
         assert done.returncode == -signal.SIGKILL
 
+    def recovered(self) -> DrillResult:
+        """What ``ops drill recover`` makes of the drill that was killed."""
+        journal = Journal.open(self.workspace.database)
+        (row,) = [row for row in drill.unfinished(journal) if row.interrupted]
+        result = result_of(drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=self.hands))
+        assert journal.run(row.id).state == "recovered"
+        assert Leases(journal.engine).held() == []
+        assert drill.unfinished(journal) == []
+        journal.engine.dispose()
+        return result
+
     def fail_over(self, instance: str) -> None:
         client.kill_database(self.workspace, instance)
 
@@ -175,7 +186,7 @@ def drill_cluster(
         client.ensure_running(workspace, "drills", timing)
         fleet = load_fleet(folder / "fleet.yaml")
         cloud = connect(fleet, "dev", workspace)
-        subnets = _build(cloud, net, hosts)
+        subnets = build(cloud, net, hosts)
         cluster = DrillCluster(fleet, workspace, cloud)
         if database:
             _database(cloud, subnets)
@@ -202,12 +213,13 @@ def _url(workspace: Workspace) -> str:
     raise AssertionError(f"no balancer: {client.status(workspace)}")
 
 
-def _build(cloud: Cloud, net: str, hosts: int) -> list[str]:
+def build(cloud: Cloud, net: str, hosts: int, *, part: str = "web", most: int = 6) -> list[str]:
+    """Cluster ``web`` in the cloud's region, its resources named after ``part``; the subnets."""
     ec2, elb, groups, iam = (cloud.client(name) for name in ("ec2", "elbv2", "autoscaling", "iam"))
-    name = physical("drills", "dev", "web")
+    name, most = physical("drills", "dev", part), max(most, 2 * hosts)
     vpc = ec2.create_vpc(CidrBlock=f"{net}.0.0/20")["Vpc"]["VpcId"]
     subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{net}.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"][
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{net}.{n}.0/24", AvailabilityZone=f"{cloud.region}{zone}")["Subnet"][
             "SubnetId"
         ]
         for n, zone in enumerate("abc", start=1)
@@ -258,7 +270,7 @@ def _build(cloud: Cloud, net: str, hosts: int) -> list[str]:
         AutoScalingGroupName=name, LifecycleHookName="converged", HeartbeatTimeout=300, DefaultResult="ABANDON",
         LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
     )  # fmt: skip
-    groups.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=hosts, MaxSize=2 * hosts, DesiredCapacity=hosts)
+    groups.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=hosts, MaxSize=most, DesiredCapacity=hosts)
     return subnets
 
 
