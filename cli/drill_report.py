@@ -45,9 +45,7 @@ def books(ops: Session) -> Books:
     from quartermaster.runbooks.report import Books, Drilled
 
     ended = [row for row in reversed(ops.journal.runs(RUN_KIND, stack=ops.stack)) if row.result]
-    count, head = 0, ""
-    for line in ops.journal.lines():
-        count, head = count + 1, line.hash
+    count, head = ops.journal.head()
     return Books(
         fleet=ops.fleet,
         stack=ops.stack,

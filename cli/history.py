@@ -128,7 +128,7 @@ def verify(
                 f"the journal was edited: line {broken.line}: {broken.why}",
                 remedy="restore it from a copy; what came before that line is intact",
             )
-        count = sum(1 for _ in ops.journal.lines())
+        count, _ = ops.journal.head()
         emit({"file": None, "lines": count, "intact": True}, f"the journal is intact: {count} lines follow one another")
         return
     from quartermaster.fleet.chain import check_file

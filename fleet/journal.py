@@ -206,6 +206,12 @@ class Journal:
         with reading(self._engine) as db:
             yield from _lines(db, run_id)
 
+    def head(self) -> tuple[int, str]:
+        """How many lines there are, and the hash of the last; empty without one. Read-only."""
+        with reading(self._engine) as db:
+            count = db.execute(sa.select(sa.func.count()).select_from(_events)).scalar_one()
+            return count, _last_hash(db)
+
     def broken_at(self) -> Broken | None:
         """The first line that does not follow from those before, or tells otherwise of its run than the list does."""
         last: dict[tuple[str, str], Line] = {}
@@ -236,12 +242,16 @@ class Journal:
 def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:
     """Write a line, chained to the last one: nobody else writes within this transaction."""
     record, at = json.dumps(line, sort_keys=True, default=str), _iso(datetime.now(UTC))
-    prior = db.execute(sa.select(_events.c.hash).order_by(_events.c.seq.desc()).limit(1)).scalar() or ""
+    prior = _last_hash(db)
     db.execute(
         _events.insert().values(
             run=run_id, at=at, record=record, prior_hash=prior, hash=digest(prior, run_id, at, record)
         )
     )
+
+
+def _last_hash(db: sa.Connection) -> str:
+    return db.execute(sa.select(_events.c.hash).order_by(_events.c.seq.desc()).limit(1)).scalar() or ""
 
 
 def _lines(db: sa.Connection, run_id: str = "") -> Iterator[Line]:

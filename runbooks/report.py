@@ -19,8 +19,11 @@ from quartermaster.runbooks.statistics import statements
 
 __all__ = ["Books", "Drilled", "report"]
 
-_NUMBERS = ("rto_seconds", "rto_phases", "rpo_seconds", "requests", "slowest_ms", "failing_seconds", "objective_met")
-"""Of a result: what can be counted again from the journal."""
+_NUMBERS = (
+    "rto_seconds", "rto_phases", "rpo_seconds", "requests", "slowest_ms", "failing_seconds", "objective_met", "detail",
+    "touched", "restored",
+)  # fmt: skip
+"""Of a result: what can be read again from the journal."""
 
 
 _ENDED = ("done", "failed")
@@ -102,7 +105,7 @@ def _drill(one: Drilled) -> dict[str, Json]:
             found(f"rto_phases.{event.detail['phase']}", line)
         if "rpo_seconds" in event.detail.get("facts", {}):
             found("rpo_seconds", line)
-    for number in ("requests", "slowest_ms", "failing_seconds"):
+    for number in ("requests", "slowest_ms", "failing_seconds", "milestones"):
         if lasting := [line for line, event in told if number in event.detail]:
             found(number, lasting[-1])
     return {

@@ -125,7 +125,7 @@ def _drill(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
     met, trace = one.get("objective_met"), one["trace"]
     outcome = {None: "no objective declared", True: "objective met", False: "objective missed"}[met]
     failing = one.get("failing_seconds")
-    phases = one.get("rto_phases") or {}
+    phases, subjects = one.get("rto_phases") or {}, (one.get("detail") or {}).get("subjects", {})
     whole = sum(phases.values()) or 1.0
 
     def of_phase(phase: str) -> list[Mapping[str, Any]]:
@@ -134,6 +134,7 @@ def _drill(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
     numbers = [
         ("RTO", _seconds(one.get("rto_seconds")), [ref for phase in phases for ref in of_phase(phase)]),
         *((f"· {phase}", _seconds(value), of_phase(phase)) for phase, value in phases.items()),
+        *((f"RTO of {name}", _subject(found), trace.get("milestones", [])) for name, found in subjects.items()),
         ("RPO", _rpo(one), trace.get("rpo_seconds", [])),
         ("requests failed", f"{requests['failed']:,} of {requests['sent']:,}" if requests["sent"] else "not counted",
          trace.get("requests", [])),
@@ -164,6 +165,12 @@ def _drill(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
         "changed": [(name, _short(old), _short(new)) for name, (old, new) in one["changed"].items()],
         "warnings": list(one.get("warnings") or ()),
     }
+
+
+def _subject(found: Mapping[str, Any]) -> str:
+    """One of several that the same fault hit."""
+    outcome = {None: "", True: ", objective met", False: ", objective missed"}[found["objective_met"]]
+    return _seconds(found["rto_seconds"]) + outcome
 
 
 def _aim(one: Mapping[str, Any]) -> str:

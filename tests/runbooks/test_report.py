@@ -14,11 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.schema import Fleet
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.report import Books, Drilled, report
 from quartermaster.runbooks.report_page import render_report
+from tests.runbooks import zone_world
 from tests.runbooks.rehearsal import a_scene, finish, start
 from tests.runbooks.world import MONDAY, FakeWorld, a_fleet
 
@@ -49,9 +51,15 @@ def books(journal: Journal, recovery: str = RECOVERY, now: datetime | None = Non
     return Books(
         fleet=the_fleet(recovery), stack="dev", fleet_hash="1" * 64,
         now=now or rows[-1].started_at + timedelta(days=1),
-        drills=[Drilled(row, tuple(journal.lines(row.id))) for row in rows if row.result],
+        drills=drilled(journal),
         lines=len(lines), head=lines[-1].hash, broken=journal.broken_at(),
     )  # fmt: skip
+
+
+def drilled(journal: Journal) -> list[Drilled]:
+    """Those that ended, oldest first."""
+    rows = journal.runs("drill")[::-1]
+    return [Drilled(row, tuple(journal.lines(row.id))) for row in rows if row.result]
 
 
 def edit(journal: Journal, sql: str) -> None:
@@ -85,6 +93,22 @@ def test_local_evidence_is_rehearsed_and_only_aws_turns_an_objective_green(journ
     assert report(books(journal))["objectives"][0]["state"] == "met"
     ran(journal, "aws", healthy_after=130.0)
     assert report(books(journal))["objectives"][0]["state"] == "missed", "the last drill counts"
+
+
+def test_an_outage_tells_of_each_that_it_hit(journal: Journal) -> None:
+    recovery = "{web: {zone: {rto: 2m}}, orders: {zone: {rto: 29s, rpo: 0s}}}"
+    world = zone_world.ZoneWorld()
+    plan = zone_world.a_plan(world, fleet=zone_world.fleet(recovery=recovery))
+    steps = drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=zone_world.hands(world, writes=True))
+    finish(steps)
+    told = report(replace(books_of_none(journal), fleet=zone_world.fleet(recovery=recovery), drills=drilled(journal)))
+    assert {one["name"]: one["state"] for one in told["objectives"]} == {"web": "rehearsed", "orders": "missed"}
+    [one] = told["drills"]
+    [ref] = one["trace"]["milestones"]
+    record = next(json.loads(line.record or "") for line in journal.lines() if line.seq == ref["seq"])
+    reached = record["detail"]["milestones"]["orders"]["verify"]
+    assert one["detail"]["subjects"]["orders"]["rto_seconds"] == reached
+    assert f"{reached:.1f} s, objective missed" in render_report(told)
 
 
 def test_an_interrupted_drill_tells_nothing_and_an_aborted_one_does(journal: Journal) -> None:
@@ -166,8 +190,8 @@ def test_without_a_drill_the_page_says_what_to_do(journal: Journal) -> None:
 
 
 def books_of_none(journal: Journal) -> Books:
-    [line] = journal.lines()
-    return Books(the_fleet(), "dev", "1" * 64, MONDAY, [], 1, line.hash, None)
+    lines = list(journal.lines())
+    return Books(the_fleet(), "dev", "1" * 64, MONDAY, [], len(lines), lines[-1].hash, None)
 
 
 def test_a_drill_written_by_another_version_is_named_and_not_judged(journal: Journal) -> None:
