@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -102,18 +103,35 @@ class PatchCluster:
         return patch.plan(group, self.fleet, surveys, datetime.now(UTC), drain_seconds=drain)
 
     def offer(
-        self, version: str, *, scripts: dict[str, str] | None = None, files: dict[str, str] | None = None
+        self, version: str, *, scripts: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
     ) -> None:
         """Offer that version of the page to all hosts."""
         files = {"/srv/www/page/index.html": f"page {version}\n", **(files or {})}
         deb = build_deb("shop-page", version, files, self.workspace.folder("cache"), scripts=scripts)
         client.add_package(self.workspace, deb)
 
+    def release(self, **what: Mapping[str, str]) -> str:
+        """Offer the version after all that were; which one it is."""
+        folder = self.workspace.folder("local") / "packages"
+        offered = [int(path.name.split("_")[1].split(".")[0]) for path in folder.glob("shop-page_*.deb")]
+        version = f"{max(offered) + 1}.0"
+        self.offer(version, **what)
+        return version
+
+    def resize(self, count: int, floor: int | None = None) -> None:
+        """Bring the group to so many hosts, and wait until they serve. Its min is the count unless ``floor`` says."""
+        size = f"min: {floor or count}, max"
+        self.file.write_text(re.sub(r"min: \d+, max", size, self.file.read_text(encoding="utf-8")), encoding="utf-8")
+        self.cloud.client("autoscaling").update_auto_scaling_group(
+            AutoScalingGroupName=NAME, MinSize=floor or count, DesiredCapacity=count
+        )
+        self.await_serving(count)
+
     def on(self, host_id: str, command: str) -> str:
         done = client.execute(self.workspace, host_id, ["sh", "-c", command])
         return str(done.stdout).strip()
 
-    def await_serving(self, count: int, seconds: float = 180) -> None:
+    def await_serving(self, count: int, seconds: float = 400) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             group = self.hosts.group("web")

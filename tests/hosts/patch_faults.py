@@ -267,7 +267,7 @@ FAULTS = (
     ),
     Fault(
         "host lost in standby", r"upgrade: .*left drained, and not replaced", "drained", _lose, "upgrade",
-        heal=_scrap, left="Standby",
+        heal=_scrap, left="Standby", soak=True,
     ),
     Fault(
         "reboot that never returns", r"did not come back within \d+ s of its reboot", "drained",

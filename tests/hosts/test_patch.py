@@ -1,4 +1,4 @@
-"""Configure, plan and patch on real hosts; test_patch_load.py does it under load, test_patch_faults.py with faults."""
+"""Plan and patch on real hosts; test_patch_load.py does it under load, test_patch_faults.py with faults."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import pytest
 from quartermaster.cli import main
 from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
-from quartermaster.playbooks import configure, patch_run
-from quartermaster.playbooks.bundle import build
+from quartermaster.playbooks import patch_run
 from quartermaster.playbooks.patch_result import outcome
 from quartermaster.playbooks.patch_saved import read_plan
-from tests.hosts.patch_cluster import BUCKET, PatchCluster, patch_cluster
+from tests.hosts.patch_cluster import PatchCluster
 
 pytestmark = pytest.mark.hosts
 
@@ -25,9 +24,9 @@ REBOOT = {"postinst": "#!/bin/sh\ntouch /run/reboot-required\n"}
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatchCluster]:
-    with patch_cluster(tmp_path_factory.mktemp("patch")) as made:
-        yield made
+def cluster(patched: PatchCluster) -> PatchCluster:
+    patched.resize(3)
+    return patched
 
 
 def told(events: Iterator[Event]) -> Iterator[Event]:
@@ -35,15 +34,6 @@ def told(events: Iterator[Event]) -> Iterator[Event]:
     for event in events:
         print(event.kind, event.step, event.host, getattr(event, "error", ""), getattr(event, "seconds", ""))  # noqa: T201
         yield event
-
-
-def test_configuring_booted_hosts_changes_nothing(cluster: PatchCluster) -> None:
-    """Pull and push are the same roles: what user data converged, push finds done."""
-    cloud, cache = cluster.cloud, cluster.workspace.folder("cache")
-    plan = configure.plan(cluster.inventory(), build(cluster.fleet), bucket=BUCKET)
-    result = configure.outcome(configure.apply(plan, cache=cache, s3=cloud.client("s3")))
-    assert not result.failed
-    assert [host.changes for host in result.hosts] == [()] * 3
 
 
 def test_a_reviewed_plan_is_carried_out_as_it_stands_or_not_at_all(
@@ -71,7 +61,7 @@ def test_a_reviewed_plan_is_carried_out_as_it_stands_or_not_at_all(
 
 def test_a_host_converges_where_its_upgrade_moved_what_roles_manage(cluster: PatchCluster) -> None:
     settings = "/etc/security/limits.d/50-ops.conf"
-    cluster.offer("2.0", scripts={"postinst": f"#!/bin/sh\n[ ! -e /run/spoil ] || : >{settings}\n"})
+    version = cluster.release(scripts={"postinst": f"#!/bin/sh\n[ ! -e /run/spoil ] || : >{settings}\n"})
     spoilt, other, *_ = (host.id for host in cluster.hosts.group("web").hosts)
     before = cluster.on(spoilt, f"cat {settings}")
     cluster.on(spoilt, "touch /run/spoil")
@@ -79,8 +69,8 @@ def test_a_host_converges_where_its_upgrade_moved_what_roles_manage(cluster: Pat
     for host_id in (spoilt, other):
         machine = cluster.tools().machines.open(host_id)
         machine.survey()
-        machine.save("patch-c", {"shop-page": "2.0"})
-        machine.upgrade("patch-c", {"shop-page": "2.0"})
+        machine.save("patch-c", {"shop-page": version})
+        machine.upgrade("patch-c", {"shop-page": version})
         found[host_id] = machine.converge("patch-c")
         machine.close()
     assert found[spoilt] == {"changed": 1, "because": f"{settings} is not as it was"}
@@ -88,8 +78,9 @@ def test_a_host_converges_where_its_upgrade_moved_what_roles_manage(cluster: Pat
     assert cluster.on(spoilt, f"cat {settings}") == before != ""
 
 
+@pytest.mark.soak
 def test_a_killed_run_is_resumed_and_nobody_is_patched_twice(cluster: PatchCluster) -> None:
-    cluster.offer("3.0", scripts={"preinst": "#!/bin/sh\nsleep 3\n", **REBOOT})
+    version = cluster.release(scripts={"preinst": "#!/bin/sh\nsleep 3\n", **REBOOT})
     before = cluster.hosts.group("web")
     driver = Path(__file__).with_name("patch_driver.py")
     child = subprocess.Popen([sys.executable, str(driver), str(cluster.file)], stdout=subprocess.PIPE, text=True)
@@ -109,4 +100,4 @@ def test_a_killed_run_is_resumed_and_nobody_is_patched_twice(cluster: PatchClust
     assert (result.state, {host.state for host in result.hosts}) == ("done", {"patched"}), asdict(result)
     assert cluster.hosts.group("web") == before
     for host in before.hosts:
-        assert cluster.on(host.id, "grep -c 'upgrade shop-page:all .* 3.0$' /var/log/dpkg.log") == "1"
+        assert cluster.on(host.id, f"grep -c 'upgrade shop-page:all .* {version}$' /var/log/dpkg.log") == "1"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,19 +16,18 @@ from quartermaster.playbooks.patch_plan import PatchPlan
 from quartermaster.playbooks.patch_recover import recover
 from quartermaster.playbooks.patch_result import HostResult, PatchResult, outcome
 from tests.hosts.local_cluster import wait
-from tests.hosts.patch_cluster import PatchCluster, patch_cluster
+from tests.hosts.patch_cluster import PatchCluster
 from tests.hosts.patch_faults import FAULTS, LIMITS, Fault, Scene
 
 pytestmark = pytest.mark.hosts
 
 TABLE = [pytest.param(row, id=row.name, marks=[pytest.mark.soak] if row.soak else []) for row in FAULTS]
-_VERSIONS = itertools.count(2)
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatchCluster]:
-    with patch_cluster(tmp_path_factory.mktemp("faults"), count=5, floor=2) as made:
-        yield made
+def cluster(patched: PatchCluster) -> PatchCluster:
+    patched.resize(5, floor=2)
+    return patched
 
 
 @pytest.mark.parametrize("fault", TABLE)
@@ -49,7 +46,7 @@ def test_a_fault_costs_no_request_and_leaves_nothing_behind(cluster: PatchCluste
         again = journal.resume(result.run)
         list(again.record(recover(_events(journal, result.run), **_hands(cluster))))
         again.finish("recovered")
-    cluster.await_serving(cluster.hosts.group("web").desired, seconds=180)
+    cluster.await_serving(cluster.hosts.group("web").desired)
     after = cluster.hosts.group("web")
 
     assert result.state == fault.ends
@@ -68,8 +65,7 @@ def test_a_fault_costs_no_request_and_leaves_nothing_behind(cluster: PatchCluste
 
 def _planned(cluster: PatchCluster, fault: Fault) -> tuple[Scene, PatchPlan]:
     """A new version is offered and planned: for the canary, and where another is struck, for that one after it."""
-    version = f"{next(_VERSIONS)}.0"
-    cluster.offer(version, scripts=dict(fault.scripts), files=dict(fault.files))
+    version = cluster.release(scripts=fault.scripts, files=fault.files)
     plan = cluster.plan()
     waves = plan.waves[:1] if fault.strikes == "canary" else plan.waves[:2]
     waves = tuple(replace(wave, hosts=wave.hosts[:1]) for wave in waves)

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from quartermaster.fleet.hosts import Group
 from quartermaster.fleet.journal import Journal
 from quartermaster.playbooks.patch_recover import recover
 from quartermaster.playbooks.patch_result import PatchResult, outcome
-from tests.hosts.patch_cluster import PatchCluster, patch_cluster
+from tests.hosts.patch_cluster import PatchCluster
 
 pytestmark = pytest.mark.hosts
 
@@ -27,17 +26,16 @@ PARTS = 6
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatchCluster]:
-    with patch_cluster(tmp_path_factory.mktemp("killed")) as made:
-        yield made
+def cluster(patched: PatchCluster) -> PatchCluster:
+    patched.resize(3)
+    return patched
 
 
 class Cycle:
     """A version that is offered, and how often each host took it and booted since."""
 
-    def __init__(self, cluster: PatchCluster, version: str) -> None:
-        cluster.offer(version, scripts=REBOOT)
-        self.cluster, self.version = cluster, version
+    def __init__(self, cluster: PatchCluster) -> None:
+        self.cluster, self.version = cluster, cluster.release(scripts=REBOOT)
         self.before = cluster.hosts.group("web")
         self._boots = self._booted()
 
@@ -89,7 +87,7 @@ def assert_done_once(cycle: Cycle) -> None:
 
 
 def test_killed_at_the_first_a_middle_and_the_last_event_a_run_is_done_once(cluster: PatchCluster) -> None:
-    cycle = Cycle(cluster, "2.0")
+    cycle = Cycle(cluster)
     for last in ("started:patch", "started:reboot", "finished:patch"):
         assert cycle.driven(last) == -signal.SIGKILL
     assert cycle.driven() == 0
@@ -97,7 +95,7 @@ def test_killed_at_the_first_a_middle_and_the_last_event_a_run_is_done_once(clus
 
 
 def test_killed_amid_a_host_a_run_is_put_back_by_recover(cluster: PatchCluster) -> None:
-    cycle = Cycle(cluster, "3.0")
+    cycle = Cycle(cluster)
     assert cycle.driven("started:converge") == -signal.SIGKILL
     assert cycle.recovered() == cycle.before
     assert sorted(host.state for host in cycle.result().hosts) == ["patched", "pending", "pending"]
@@ -108,7 +106,7 @@ def test_killed_amid_a_host_a_run_is_put_back_by_recover(cluster: PatchCluster) 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_killed_at_every_boundary_a_run_is_done_once(cluster: PatchCluster, part: int) -> None:
     """All parts together: a kill after every event that a run writes down, each a new one for its resume."""
-    cycle, kills = Cycle(cluster, f"{part + 4}.0"), 0
+    cycle, kills = Cycle(cluster), 0
     while (status := cycle.driven(f"{part}/{PARTS}")) == -signal.SIGKILL:
         kills += 1
     assert status == 0 and kills > 8
@@ -118,7 +116,7 @@ def test_killed_at_every_boundary_a_run_is_done_once(cluster: PatchCluster, part
 @pytest.mark.soak
 @pytest.mark.parametrize("where", STEPS)
 def test_killed_at_any_step_a_run_is_put_back_by_recover(cluster: PatchCluster, where: str) -> None:
-    cycle = Cycle(cluster, f"{100 + STEPS.index(where)}.0")
+    cycle = Cycle(cluster)
     assert cycle.driven(where) == -signal.SIGKILL
     assert cycle.recovered() == cycle.before
     assert all(times <= 1 for done in cycle.done().values() for times in done)

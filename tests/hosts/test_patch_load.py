@@ -38,9 +38,9 @@ CHECK = (
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatchCluster]:
-    with patch_cluster(tmp_path_factory.mktemp("load"), count=6) as made:
-        yield made
+def cluster(patched: PatchCluster) -> PatchCluster:
+    patched.resize(6)
+    return patched
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def hold(seconds: Seconds) -> None:
 
 def test_a_cycle_with_reboots_fails_and_slows_no_request(cluster: PatchCluster) -> None:
     balance(cluster, "least_outstanding_requests")
-    cluster.offer("2.0", scripts=REBOOT)
+    version = cluster.release(scripts=REBOOT)
     before = cluster.hosts.group("web")
     boots = {host.id: cluster.on(host.id, "cat /proc/sys/kernel/random/boot_id") for host in before.hosts}
     result, seconds = under_load(cluster, lambda plan, tools: patch_run.run(plan, "patch-load-a", tools))
@@ -120,7 +120,7 @@ def test_a_cycle_with_reboots_fails_and_slows_no_request(cluster: PatchCluster) 
     assert result.requests.failed == 0
     assert cluster.hosts.group("web") == before
     for host in before.hosts:
-        assert cluster.on(host.id, "cat /srv/www/page/index.html") == "page 2.0"
+        assert cluster.on(host.id, "cat /srv/www/page/index.html") == f"page {version}"
         assert cluster.on(host.id, "cat /proc/sys/kernel/random/boot_id") != boots[host.id]
     hold(seconds)
 
@@ -128,7 +128,7 @@ def test_a_cycle_with_reboots_fails_and_slows_no_request(cluster: PatchCluster) 
 def test_a_host_launched_after_the_canary_comes_with_its_packages_and_added_hosts_go(cluster: PatchCluster) -> None:
     """Round robin, a host added for the run, and one that its group launches meanwhile, while a newer page is out."""
     balance(cluster, "round_robin")
-    cluster.offer("3.0")
+    version = cluster.release()
     before = cluster.hosts.group("web")
     added: list[str] = []
 
@@ -138,7 +138,7 @@ def test_a_host_launched_after_the_canary_comes_with_its_packages_and_added_host
             if isinstance(event, StepFinished) and event.step == "prescale":
                 added.extend(event.detail["hosts"])
             if isinstance(event, StepFinished) and event.step == "pins":
-                cluster.offer("4.0")
+                cluster.release()
                 group = cluster.hosts.group("web")
                 cluster.hosts.set_desired(group, group.desired + 1)
 
@@ -148,7 +148,7 @@ def test_a_host_launched_after_the_canary_comes_with_its_packages_and_added_host
     after = cluster.hosts.group("web")
     launched = {host.id for host in after.hosts} - {host.id for host in before.hosts}
     assert len(added) == len(launched) == 1 and launched.isdisjoint(added)
-    assert {cluster.on(host.id, "cat /srv/www/page/index.html") for host in after.hosts} == {"page 3.0"}
+    assert {cluster.on(host.id, "cat /srv/www/page/index.html") for host in after.hosts} == {f"page {version}"}
     for host_id in launched:
         cluster.hosts.terminate(host_id, replaced=False)
     hold(seconds)
