@@ -46,7 +46,7 @@ def accept(kind: str, of: str, fleet: Fleet, way: str = "") -> Kind:
     found = KINDS.get(kind)
     if found is None:
         raise InputError(f"there is no drill {kind!r}", remedy=f"one of: {', '.join(KINDS)}")
-    declared = {"cluster": tuple(fleet.clusters), "database": tuple(fleet.databases)}
+    declared = {"cluster": tuple(fleet.clusters), "database": tuple(fleet.databases), "fleet": (fleet.fleet,)}
     known = [name for what in found.of for name in declared[what]]
     if of not in known:
         is_one = next((what for what, names in declared.items() if of in names), "")

@@ -49,7 +49,7 @@ class Kind:
     """One kind of drill. Its document is ``documents/NAME.md.j2``; the first step with a phase makes the fault."""
 
     name: str
-    of: tuple[Literal["cluster", "database"], ...]
+    of: tuple[Literal["cluster", "database", "fleet"], ...]
     scope: Literal["zone", "region", "data_loss", ""]
     """Whose objective it proves; empty: none's."""
     limits: Mapping[str, int]

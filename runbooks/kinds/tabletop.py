@@ -7,7 +7,7 @@ and how it compares with what the fleet says stay in the journal.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from quartermaster.fleet.errors import MissingPart
 from quartermaster.fleet.events import Json
@@ -37,34 +37,54 @@ class Question:
 
 
 def questions(fleet: Fleet, of: str) -> tuple[Question, ...]:
-    """What to ask about the cluster or database, for each scope of loss that has an objective. Pure."""
-    objectives = fleet.recovery.objectives.get(of)
+    """What to ask about the cluster, the database or the whole fleet, for each scope with an objective. Pure."""
+    whole = of == fleet.fleet
+    names = (tuple(fleet.recovery.objectives) or (*fleet.clusters, *fleet.databases)) if whole else (of,)
     found = [_called(fleet, of), _document(fleet, of)]
-    for scope, asked in (("zone", _zone), ("data_loss", _data_loss), ("region", _region)):
-        objective = getattr(objectives, scope, None)
-        if objective is not None or (scope == "zone" and objectives is None):
-            found += asked(fleet, of, objective)
+    for name in names:
+        asked = _losses(fleet, name)
+        found += (
+            [replace(one, id=f"{name}_{one.id}", title=f"{name}: {one.title}") for one in asked] if whole else asked
+        )
     return (*found, Question("change", "What would you change?", "What in runbook, alarms or fleet do you change?", ""))
 
 
+def _losses(fleet: Fleet, of: str) -> Iterator[Question]:
+    objectives = fleet.recovery.objectives.get(of)
+    for scope, asked in (("zone", _zone), ("data_loss", _data_loss), ("region", _region)):
+        objective = getattr(objectives, scope, None)
+        if objective is not None or (scope == "zone" and objectives is None):
+            yield from asked(fleet, of, objective)
+
+
 def _called(fleet: Fleet, of: str) -> Question:
-    ways = ", ".join(item.kind for item in fleet.notify) or "nobody: fleet.yaml has no `notify`"
+    # As infra/notices.py subscribes them: an address that fleet.yaml only names would stand in the state.
+    woken = [
+        item.kind
+        for item in fleet.notify
+        if item.kind == "sns" or (item.kind == "webhook" and item.url is not None and not item.url.name)
+    ]
+    by_alarms = " and ".join(woken) or "nobody: fleet.yaml subscribes no one to the stack's topic `notices`"
+    by_ops = ", ".join(item.kind for item in fleet.notify) or "nobody: fleet.yaml has no `notify`"
     return Question(
         "called",
         "Who is called?",
         f"It is 3 at night and {of} fails. Who is called, by what, and who if that one does not answer?",
-        f"by machine: {ways}; alarms of the stack go to its topic (`ops provision outputs`)",
+        f"alarms wake {by_alarms}; of its own runs `ops` tells {by_ops}",
     )
 
 
 def _document(fleet: Fleet, of: str) -> Question:
-    kinds = ("instance_loss", "zone_outage") if of in fleet.clusters else ("failover", "restore")
-    shown = " and ".join(f"`ops runbook run {kind} {of}`" for kind in kinds)
+    walked = {"cluster": "zone_outage", "database": "restore"}
+    kind = walked["cluster" if of in fleet.clusters else "database"]
+    shown = "`ops runbook list` names them, `ops runbook run KIND NAME` walks one"
+    if of != fleet.fleet:
+        shown = f"`ops runbook run {kind} {of}` walks it; `ops runbook render {kind} {of} --html` prints it"
     return Question(
         "document",
         "Where is the runbook?",
         "Where does that person find what to do, when this machine and the chat are down, too?",
-        f"{shown} walk it; `ops runbook render {kinds[0]} {of} --html` prints it",
+        shown,
     )
 
 
@@ -133,7 +153,7 @@ def _left(fleet: Fleet, of: str) -> str:
         survive = fleet.capacity_of(of).survive
         return (
             f"{left} of {cluster.size.min} hosts at least, in {fleet.zones - 1} of {fleet.zones} zones; the plan lets "
-            f"them work at {survive.at_utilisation:.0%} with {survive.zones} zones lost (`ops capacity plan`)"
+            f"them work at {survive.at_utilisation:.0%} with {survive.zones} of them lost (`ops capacity plan`)"
         )
     database = fleet.databases[of]
     if database.engine == "dynamodb":
@@ -202,7 +222,7 @@ _SAMPLE = Question("called", "Who is called?", "Who is called, and by what?", "n
 
 KIND = Kind(
     name="tabletop",
-    of=("cluster", "database"),
+    of=("cluster", "database", "fleet"),
     scope="",
     limits={"answer": _LIMIT_SECONDS},
     names={"questions": [asdict(_SAMPLE)]},

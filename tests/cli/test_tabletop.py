@@ -86,7 +86,7 @@ def test_a_table_answers_at_the_terminal_and_judges_itself(
     assert run([word for word in RUN if word != "--json"]) == 0
     out, err = capsys.readouterr()
     assert "It is 3 at night and web fails" in err
-    assert "the fleet says: by machine: webhook" in err
+    assert "the fleet says: alarms wake nobody" in err
     assert "table-top of web with Ada, Ben" in out
     assert "to work on: Who is called?; " in out
 
@@ -104,7 +104,7 @@ def test_answers_are_for_kinds_that_ask(capsys: pytest.CaptureFixture[str]) -> N
     assert "instance_loss asks no questions" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("of", ["web", "orders", "jobs"])
+@pytest.mark.parametrize("of", ["web", "orders", "jobs", "shop"])
 def test_what_the_fleet_says_names_only_commands_that_there_are(of: str) -> None:
     known = [item.known for item in questions(load_fleet(Path("fleet.yaml")), of)]
     told = [command for text in known for command in re.findall(r"`([^`]+)`", text)]

@@ -70,6 +70,19 @@ def test_each_scope_with_an_objective_has_its_questions() -> None:
     assert not any(question.id.startswith(("loss", "region")) for question in questions(a_fleet(), "web"))
 
 
+def test_an_address_that_the_file_says_is_woken_by_alarms() -> None:
+    told = read_text(TEXT.replace("secret:NOTIFY_URL", "https://hooks.shop.example/x")).fleet
+    assert "alarms wake webhook; " in questions(told, "web")[0].known
+
+
+def test_of_the_fleet_all_with_objectives_are_asked_about() -> None:
+    asked = [question.id for question in questions(a_fleet(), "shop")]
+    assert asked[:3] == ["called", "document", "web_zone_alarm"]
+    assert {"web_zone_left", "orders_zone_left", "orders_region_command"} < set(asked)
+    assert len(asked) == len(set(asked))
+    assert [step.name for step in parse(a_plan("shop").document).steps] == asked
+
+
 def test_without_an_objective_the_loss_of_a_zone_is_asked_about() -> None:
     assert "zone_alarm" in {question.id for question in questions(a_fleet(), "jobs")}
 
@@ -77,7 +90,8 @@ def test_without_an_objective_the_loss_of_a_zone_is_asked_about() -> None:
 @pytest.mark.parametrize(
     ("of", "question", "says"),
     [
-        ("web", "called", "by machine: webhook"),
+        ("web", "called", "alarms wake nobody: fleet.yaml subscribes no one"),
+        ("web", "called", "of its own runs `ops` tells webhook"),
         ("web", "zone_alarm", "web-errors (more than 1 % answered with a 5xx) within 5 minutes, then web-unhealthy"),
         ("orders", "zone_alarm", "web-errors (more than 1 % answered with a 5xx) within 5 minutes, then orders-cpu"),
         ("web", "zone_left", "4 of 6 hosts at least, in 2 of 3 zones"),
