@@ -52,7 +52,7 @@ def _told(group: Group) -> dict[str, Json]:
 def _choose(case: Case) -> Loss:
     """The cluster, as large as it serves now."""
     extra, size = _seen(case.scene.extra), _size(case)
-    region = extra.get("region") or "no region"
+    region = extra.get("region") or "REGION"
     return Loss(
         what=f"the name of {case.of}, which is to lead to {region}",
         why=f"{size} hosts serve it here, and as many are to serve it there",
@@ -61,10 +61,10 @@ def _choose(case: Case) -> Loss:
         names={
             **cluster.names(case),
             "region": str(region),
-            "name": str(extra.get("name") or "no name"),
+            "name": str(extra.get("name") or "NAME"),
             "size": str(size),
             "check": str(extra.get("check") or "CHECK"),
-            "there": str((extra.get("there") or {}).get("name", "none")),
+            "there": str((extra.get("there") or {}).get("name", "GROUP")),
             "data": _data(case.fleet, case.of) or "none that it uses",
         },
     )
