@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from quartermaster.fleet.journal import Journal
-from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.load import Load, refusal
-from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES
 from quartermaster.runbooks.plan import DrillPlan
-from tests.hosts.drill_cluster import DrillCluster, drill_cluster, result_of
+from tests.hosts.drill_cluster import DrillCluster, drill_cluster
 
 pytestmark = pytest.mark.hosts
 
@@ -22,13 +19,6 @@ pytestmark = pytest.mark.hosts
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillCluster]:
     with drill_cluster(tmp_path_factory.mktemp("drills")) as found:
         yield found
-
-
-@pytest.fixture
-def journal(cluster: DrillCluster) -> Iterator[Journal]:
-    opened = Journal.open(cluster.workspace.database)
-    yield opened
-    opened.engine.dispose()
 
 
 def assert_whole(cluster: DrillCluster, plan: DrillPlan) -> None:
@@ -43,11 +33,12 @@ def test_only_the_balancer_may_be_loaded(cluster: DrillCluster) -> None:
     assert "neither" in refusal("http://192.0.2.1/")
 
 
-def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: DrillCluster, journal: Journal) -> None:
+def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: DrillCluster) -> None:
+    """By a drill that is killed right after the last line of its journal: what it measured stands."""
     plan = cluster.plan("instance_loss")
     with Load(cluster.url, rate_per_second=60, connections=8, seconds_max=300) as load:
-        events = drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
-        result = result_of(events)
+        cluster.killed(plan, "finished stays")
+        result = cluster.recovered()
     assert tuple(result.rto_phases) == PHASES
     assert result.rto_seconds == pytest.approx(sum(result.rto_phases.values()), abs=0.01)
     # Two failed checks 5 s apart with 3 s time-out: never before the second can have failed.
@@ -78,16 +69,10 @@ def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: D
         pytest.param("finished lose", marks=pytest.mark.soak),
         pytest.param("finished launch", marks=pytest.mark.soak),
         pytest.param("finished whole", marks=pytest.mark.soak),
-        "finished stays",
     ],
 )
-def test_kill_9_of_the_drill_is_put_right_by_recover(cluster: DrillCluster, journal: Journal, after: str) -> None:
+def test_kill_9_of_the_drill_is_put_right_by_recover(cluster: DrillCluster, after: str) -> None:
     plan = cluster.plan("instance_loss")
     cluster.killed(plan, after)
-    (row,) = [row for row in drill.unfinished(journal) if row.interrupted]
-    events = drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
-    result = result_of(events)
-    assert result.restored
-    assert journal.run(row.id).state == "recovered"
-    assert Leases(journal.engine).held() == []
+    assert cluster.recovered().restored
     assert_whole(cluster, plan)

@@ -56,7 +56,7 @@ def outage(cluster: DrillCluster, *, killed: bool = False) -> DrillResult:
     with Load(f"http://{min(legs.values())}/", rate_per_second=40, connections=8, seconds_max=600) as load:
         if killed:
             cluster.killed(plan, "noted measured")
-            result = recovered(cluster)
+            result = cluster.recovered()
         else:
             events = drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
             result = result_of(looking(events, lambda: assert_silent(cluster, lost)))
@@ -82,6 +82,7 @@ def outage(cluster: DrillCluster, *, killed: bool = False) -> DrillResult:
     assert set(result.detail["subjects"]) == {"web", "orders"}
     assert all(found["objective_met"] for found in result.detail["subjects"].values())
     assert_whole(cluster)
+    assert Leases(journal.engine).held() == []
     journal.engine.dispose()
     return result
 
@@ -118,17 +119,6 @@ def answers(address: str) -> bool:
         return False
 
 
-def recovered(cluster: DrillCluster) -> DrillResult:
-    """What ``ops drill recover`` makes of the drill that was killed."""
-    journal = Journal.open(cluster.workspace.database)
-    (row,) = [row for row in drill.unfinished(journal) if row.interrupted]
-    events = drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=cluster.hands)
-    result = result_of(events)
-    assert journal.run(row.id).state == "recovered"
-    journal.engine.dispose()
-    return result
-
-
 def assert_whole(cluster: DrillCluster) -> None:
     """As before: as many healthy hosts in each zone, all in the balancer, the primary with a streaming standby."""
     group, hosts = cluster.hosts.group("web"), cluster.fleet.clusters["web"].size.min
@@ -141,10 +131,6 @@ def assert_whole(cluster: DrillCluster) -> None:
     assert status["failed_zones"] == []
     (row,) = (row for row in status["databases"] if row["name"] == ORDERS)
     assert row["standby"]["synchronous"]
-    journal = Journal.open(cluster.workspace.database)
-    assert Leases(journal.engine).held() == []
-    assert drill.unfinished(journal) == []
-    journal.engine.dispose()
 
 
 def test_a_zone_is_lost_twice_under_load(cluster: DrillCluster, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,5 +178,5 @@ def tell(results: list[DrillResult], capsys: pytest.CaptureFixture[str]) -> None
 )
 def test_kill_9_of_the_drill_is_put_right_by_recover(cluster: DrillCluster, after: str) -> None:
     cluster.killed(cluster.plan("zone_outage"), after)
-    assert recovered(cluster).restored
+    assert cluster.recovered().restored
     assert_whole(cluster)
