@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=10_000)
     asked = parser.parse_args()
     began = time.perf_counter(), time.process_time()
-    found, _, rules = candidates(fleet(asked.drills), "dev", {}, NOW, 365, {})
+    found, _, rules = candidates(fleet(asked.drills), "dev", {}, NOW, 365, {}, {})
     hours = rules.starts // 60
     rhythm = 0.5 + 0.3 * np.sin(hours % 24 / 24 * 2 * np.pi) + 0.2 * np.sin(hours % 168 / 168 * 2 * np.pi)
     rng = np.random.default_rng(1)

@@ -133,8 +133,10 @@ def drill_plan(ops: Session, days: int) -> DrillSchedule:
     """The drills of the coming days in their hours."""
     from quartermaster.cli.drill_past import drills_past
     from quartermaster.planner.drill_schedule import schedule
+    from quartermaster.runbooks.kinds import KINDS
 
-    return schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, drills_past(ops))
+    limits = {name: sum(kind.limits.values()) for name, kind in KINDS.items()}
+    return schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, drills_past(ops), limits)
 
 
 def drill_schedule(ops: Session, days: int) -> dict[str, Any]:

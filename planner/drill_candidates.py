@@ -65,11 +65,12 @@ def candidates(
     now: datetime,
     days: int,
     past: Mapping[tuple[str, str], Past],
+    limits: Mapping[str, float],
 ) -> tuple[list[Candidates], list[tuple[str, str, str]], Rules]:
     """The runs that are due with their hours and costs, what may not run at all and why, and the rules."""
     start = _next_hour(now.astimezone(UTC))
     rules = Rules(fleet, start, start + timedelta(days=days))
-    due, impossible = needs(fleet, stack, start.astimezone(fleet.tz).date(), days, past)
+    due, impossible = needs(fleet, stack, start.astimezone(fleet.tz).date(), days, past, limits)
     risks = Risks(plans, fleet.tz, rules.starts)
     walls = [instant(m).astimezone(fleet.tz) for m in rules.starts]
     ordinals = np.array([wall.toordinal() for wall in walls])

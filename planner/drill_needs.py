@@ -23,10 +23,10 @@ DURATION = {
     "region_failover": timedelta(hours=2),
     "tabletop": timedelta(hours=1),
 }
-"""Time reserved where no earlier run tells: the act, its recovery, and watching it afterwards."""
+"""Reserved at the least where no earlier run tells: the act, its recovery, and watching it afterwards."""
 
 _WATCHED = timedelta(minutes=10)
-"""Reserved beyond what earlier runs took."""
+"""Reserved beyond what earlier runs took, or what its limits allow."""
 _ROUND = timedelta(minutes=15)
 _ZONAL = ("zone_evacuation", "zone_outage")
 _ZONES = "its zones"
@@ -100,7 +100,12 @@ def lost_by(kind: str, zones: int) -> Loss:
 
 
 def needs(
-    fleet: Fleet, stack: str, today: date, days: int, past: Mapping[tuple[str, str], Past]
+    fleet: Fleet,
+    stack: str,
+    today: date,
+    days: int,
+    past: Mapping[tuple[str, str], Past],
+    limits: Mapping[str, float],
 ) -> tuple[list[Need], list[tuple[str, str, str]]]:
     """Runs due within the days, in the order of fleet.yaml, and what may not run at all with its rule."""
     allowed = fleet.allowed_drills(stack)
@@ -111,7 +116,10 @@ def needs(
             words = f"allow: stack {stack} permits {', '.join(allowed) or 'no drill'}"
             refused.append((drill.kind, drill.of, words))
         else:
-            out += _runs(fleet, drill, today, days, past.get((drill.kind, drill.of)))
+            before = past.get((drill.kind, drill.of))
+            seconds = limits.get(drill.kind, 0.0) if before is None else before.seconds
+            length = _length(drill.kind, seconds, before)
+            out += _runs(fleet, drill, today, days, before, length)
     return out, refused
 
 
@@ -121,7 +129,7 @@ def tolerance(drill: Drill) -> int:
     return max(1, math.ceil(drill.every_days / 4)) if declared is None else declared
 
 
-def _runs(fleet: Fleet, drill: Drill, today: date, days: int, past: Past | None) -> list[Need]:
+def _runs(fleet: Fleet, drill: Drill, today: date, days: int, past: Past | None, length: timedelta) -> list[Need]:
     """One for each due day: the last run's day and every ``every_days`` on. Late ones are due today, once."""
     every, slack = timedelta(days=drill.every_days), timedelta(days=tolerance(drill))
     last = None if past is None else past.last_at.astimezone(fleet.tz).date()
@@ -146,7 +154,7 @@ def _runs(fleet: Fleet, drill: Drill, today: date, days: int, past: Past | None)
                 due + (max(slack, every - timedelta(days=1)) if overdue else slack),
                 urgency if number == 1 else 1.0,
                 reason if number == 1 else "",
-                _length(drill.kind, past),
+                length,
                 _at_risk(fleet, drill),
                 _touched(fleet, drill),
                 _domains(fleet, drill),
@@ -168,11 +176,10 @@ def _urgency(past: Past | None, late: int, every_days: int) -> tuple[float, str]
     return min(_MOST_URGENT, weight), "; ".join(reasons)
 
 
-def _length(kind: str, past: Past | None) -> timedelta:
+def _length(kind: str, seconds: float, past: Past | None) -> timedelta:
     """Time to reserve, in quarters of an hour."""
-    if past is None:
-        return DURATION[kind]
-    return math.ceil((timedelta(seconds=past.seconds) + _WATCHED) / _ROUND) * _ROUND
+    taken = math.ceil((timedelta(seconds=seconds) + _WATCHED) / _ROUND) * _ROUND
+    return max(taken, DURATION[kind]) if past is None else taken
 
 
 def _at_risk(fleet: Fleet, drill: Drill) -> tuple[str, ...]:

@@ -95,13 +95,14 @@ def schedule(
     now: datetime,
     days: int = 14,
     past: Mapping[tuple[str, str], Past] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> DrillSchedule:
     """Choose hours for ``fleet.recovery.drills`` in the ``days`` from the next full hour on. Pure.
 
     ``plans`` are the capacity plans of clusters (those without one get no risk); ``past`` tells of earlier runs by
-    (kind, of).
+    (kind, of), ``limits`` how many seconds a kind may take at the most.
     """
-    found, impossible, rules = candidates(fleet, stack, plans, now, days, past or {})
+    found, impossible, rules = candidates(fleet, stack, plans, now, days, past or {}, limits or {})
     wishes = [one.wish() for one in found]
     picks = assign(wishes)
     drills, infeasible = [], [Infeasible(kind, of, rule, (("allow",),)) for kind, of, rule in impossible]

@@ -22,7 +22,7 @@ from quartermaster.planner.drill_schedule import schedule
 from quartermaster.planner.jobs import Calendar, calendar
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-STEP = timedelta(minutes=30)
+STEP = timedelta(hours=1)
 TEXT = """
 fleet: shop
 timezone: Europe/Dublin
@@ -133,7 +133,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def run(schedulers: Sequence[Scheduler], until: datetime) -> None:
-    """Turns of each, half an hour apart."""
+    """Turns of each, an hour apart."""
     while Faked.at < until:
         for one in schedulers:
             one.turn()
@@ -155,7 +155,7 @@ def test_a_month_in_which_much_goes_wrong(world: World) -> None:
     assert world.of("patch", "run", "web") == [at(1, 1), at(8, 1)]
     run([second], at(12, 12))
     assert second.leads
-    assert world.of("patch", "resume", "web") == [at(8, 2, 30)]
+    assert world.of("patch", "resume", "web") == [at(8, 3)]
 
     # The clock is set back by five hours, and runs through them again: nothing is done twice.
     before = list(world.begun)

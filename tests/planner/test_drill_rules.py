@@ -102,6 +102,11 @@ def test_what_earlier_runs_took_is_reserved() -> None:
     assert drill.ends_at - drill.starts_at == timedelta(minutes=105)  # 5,000 s and ten minutes, in quarters of an hour
 
 
+def test_before_the_first_run_all_that_its_limits_allow_is_reserved() -> None:
+    drill = chosen(fleet(one()), limits={"restore": 7200.0}).drills[0]
+    assert drill.ends_at - drill.starts_at == timedelta(minutes=135)
+
+
 def test_public_holidays_are_nobodys_working_days() -> None:
     now = datetime(2026, 3, 16, 18, tzinfo=UTC)
     found = chosen(fleet(one(tolerance_days=0), hours="Tue 09:00-17:00"), now, days=2)
