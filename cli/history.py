@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from quartermaster.fleet.journal import RunRow
 
 __all__ = ["group", "state_of"]
+
+
+_ABOUT = 2
+"""Lines of a file that tell of the file."""
 
 
 class _History(Listed):
@@ -106,12 +111,12 @@ def export(
     ops = session()
     if run:
         _run(ops, run)
-    text = "".join(to_file(ops.journal.lines(), run=run))
+    rows = to_file(ops.journal.lines(run, between=True), run=run)
     if out is None:
-        typer.echo(text, nl=False)
+        sys.stdout.writelines(rows)
         return
-    out.write_text(text, encoding="utf-8")
-    count = text.count("\n") - 1
+    with out.open("w", encoding="utf-8") as file:
+        count = sum(1 for row in rows if file.write(row)) - _ABOUT
     emit({"file": str(out), "lines": count}, f"wrote {count} lines to {out}")
 
 

@@ -1,6 +1,6 @@
 """The journal's hash chain, as values and as a file of JSON Lines: each line carries the hash of the one before.
 
-A file starts with a line that tells how many follow and the hash of the last; so what is cut off at the end shows too.
+A file ends with a line that tells how many there are and the hash of the last; so what is cut off at the end shows too.
 Of lines of other runs that lie between those of the run exported, only the hashes are told.
 """
 
@@ -59,52 +59,60 @@ def broken(lines: Iterable[Line], *, prior: str | None = "") -> Broken | None:
 
 def to_file(lines: Iterable[Line], *, run: str = "") -> Iterator[str]:
     """The lines as JSON Lines, each with its newline; with ``run`` only that run's are told in full."""
-    told = list(lines)
-    if run:
-        own = [place for place, line in enumerate(told) if line.run == run]
-        told = told[own[0] : own[-1] + 1] if own else []
-    head = {"format": _FORMAT, "run": run or None, "lines": len(told), "hash": told[-1].hash if told else ""}
-    yield json.dumps(head) + "\n"
-    for line in told:
+    yield _row({"format": _FORMAT, "run": run or None})
+    count, last = 0, ""
+    for line in lines:
         shown: dict[str, Json] = {"seq": line.seq, "prior_hash": line.prior_hash, "hash": line.hash}
         if not run or line.run == run:
             shown |= {"run": line.run, "at": line.at, "record": line.record}
-        yield json.dumps(shown) + "\n"
+        yield _row(shown)
+        count, last = count + 1, line.hash
+    yield _row({"lines": count, "hash": last})
 
 
 def check_file(text: Iterable[str]) -> tuple[Mapping[str, Json], Broken | None]:
-    """The first line of a file and where its chain breaks. Raises ValueError for what is no export."""
-    head, prior, count, seq = None, None, 0, 0
-    for number, row in enumerate(text, start=1):
+    """What a file says of itself, ``run``, ``lines`` and ``hash``, and where its chain breaks.
+
+    Raises ValueError for what is no export.
+    """
+    rows = iter(text)
+    run = _head(next(rows, ""))
+    prior, count, seq = None if run else "", 0, 0
+    for number, row in enumerate(rows, start=2):
+        about = {"run": run, "lines": count, "hash": prior or ""}
         try:
             found = json.loads(row)
-            if head is None:
-                head = {"run": found["run"], "lines": int(found["lines"]), "hash": str(found["hash"])}
-                if found["format"] != _FORMAT:
-                    raise ValueError(f"its format is {found['format']!r}, not {_FORMAT!r}")
-                prior = None if head["run"] else ""
-                continue
-            line = Line(
-                found["seq"],
-                found.get("run", ""),
-                found.get("at", ""),
-                found.get("record"),
-                found["prior_hash"],
-                found["hash"],
-            )
-        except (json.JSONDecodeError, KeyError, TypeError) as exc:
-            if head is None:
-                raise ValueError("its first line does not say what it is") from exc
-            return head, Broken(number, "it is no line of a journal")
+            if "lines" in found:
+                if next(rows, None) is not None:
+                    return about, Broken(number + 1, "it stands after the end")
+                whole = (found["lines"], found["hash"]) == (count, prior or "")
+                return about, None if whole else Broken(
+                    number, f"{found['lines']} lines were written, {count} are there"
+                )
+            record, at, whose = found.get("record"), found.get("at", ""), found.get("run", "")
+            line = Line(found["seq"], whose, at, record, found["prior_hash"], found["hash"])
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+            return about, Broken(number, "it is no line of a journal")
         why = _fault(line, prior) or ("it stands out of order" if line.seq <= seq else "")
         if why:
-            return head, Broken(number, why)
+            return about, Broken(number, why)
         prior, count, seq = line.hash, count + 1, line.seq
-    if head is None:
-        raise ValueError("it is empty")
-    if (count, prior or "") != (head["lines"], head["hash"]):
-        return head, Broken(count + 2, f"{head['lines']} lines were written, {count} are there")
-    return head, None
+    return {"run": run, "lines": count, "hash": prior or ""}, Broken(count + 2, "the end is missing")
+
+
+def _head(row: str) -> str:
+    """The run that a file is of, as its first line says; empty: all of the journal."""
+    try:
+        found = json.loads(row)
+        if found["format"] == _FORMAT:
+            return str(found["run"] or "")
+    except (json.JSONDecodeError, KeyError, TypeError):
+        pass
+    raise ValueError(f"its first line does not say {_FORMAT}")
+
+
+def _row(values: Mapping[str, Json]) -> str:
+    return json.dumps(values) + "\n"
 
 
 def _fault(line: Line, prior: str | None) -> str:

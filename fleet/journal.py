@@ -54,11 +54,8 @@ class RunRow:
     @property
     def interrupted(self) -> bool:
         """Still *running* in the journal although its process on this host is gone."""
-        return (
-            self.state == "running"
-            and self.host == socket.gethostname()
-            and not process_alive(self.pid, self.pid_started)
-        )
+        here = self.state == "running" and self.host == socket.gethostname()
+        return here and not process_alive(self.pid, self.pid_started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +198,10 @@ class Journal:
             if record["kind"] not in _OWN and (not host or record["host"] == host)
         ]
 
-    def lines(self, run_id: str = "") -> Iterator[Line]:
-        """Every line as it is written down, or those of one run, in order. Read-only."""
+    def lines(self, run_id: str = "", *, between: bool = False) -> Iterator[Line]:
+        """Every line as it is written down, or those of one run, in order; ``between``: what lies between them too."""
         with reading(self._engine) as db:
-            yield from _lines(db, run_id)
+            yield from _lines(db, run_id, between)
 
     def head(self) -> tuple[int, str]:
         """How many lines there are, and the hash of the last; empty without one. Read-only."""
@@ -254,9 +251,13 @@ def _last_hash(db: sa.Connection) -> str:
     return db.execute(sa.select(_events.c.hash).order_by(_events.c.seq.desc()).limit(1)).scalar() or ""
 
 
-def _lines(db: sa.Connection, run_id: str = "") -> Iterator[Line]:
-    wanted = [_events.c.run == run_id] if run_id else []
-    query = sa.select(_events).where(*wanted).order_by(_events.c.seq)
+def _lines(db: sa.Connection, run_id: str = "", between: bool = False) -> Iterator[Line]:
+    query = sa.select(_events).order_by(_events.c.seq)
+    if run_id and between:
+        ends = sa.select(sa.func.min(_events.c.seq), sa.func.max(_events.c.seq)).where(_events.c.run == run_id)
+        query = query.where(_events.c.seq.between(*db.execute(ends).one()))
+    elif run_id:
+        query = query.where(_events.c.run == run_id)
     with db.execute(query, execution_options={"yield_per": 1000}) as rows:
         for row in rows:
             yield Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash)
@@ -276,10 +277,8 @@ def _untrue(row: RunRow, last: Mapping[tuple[str, str], Line]) -> Broken | None:
 
 
 def _within(column: sa.Column[Any], since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:
-    return [
-        *([column >= _iso(since)] if since is not None else []),
-        *([column < _iso(until)] if until is not None else []),
-    ]
+    from_then = [] if since is None else [column >= _iso(since)]
+    return from_then if until is None else [*from_then, column < _iso(until)]
 
 
 def _iso(at: datetime) -> str:

@@ -94,7 +94,7 @@ def test_an_export_is_the_chain_and_proves_itself(books: Books, tmp_path: Path) 
     whole, one = tmp_path / "whole.jsonl", tmp_path / "one.jsonl"
     assert books.ops("export", "--out", str(whole))["lines"] == 8
     assert books.ops("export", books.patch, "--out", str(one))["lines"] == 7
-    told = [json.loads(row) for row in one.read_text().splitlines()[1:]]
+    told = [json.loads(row) for row in one.read_text().splitlines()[1:-1]]
     assert [item["seq"] for item in told if "record" not in item] == [2, 5], "the other run's lines are hashes alone"
     for file in (whole, one):
         assert books.ops("verify", str(file))["intact"] is True
@@ -118,11 +118,21 @@ def _cut(rows: list[str]) -> None:
     del rows[-1]
 
 
+def _cut_inside(rows: list[str]) -> None:
+    del rows[-2]
+
+
+def _add(rows: list[str]) -> None:
+    rows.append(rows[-2])
+
+
 def _forge(rows: list[str]) -> None:
-    rows[3] = "{}\n"
+    rows[3] = "[]\n"
 
 
-@pytest.mark.parametrize(("change", "line"), [(_edit, 5), (_remove, 4), (_swap, 4), (_cut, 8), (_forge, 4)])
+@pytest.mark.parametrize(
+    ("change", "line"), [(_edit, 5), (_remove, 4), (_swap, 4), (_cut, 9), (_cut_inside, 8), (_add, 10), (_forge, 4)]
+)
 def test_a_changed_file_is_found_and_the_line_named(books: Books, tmp_path: Path, change: Any, line: int) -> None:
     file = tmp_path / "one.jsonl"
     books.ops("export", books.patch, "--out", str(file))
