@@ -29,6 +29,7 @@ def list_() -> None:
 def render(
     kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")],
     of: Annotated[str, typer.Argument(help="Cluster or database whose live names are filled in.")],
+    how: Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")] = "",
     html: Annotated[bool, typer.Option("--html", help="One HTML page instead of Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
@@ -36,7 +37,7 @@ def render(
     from quartermaster.cli.drill_plan import planned
     from quartermaster.runbooks.page import render_html
 
-    plan = planned(session(), kind, of, now=True)
+    plan = planned(session(), kind, of, way=how, now=True)
     text = render_html(plan.document) if html else plan.document
     if out is not None:
         out.write_text(text, encoding="utf-8")

@@ -31,6 +31,7 @@ def attach(group: Group) -> None:
 def run(
     kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")] = "",
     of: Annotated[str, typer.Argument(help="Cluster or database.")] = "",
+    how: Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")] = "",
     resume: Annotated[str, typer.Option(help="A run that was left part-way: go on with it.")] = "",
     confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
 ) -> None:
@@ -65,7 +66,7 @@ def run(
             raise InputError(
                 _where(ops, row), remedy=f"ops runbook run --resume {row.id}: go on, or take it back there"
             )
-    plan = planned(ops, kind, of, now=True)
+    plan = planned(ops, kind, of, way=how, now=True)
     for guard in plan.refused:
         say(f"a drill would be refused: {guard.found}; so ops does no step itself")
     for warning in plan.warnings:

@@ -54,6 +54,7 @@ def render_html(markdown: str) -> str:
         .get_template("page.html.j2")
         .render(
             title=document.title,
+            anchor=slug(document.title),
             head=document.head,
             intro=reader.render("\n".join(line for line in lines[begins:first] if not line.startswith("# "))),
             steps=shown,
@@ -75,6 +76,7 @@ def _reader() -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.add_render_rule("code_inline", _code)
     reader.add_render_rule("link_open", _link)
+    reader.add_render_rule("heading_open", _heading)
     return reader
 
 
@@ -82,6 +84,11 @@ def _code(self: Any, tokens: list[Token], index: int, options: Any, env: Any) ->
     if tokens[index].content.startswith(PROGRAMS):
         tokens[index].attrSet("class", "run")
     return str(self.code_inline(tokens, index, options, env))
+
+
+def _heading(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:
+    tokens[index].attrSet("id", slug(tokens[index + 1].content))
+    return str(self.renderToken(tokens, index, options, env))
 
 
 def _link(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:

@@ -31,6 +31,15 @@ def test_it_prints_the_document_and_writes_the_page(world: FakeWorld, capsys: py
     assert Path("page.html").read_text().startswith("<!doctype html>")
 
 
+def test_the_way_that_is_asked_for_is_the_one_that_is_planned(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(drill_plan, "planned", lambda *_, way, now: asked.append((way, now)) or a_plan(world))
+    assert run(["runbook", "render", "failover", "orders", "--how", "planned"]) == 0
+    assert asked == [("planned", True)]
+
+
 def test_the_steady_state_is_waited_for(world: FakeWorld, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["runbook", "probe", "instance_loss", "web", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"holds": True, "found": "3 of 3 serve"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from quartermaster.runbooks.document import parse
 from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.page import duration, render_html
+from quartermaster.runbooks.prose import slug
 from quartermaster.runbooks.render import render
 
 KIND = KINDS["instance_loss"]
@@ -103,6 +105,13 @@ def test_spans_are_told_as_people_say_them(seconds: float, words: str) -> None:
 def test_links_lead_to_the_pages_of_the_other_runbooks() -> None:
     text = render(KIND, {}).replace("Nobody acts", "[See](restore.md#when). Nobody acts", 1)
     assert 'href="restore.html#when"' in render_html(text)
+
+
+def test_every_anchor_that_a_link_may_name_is_there() -> None:
+    text = WIDE.replace("Nobody acts", "### Who acts\n\nNobody acts", 1)
+    page = render_html(text)
+    for heading in re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE):
+        assert page.count(f'id="{slug(heading)}"') == 1, heading
 
 
 def test_what_stands_in_a_step_besides_its_labels_stands_in_that_step() -> None:
