@@ -70,6 +70,21 @@ class Database:
         self.start(standby)
         self.standby = standby
 
+    def feeds(self, name: str) -> bool:
+        """Whether the standby or replica of that name streams from the primary. Raises OpsError."""
+        streams = f"from pg_stat_replication where state = 'streaming' and application_name = '{name}'"
+        return self._ask(f"select count(*) {streams}") != "0"
+
+    def keep_up(self, source: Database) -> None:
+        """Copy a replica anew that its source has moved away from: it may have had more than who took over there."""
+        if source.answering and self._parted(source.feeds(self.spec.name)):
+            log.warning("database %s cannot follow %s any more: copied anew", self.spec.name, source.spec.name)
+            self.primary.cut()
+            self.primary.empty()
+            self.primary.follow(source.primary, self.spec.name)
+            self.start(self.primary)
+            self._parted_since = None
+
     def part(self) -> None:
         """Go on without the standby, and remove it."""
         self._replicate(False)
@@ -144,7 +159,8 @@ class Database:
         """What RDS does by itself: the standby becomes the primary."""
         if not self._promoting:
             with self._world.lock:
-                moto_rds_restart.failing_over(self._world, self.spec.name, why=self._why())
+                cut_off = self.primary.zone in self._world.failed_zones
+                moto_rds_restart.failing_over(self._world, self.spec.name, cut_off=cut_off, alive=self.primary.alive)
         self._fail_over(self._said(), begun)
         log.info("database %s failed over in %.1f s", self.spec.name, self._world.now() - begun)
 
@@ -209,21 +225,21 @@ class Database:
         if self._orphaned:
             self._give_anew(standby) if reachable else None
             return
-        streams = f"from pg_stat_replication where state = 'streaming' and application_name = '{_STANDBY}'"
         try:
-            streaming = self._ask(f"select count(*) {streams}") != "0"
+            streaming = self.feeds(_STANDBY)
             waits = self._ask("show synchronous_standby_names") != ""
             if streaming != (waits and self.synchronous):
                 self._replicate(streaming)
         except OpsError as exc:
             log.info("database %s: %s", self.spec.name, exc.message)
             return
-        if streaming or not reachable:
-            self._parted_since = None
-            return
+        self._orphaned = self._parted(streaming or not reachable) or (reachable and not standby.alive)
+
+    def _parted(self, streaming: bool) -> bool:
+        """Whether the copy that could stream has not done so for longer than it may."""
         now = self._world.now()
-        self._parted_since = self._parted_since or now
-        self._orphaned = not standby.alive or now - self._parted_since > _PATIENCE_SECONDS
+        self._parted_since = None if streaming else self._parted_since or now
+        return self._parted_since is not None and now - self._parted_since > _PATIENCE_SECONDS
 
     def _replicate(self, synchronously: bool) -> None:
         """Let commits wait for the standby, or not; it counts as synchronous once it has all that came before."""
@@ -261,17 +277,6 @@ class Database:
         self.follow(standby)
         self._orphaned, self._parted_since = False, None
         log.info("database %s has a standby again in %s", self.spec.name, standby.zone)
-
-    def _why(self) -> str:
-        """Why RDS fails over, in its words.
-
-        https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZ.Failover.html
-        """
-        if self.primary.zone in self._world.failed_zones:
-            return "The primary host of the RDS Multi-AZ instance is unreachable due to loss of network connectivity."
-        if self.primary.alive:
-            return "The RDS Multi-AZ primary instance is busy and unresponsive."
-        return "The primary host of the RDS Multi-AZ instance is unhealthy."
 
     def _said(self) -> dict[str, str]:
         with self._world.lock:

@@ -123,6 +123,9 @@ class Databases:
             database.restart(on_standby=wanted.failover)
             return
         database.tend()
+        source = self._databases.get(database.spec.source)
+        if source is not None and database.answering:
+            database.keep_up(source)
         if wanted != database.spec and database.answering:
             self._follow_spec(database, wanted)
 

@@ -104,11 +104,16 @@ def install(world: World) -> None:
     instance.db_parameter_group_status_list = property(_groups)
 
 
-def failing_over(world: World, name: str, *, why: str) -> None:
-    """RDS begins to let the standby take over by itself."""
+def failing_over(world: World, name: str, *, cut_off: bool, alive: bool) -> None:
+    """RDS begins to let the standby take over by itself, and says why: of the primary's zone, or of its server.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZ.Failover.html
+    """
+    host = "The primary host of the RDS Multi-AZ instance is"
+    why = "The RDS Multi-AZ primary instance is busy and unresponsive." if alive else f"{host} unhealthy."
     for database in moto_rds.named(world, name):
         database.status = "rebooting"
-        moto_rds.event(world, name, why)
+        moto_rds.event(world, name, f"{host} unreachable due to loss of network connectivity." if cut_off else why)
         moto_rds.event(world, name, "Multi-AZ instance failover started")
 
 
