@@ -97,6 +97,7 @@ class Repository:
             "start-fast": "y",
             "archive-timeout": 60,
             "io-timeout": 20,
+            "job-retry": 0,  # what is damaged stays so
             "protocol-timeout": 300,
             "lock-path": f"{_HOME}/lock",
             "spool-path": f"{_HOME}/spool",
@@ -168,7 +169,9 @@ def _do(server: Server, command: str, *words: str, config: str = CONFIG) -> str:
 
 def gist(said: str) -> str:
     """The errors of pgBackRest and PostgreSQL in what they said, each once; all of it where there are none. Pure."""
-    errors = re.findall(r"(?:ERROR: \[\d+\]|FATAL|PANIC): +(.*)", said)
+    lines = re.findall(r"(?:ERROR: \[\d+\]|WARN|FATAL|PANIC): +(.*)", said)
+    # Of clients that came too early, among them ourselves.
+    errors = [line for line in lines if not line.startswith("the database system is ")]
     return "; ".join(dict.fromkeys(errors)) or said.strip()
 
 

@@ -260,6 +260,7 @@ class Node:
             input=text,
             capture_output=True,
             text=True,
+            errors="replace",  # of a damaged backup a tool may print anything
             check=False,
             cwd="/",
             env=_environment(password),

@@ -17,6 +17,9 @@ from quartermaster.fleet import heartbeat
 from quartermaster.fleet.aws import Cloud, connect
 from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.databases import Databases, DatabaseState
+from quartermaster.fleet.hosts import Hosts
+from quartermaster.fleet.journal import Journal
+from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.fleet.write_probe import Login, ask
@@ -24,7 +27,10 @@ from quartermaster.infra.layout import DATABASE, layout
 from quartermaster.infra.local import client
 from quartermaster.infra.local.object_door import ACCOUNT
 from quartermaster.infra.login import secret_name
+from quartermaster.runbooks import drill
+from quartermaster.runbooks.acts import Hands
 from quartermaster.runbooks.backups import Backups
+from quartermaster.runbooks.evidence import DrillResult
 from quartermaster.runbooks.restorer import Restorer
 from tests.hosts.local_cluster import LocalCluster, network, wait
 
@@ -33,7 +39,7 @@ FLEET = """fleet: shop
 region: eu-west-1
 databases: {orders: {engine: postgres, standby: false, heartbeat: true}}
 recovery:
-  orders: {data_loss: {rto: 10m, rpo: 1m}}
+  orders: {data_loss: {rto: 10m, rpo: 40s}}
   checks: {orders: ["select count(*) = 1000 from orders"]}
 """
 
@@ -72,6 +78,26 @@ class BackedUp:
 
     def sql(self, statement: str) -> str:
         return ask(self.login("orders"), statement, seconds=30)
+
+    @property
+    def hands(self) -> Hands:
+        local: Any = client
+        return Hands(
+            hosts=Hosts(self.cloud), faults=local, clock=SystemClock(), databases=self.databases, restorer=self.restorer
+        )
+
+    def drilled(self) -> DrillResult:
+        """The drill, as ``ops drill run restore orders --now`` runs it. Raises as that does."""
+        scene, now = drill.see("restore", "orders", self.fleet, self.hands), datetime.now(UTC)
+        plan = drill.plan("restore", "orders", scene=scene, fleet=self.fleet, stack="dev", now=now, right_now=True)
+        journal = Journal.open(self.workspace.database)
+        steps = drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=self.hands)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                found: DrillResult = done.value
+                return found
 
     def archived(self) -> datetime:
         """Wait until all that was committed up to now can be restored; the instant."""

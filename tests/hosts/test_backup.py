@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quartermaster.fleet.clock import SystemClock
+from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import StepFinished
+from quartermaster.fleet.write_probe import ask
 from quartermaster.runbooks import restoring
+from quartermaster.runbooks.backups import choose
 from tests.hosts.backup_database import BackedUp, backed_up, beating
 from tests.hosts.local_cluster import wait
 
@@ -21,6 +30,12 @@ pytestmark = pytest.mark.hosts
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
     with backed_up(tmp_path_factory.mktemp("backup")) as made, beating(made):
         yield made
+
+
+def ops(database: BackedUp, *words: str) -> list[str]:
+    """``ops`` as it is typed."""
+    program = str(Path(sys.executable).with_name("ops"))
+    return [program, *words, "--yes", "--json", "--fleet", str(database.workspace.fleet_file)]
 
 
 def verified(database: BackedUp, *, to: datetime | None = None, draw: str = "") -> dict[str, object]:
@@ -55,7 +70,7 @@ def test_lost_seconds_are_measured_by_the_heartbeat(database: BackedUp) -> None:
     lost_at, point = (datetime.fromisoformat(str(found[name])) for name in ("lost_at", "recovery_point"))
     truth = (lost_at - point).total_seconds()
     assert found["rpo_from"] == "heartbeat"
-    assert abs(float(str(found["rpo_seconds"])) - truth) <= 1.2  # a beat a second, on a busy machine
+    assert 0 <= float(str(found["rpo_seconds"])) - truth <= 1.5  # a beat a second, half of one late on a busy machine
 
 
 def test_it_comes_back_as_it_was_at_an_instant_and_nobody_reaches_it(database: BackedUp) -> None:
@@ -69,8 +84,6 @@ def test_it_comes_back_as_it_was_at_an_instant_and_nobody_reaches_it(database: B
     clock, restorer = SystemClock(), database.restorer
     list(restoring.restore(restorer, "orders", clock, poll=0.3, to=before))
     login = restorer.reach("orders")
-    from quartermaster.fleet.write_probe import ask
-
     assert ask(login, "select count(*) from marks", seconds=30) == "1"
     assert login.host != database.state.address
     hba = ask(login, "select address from pg_hba_file_rules where address is not null", seconds=30).split()
@@ -84,8 +97,94 @@ def test_a_snapshot_by_hand_is_a_real_one_and_can_be_drawn(database: BackedUp) -
     list(restoring.take(database.restorer, "orders", "by-hand", SystemClock(), poll=0.3))
     wait(lambda: database.backups.snapshot("orders", "by-hand"))
     seeds = (str(number) for number in range(100))
-    from quartermaster.runbooks.backups import choose
-
     points = database.backups.points("orders")
     seed = next(seed for seed in seeds if choose(points, draw=seed).snapshot == "by-hand")
     assert verified(database, draw=seed)["checks"]
+
+
+def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> None:
+    done = subprocess.run(
+        ops(database, "drill", "run", "restore", "orders", "--now"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["restored"] and found["objective_met"] and found["scope"] == "data_loss"
+    assert found["rto_seconds"] == pytest.approx(sum(found["rto_phases"].values()), abs=0.01)
+    assert 0 <= found["rpo_seconds"] < 40 and found["detail"]["rpo_from"] == "heartbeat"
+    assert found["detail"]["checks"]["select count(*) = 1000 from orders"] == "true"
+    assert not database.backups.left("orders")
+
+
+def test_what_a_killed_drill_left_is_removed(database: BackedUp) -> None:
+    words = ops(database, "drill", "run", "restore", "orders", "--now")
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        wait(lambda: database.backups.left("orders"))
+        os.kill(child.pid, 9)
+    assert database.backups.left("orders")
+    refused = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and "ops drill recover" in refused.stderr
+    done = subprocess.run(ops(database, "drill", "recover"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["recovered"][0]["restored"]
+    assert not database.backups.left("orders")
+
+
+def _other_key(content: bytes) -> bytes:
+    """As if the passphrase were another one: pgBackRest encrypts as ``openssl enc`` does."""
+    words = ["openssl", "enc", "-aes-256-cbc", "-md", "sha1", "-pass", "pass:another"]
+    return subprocess.run(words, input=content, capture_output=True, check=True).stdout
+
+
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes(byte ^ 255 for byte in content[middle : middle + 64]) + content[middle + 64 :]
+
+
+DAMAGES: dict[str, tuple[str, Any, str]] = {
+    "truncated": ("/bundle/", lambda content: content[: len(content) // 2], "pgBackRest's restore"),
+    "flipped bytes": ("/bundle/", _flipped, "pgBackRest's restore"),
+    "missing manifest": ("backup.manifest", None, "backup.manifest"),
+    "missing base backup": ("/backup/db/", None, "unable to find backup set"),
+    "another key": ("/backup/db/backup.info", _other_key, "unable to load info file"),
+    "missing WAL": ("/15-1/", None, "recovery ended before configured recovery target was reached"),
+}
+"""What is damaged, how, and what the drill says then."""
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_backup_turns_the_drill_red_by_name(database: BackedUp, damage: str) -> None:
+    part, content, reason = DAMAGES[damage]
+    database.archived()
+    objects = database.objects()
+    keys = objects.keys(part)
+    if damage == "missing WAL":
+        keys = [key for key in keys if key.endswith(".lz4")][-1:]
+    with objects.damaged(keys, content), pytest.raises(OpsError, match="could not be restored") as caught:
+        database.drilled()
+    assert reason in str(caught.value), caught.value
+    assert not database.backups.left("orders")
+
+
+def test_rows_that_are_missing_turn_the_drill_red(database: BackedUp) -> None:
+    database.sql("delete from orders where id > 900")
+    database.archived()
+    try:
+        with pytest.raises(OpsError, match=r"count\(\*\) = 1000 from orders: answers 'f'"):
+            database.drilled()
+    finally:
+        database.sql("insert into orders select generate_series(901, 1000)")
+    assert not database.backups.left("orders")
+
+
+def test_an_archive_that_has_stopped_turns_the_drill_red(database: BackedUp) -> None:
+    config = database.workspace.folder("local") / "databases" / database.instance / "data/pgbackrest.conf"
+    text = config.read_text()
+    config.write_text(text.replace("repo1-s3-key=", "repo1-s3-key=OTHER"))  # credentials that are refused
+    try:
+        stopped = wait(lambda: database.state.restorable_to)
+        wait(lambda: (datetime.now(UTC) - stopped).total_seconds() > 41)
+        with pytest.raises(OpsError, match=r"too old: \d+ s are lost by the heartbeat, 40 s may be"):
+            database.drilled()
+    finally:
+        config.write_text(text)
+    assert not database.backups.left("orders")

@@ -64,7 +64,7 @@ def test_wal_is_let_go_where_there_are_no_backups() -> None:
 
 def test_the_gist_is_what_failed_once_and_without_prefix() -> None:
     said = "P00  ERROR: [082]: unable to push\n2026 FATAL:  recovery ended\n2026 FATAL:  recovery ended\nHINT: x"
-    assert gist(said) == "unable to push; recovery ended"
+    assert gist(said + "\n2026 FATAL:  the database system is starting up") == "unable to push; recovery ended"
     assert gist("no such thing\n") == "no such thing"
 
 
