@@ -19,10 +19,11 @@ runbook_walk.attach(group)
 
 @group.command("list", example="ops runbook list")
 def list_() -> None:
-    """List the kinds of which there is a runbook."""
-    from quartermaster.runbooks.render import kinds
+    """List the kinds of which there is a runbook: what each is of, which objective it proves, its ways (`--how`)."""
+    from quartermaster.runbooks.kinds import KINDS
 
-    emit({"runbooks": list(kinds())}, "\n".join(kinds()))
+    rows = [(name, ", ".join(kind.of), kind.scope or "none", ", ".join(kind.ways)) for name, kind in KINDS.items()]
+    emit({"runbooks": list(KINDS)}, table(["runbook", "of", "proves", "ways"], rows))
 
 
 @group.command("render", example="ops runbook render instance_loss web --html > runbook.html")

@@ -9,6 +9,7 @@ import pytest
 
 from quartermaster.cli import drill_plan
 from quartermaster.cli.main import run
+from quartermaster.runbooks.kinds import KINDS
 from tests.runbooks.rehearsal import a_plan, hands
 from tests.runbooks.world import FakeWorld
 
@@ -21,6 +22,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorld:
     monkeypatch.setattr(drill_plan, "planned", lambda *_, **__: a_plan(found))
     monkeypatch.setattr(drill_plan, "hands", lambda _: hands(found))
     return found
+
+
+def test_the_list_says_of_what_and_in_which_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runbook", "list"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["instance_loss", "cluster", "zone"] in rows
+    assert ["tabletop", "cluster,", "database,", "fleet", "none"] in rows
+    assert next(row for row in rows if row[0] == "failover")[3:] == [f"{KINDS['failover'].ways[0]},", "planned"]
 
 
 def test_it_prints_the_document_and_writes_the_page(world: FakeWorld, capsys: pytest.CaptureFixture[str]) -> None:
