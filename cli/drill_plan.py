@@ -49,6 +49,7 @@ def planned(
 def hands(ops: Session) -> Hands:
     """What drills look and act with on the session's stack."""
     from quartermaster.cli.backup import restorer
+    from quartermaster.cli.faults import halted
     from quartermaster.cli.patch_database import writer_of
     from quartermaster.cli.zonal import shifts, zone_counter
     from quartermaster.runbooks.acts import Hands
@@ -62,6 +63,7 @@ def hands(ops: Session) -> Hands:
         restorer=restorer(ops),
         shifts=shifts(ops),
         zone_counter=zone_counter(ops),
+        halted=halted(ops),
         pilot=_pilot(ops),
         writer=lambda database: writer_of(ops, database, "drill"),
     )

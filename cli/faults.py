@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.workspace import Workspace
     from quartermaster.runbooks.acts import FaultInjector
 
-__all__ = ["injector", "unstoppable"]
+__all__ = ["halted", "injector", "unstoppable"]
 
 
 def injector(ops: Session) -> FaultInjector:
@@ -24,6 +25,14 @@ def unstoppable(ops: Session) -> str:
     from quartermaster.cli.faults_aws import FisFaults
 
     return "" if ops.cloud.target == "local" else FisFaults.of(ops).unstoppable()
+
+
+def halted(ops: Session) -> Callable[[], str]:
+    """What tells why the last fault ended before it was taken back; on the local cloud nothing ends one."""
+    from quartermaster.cli.faults_aws import FisFaults
+
+    faults = ops.faults
+    return faults.halted if isinstance(faults, FisFaults) else lambda: ""
 
 
 class _LocalFaults:

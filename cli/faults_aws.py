@@ -38,6 +38,8 @@ class FisFaults:
         self._role = f"arn:aws:iam::{account}:role/{role}"
         self._stops = stops
         self._clock = clock
+        self._lasting = ""
+        """The experiment under way that nobody has stopped yet."""
 
     @classmethod
     def of(cls, ops: Session) -> FisFaults:
@@ -64,15 +66,23 @@ class FisFaults:
     def fail_zone(self, zone: str) -> None:
         """Take the zone's power, for a time that AWS ends. Changes AWS."""
         experiment = lose_zone(self._fleet, self._stack, zone)
-        self._follow(self._started(experiment), experiment.of, _BEFORE)
+        self._lasting = self._started(experiment)
+        self._follow(self._lasting, experiment.of, _BEFORE)
 
     def heal_zone(self, zone: str) -> None:
         """Stop the zone's experiment, so that FIS takes back what it did; nothing where none runs. Changes AWS."""
-        of = f"zone/{zone}"
+        of, self._lasting = f"zone/{zone}", ""
         for found in self._running(of):
             with _asking("stop an experiment"):
                 self._fis.stop_experiment(id=found)
             self._follow(found, of, _UNDER_WAY, ends=("completed", "stopped"))
+
+    def halted(self) -> str:
+        """Why AWS ended the experiment before we stopped it; empty while it did not. Read-only."""
+        if not self._lasting:
+            return ""
+        state = self._state(self._lasting)
+        return "" if state["status"] in _UNDER_WAY else _said(self._lasting, state)
 
     def _whole(self, experiment: Experiment) -> None:
         """For faults that are over once they are done."""
@@ -119,8 +129,7 @@ class FisFaults:
         """Wait while it is in one of those states. Raises OpsError unless it then is in one of ``ends``."""
         until = self._clock.now().timestamp() + _PATIENCE_SECONDS
         while True:
-            with _asking("follow an experiment"):
-                state: Mapping[str, Any] = self._fis.get_experiment(id=id_)["experiment"]["state"]
+            state = self._state(id_)
             if state["status"] not in awaited:
                 break
             if self._clock.now().timestamp() >= until:
@@ -131,9 +140,18 @@ class FisFaults:
             self._clock.sleep(_POLL_SECONDS)
         if state["status"] not in ends:
             raise OpsError(
-                f"experiment {id_} ({of}) is {state['status']}: {state.get('reason', 'AWS says no reason')}",
+                f"{_said(id_, state)} ({of})",
                 remedy="a ringing alarm of the stack stops it: look at ops status; for rights: " + _RIGHTS,
             )
+
+    def _state(self, id_: str) -> Mapping[str, Any]:
+        with _asking("follow an experiment"):
+            state: Mapping[str, Any] = self._fis.get_experiment(id=id_)["experiment"]["state"]
+        return state
+
+
+def _said(id_: str, state: Mapping[str, Any]) -> str:
+    return f"experiment {id_} is {state['status']}: {state.get('reason', 'AWS says no reason')}"
 
 
 def stop_alarms(fleet: Fleet, stack: str) -> tuple[str, ...]:

@@ -73,6 +73,8 @@ class Hands:
     databases: DatabasesReader | None = None
     shifts: Shifting | None = None
     zone_counter: ZoneCounter | None = None
+    halted: Callable[[], str] = lambda: ""
+    """Why the world ended the fault before we did: an alarm that stops an experiment. Empty while it did not."""
     pilot: Pilot | None = None
     """None: nothing here may move what is in the recovery region."""
     writer: Callable[[str], Writer | None] = lambda _database: None

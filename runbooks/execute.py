@@ -179,6 +179,8 @@ class Execution:
             raise Aborted(f"stopped: not whole {elapsed:.0f} s after the fault, the limit is {stops.seconds:.0f} s")
         if why := self._traffic.too_many_failed():
             raise Aborted(f"stopped: {why} that the loss explains")
+        if why := self._hands.halted():
+            raise Aborted(f"stopped: {why}")
 
     def _measured(self, seen: datetime, facts: Mapping[str, Json]) -> dict[str, Json]:
         measured: dict[str, Json] = {"facts": {**self._meter.read(), **facts}, **self._traffic.measured()}

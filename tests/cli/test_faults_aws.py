@@ -83,6 +83,20 @@ def test_a_zone_is_lost_once_and_given_back_by_stopping_the_experiment(cloud: Cl
 
 
 @pytest.mark.usefixtures("lasting")
+def test_an_experiment_that_an_alarm_stopped_is_told_and_one_that_we_stopped_is_not(cloud: Cloud) -> None:
+    acting, fis = faults(cloud, ALARM), cloud.client("fis")
+    assert acting.halted() == ""
+    acting.fail_zone("eu-west-1a")
+    assert acting.halted() == ""
+    (made,) = experiments(cloud)
+    fis.stop_experiment(id=made["id"])
+    told = [acting.halted() for _ in range(5)]
+    assert told[-1].startswith(f"experiment {made['id']} is stopped:")
+    acting.heal_zone("eu-west-1a")
+    assert acting.halted() == ""
+
+
+@pytest.mark.usefixtures("lasting")
 def test_the_experiments_of_others_are_left_alone(cloud: Cloud) -> None:
     faults(cloud, ALARM).fail_zone("eu-west-1a")
     faults(cloud, ALARM).heal_zone("eu-west-1b")
@@ -112,7 +126,7 @@ def test_an_experiment_that_aws_ended_says_why() -> None:
             stub.add_response("get_experiment", {"experiment": {"id": "EXP1", "state": state}}, {"id": "EXP1"})
         session: Any = type("Session", (), {"client": lambda *_args, **_kwargs: fis})()
         stubbed = Cloud("shop", "prod", "aws", "eu-west-1", session)
-        with pytest.raises(OpsError, match=r"EXP1 \(host/i-1\) is stopped: Experiment halted by stop condition"):
+        with pytest.raises(OpsError, match=r"EXP1 is stopped: Experiment halted by stop condition\. \(host/i-1\)"):
             faults(stubbed, ALARM).kill_host("i-1")
         stub.assert_no_pending_responses()
 

@@ -11,7 +11,11 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 from quartermaster.fleet.errors import GuardRefused
+from quartermaster.fleet.journal import Journal
+from quartermaster.runbooks.execute import Aborted
 from quartermaster.runbooks.experiments import Action, Experiment, Target, fail_over, lose_host, lose_zone
+from tests.runbooks.rehearsal import a_plan, assert_whole, finish, start
+from tests.runbooks.world import FakeWorld
 
 ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:shop-prod-web-errors"
 ROLE = "arn:aws:iam::123456789012:role/shop-prod-experiments"
@@ -111,3 +115,15 @@ def test_the_loss_of_a_zone_is_what_aws_calls_a_loss_of_power() -> None:
 @pytest.mark.parametrize("make", [FAULTS["host"], FAULTS["database"]])
 def test_what_is_not_there_cannot_be_lost(make: Callable[[], Experiment]) -> None:
     assert stoppable(make()).template(ROLE)["experimentOptions"]["emptyTargetResolutionMode"] == "fail"
+
+
+def test_a_fault_that_an_alarm_ended_aborts_the_drill_and_all_is_put_right(journal: Journal) -> None:
+    world = FakeWorld()
+    plan = a_plan(world)
+    said = "experiment EXP1 is stopped: Experiment halted by stop condition."
+    with pytest.raises(Aborted, match="stopped: experiment EXP1 is stopped: Experiment halted"):
+        finish(start(plan, world, journal, halted=lambda: said if world.killed else ""))
+    assert_whole(world, plan)
+    (row,) = journal.runs("drill")
+    assert row.result is not None
+    assert said in str(row.result["failed"])
