@@ -93,19 +93,23 @@ def _told(result: dict[str, Any]) -> str:
     phases = " + ".join(f"{name} {seconds:.1f} s" for name, seconds in result["rto_phases"].items())
     requests = result["requests"]
     text = f"{result['kind']} of {result['of']} on {result['target']}: "
-    text += f"recovered in {_seconds(result['rto_seconds'])} ({phases})\n"
+    text += _recovered(result["rto_seconds"]) + (f" ({phases})\n" if phases else "\n")
     text += f"requests: {requests['failed']} of {requests['sent']} failed at the balancer" if requests else ""
     if result.get("failing_seconds"):
         begun, ended = result["failing_seconds"]
         text += f", from {begun:.1f} to {ended:.1f} s after the fault"
     for name, found in result.get("detail", {}).get("subjects", {}).items():
         met = _yes(found["objective_met"])
-        text += f"\n{name}: recovered in {_seconds(found['rto_seconds'])}; objective met: {met}"
+        text += f"\n{name}: {_recovered(found['rto_seconds'])}; objective met: {met}"
     if result["rpo_seconds"] is not None:
         text += f"\ndata lost: {_seconds(result['rpo_seconds'])} of confirmed writes"
     text += "\n"
     text += f"objective met: {_yes(result['objective_met'])}; everything as before: {_yes(result['restored'])}"
     return text + (" (rehearsed: local evidence)" if result["target"] == "local" else "")
+
+
+def _recovered(seconds: float | None) -> str:
+    return "recovery not measured" if seconds is None else f"recovered in {seconds:.1f} s"
 
 
 def _seconds(value: float | None) -> str:
