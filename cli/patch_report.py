@@ -22,6 +22,8 @@ __all__ = ["attach", "compliance_of", "history_of", "last_run"]
 
 _NEVER: Mapping[str, Any] = {"hosts": [], "state": "never", "requests": None, "run": None}
 _SHOWN_CYCLES = 10
+_LOOKED_BACK = 30
+"""Cycles in which the last one that worked on a host is looked for."""
 _SHOWN_UPDATES = 3
 
 Cluster = Annotated[str, typer.Argument(help="Cluster; default: each.")]
@@ -66,7 +68,7 @@ def compliance_of(ops: Session, cluster: str) -> dict[str, Any]:
     from quartermaster.playbooks.compliance_store import Readings
 
     read = Readings(ops.journal.engine).last(ops.stack, cluster)
-    return compliance(ops.fleet, cluster, read, _cycles(ops, cluster), ops.clock.now()).to_json()
+    return compliance(ops.fleet, cluster, read, _cycles(ops, cluster, limit=_LOOKED_BACK), ops.clock.now()).to_json()
 
 
 def history_of(ops: Session, cluster: str) -> dict[str, Any]:
@@ -102,7 +104,7 @@ def history_of(ops: Session, cluster: str) -> dict[str, Any]:
 
 def last_run(ops: Session, cluster: str) -> dict[str, Any]:
     """The contract's document of the cluster's last cycle: hosts, state, requests, run."""
-    rows = _rows(ops, cluster)[:1]
+    rows = _rows(ops, cluster, limit=1)
     if not rows:
         return dict(_NEVER)
     one = _cycle(ops, rows[0], whole=True)
@@ -119,13 +121,13 @@ def _read_anew(ops: Session, cluster: str) -> None:
     surveyed(ops, ops.hosts.group(cluster))
 
 
-def _rows(ops: Session, cluster: str) -> list[RunRow]:
-    return ops.journal.runs("patch", stack=ops.stack, subject=cluster)
+def _rows(ops: Session, cluster: str, limit: int | None = None) -> list[RunRow]:
+    return ops.journal.runs("patch", stack=ops.stack, subject=cluster, limit=limit)
 
 
-def _cycles(ops: Session, cluster: str) -> list[Cycle]:
-    """All cycles, newest first; the events, which tell why one ended, are read of the newest alone."""
-    rows = _rows(ops, cluster)
+def _cycles(ops: Session, cluster: str, limit: int | None = None) -> list[Cycle]:
+    """The cycles, newest first; the events, which tell why one ended, are read of the newest alone."""
+    rows = _rows(ops, cluster, limit)
     return [_cycle(ops, row, whole=number == 0) for number, row in enumerate(rows)]
 
 

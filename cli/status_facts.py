@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from quartermaster.cli.history import state_of
 from quartermaster.cli.patch_report import compliance_of
 from quartermaster.cli.plan_summary import peaks
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.leases import overlap
-from quartermaster.fleet.schema.safety import DrillKind
 from quartermaster.fleet.status import ClusterFacts, DatabaseFacts, DrillFact, Remark, Standing, of_cluster, of_database
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ def gather(ops: Session) -> FleetStatus:
     now = ops.clock.now()
     groups, databases, remarks = _cloud(ops)
     leases = tuple(row for row in ops.leases.held() if overlap(row.scope, ops.stack))
+    done = ops.journal.last_done("drill", stack=ops.stack)
     expected = peaks(ops.workspace.folder("reports"), ops.stack, now)
     standings = [
         of_cluster(
@@ -63,7 +63,7 @@ def gather(ops: Session) -> FleetStatus:
                 busy=_busy(ops, leases, name),
                 peak=expected.get(name),
                 patching=compliance_of(ops, name),
-                drills=_drills(ops, name),
+                drills=_drills(ops, name, done),
             ),
             now,
         )
@@ -77,7 +77,7 @@ def gather(ops: Session) -> FleetStatus:
                 state=databases.get(name),
                 busy=_busy(ops, leases, name),
                 last_backup_at=databases[name].restorable_to if name in databases else None,
-                drills=_drills(ops, name),
+                drills=_drills(ops, name, done),
             ),
             now,
         )
@@ -111,10 +111,10 @@ def _busy(ops: Session, leases: tuple[LeaseRow, ...], name: str) -> str:
     return next((row.run for row in leases if any(overlap(row.scope, scope) for scope in scopes)), "")
 
 
-def _drills(ops: Session, name: str) -> tuple[DrillFact, ...]:
-    """Declared drills of that name, then those that were run without being declared."""
+def _drills(ops: Session, name: str, done: list[RunRow]) -> tuple[DrillFact, ...]:
+    """Declared drills of that name, then those that were run without being declared. ``done``: the last of each."""
     declared: dict[str, int] = {item.kind: item.every_days for item in ops.fleet.recovery.drills if item.of == name}
-    last = {kind: row for kind in get_args(DrillKind) for row in _last(ops, "drill", f"{kind} {name}")}
+    last = {kind: row for row in done for kind, _, of in [row.subject.partition(" ")] if of == name}
     found = []
     for kind in dict.fromkeys([*declared, *last]):
         ran = last.get(kind)
@@ -146,11 +146,5 @@ def _unfinished(ops: Session) -> list[Remark]:
 
 
 def _drift(ops: Session) -> dict[str, Any] | None:
-    return next(
-        ({"at": row.started_at, "properties": len((row.result or {})["drift"])} for row in _last(ops, DRIFT_RUN)), None
-    )
-
-
-def _last(ops: Session, kind: str, subject: str = "") -> list[RunRow]:
-    """The last of those runs that was done, if any."""
-    return ops.journal.runs(kind, stack=ops.stack, subject=subject, states=("done",), limit=1)
+    found = ops.journal.last_done(DRIFT_RUN, stack=ops.stack)
+    return {"at": found[0].started_at, "properties": len((found[0].result or {})["drift"])} if found else None

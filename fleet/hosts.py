@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from quartermaster.fleet.aws import Cloud
@@ -86,10 +87,14 @@ class Hosts:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._autoscaling = cloud.client("autoscaling")
-        self._ec2 = cloud.client("ec2")
         self._elb = cloud.client("elbv2")
         self._known: dict[str, str] = {}
         """Private addresses: an instance has the same one all its life."""
+
+    @cached_property
+    def _ec2(self) -> Any:
+        """Made when first used: its description is the longest of all to read."""
+        return self._cloud.client("ec2")
 
     def group(self, cluster: str) -> Group:
         """The cluster's group and hosts now, hosts sorted by zone and id. Read-only. Raises NotProvisioned if none."""
@@ -97,22 +102,19 @@ class Hosts:
         if not found:
             name = physical(self._cloud.fleet, self._cloud.stack, cluster)
             raise NotProvisioned(f"there is no auto-scaling group {name}", remedy="ops provision up")
-        return self._read(found[0], cluster)
+        return self._read(found[0], cluster, self._addresses([item["InstanceId"] for item in found[0]["Instances"]]))
 
     def groups(self) -> dict[str, Group]:
-        """Every group of the stack with its hosts, by cluster, read side by side. Read-only."""
+        """Every group of the stack with its hosts, addresses left out, by cluster, read side by side. Read-only."""
         found = {_tag(group, TAG_CLUSTER): group for group in self._groups(self._ours)}
         with ThreadPoolExecutor(max_workers=8) as pool:
-            self._addresses([item["InstanceId"] for group in found.values() for item in group["Instances"]])
-            read = pool.map(lambda name: self._read(found[name], name), found)
+            read = pool.map(lambda name: self._read(found[name], name, {}), found)
             return dict(sorted(zip(found, read, strict=True)))
 
-    def _read(self, group: Mapping[str, Any], cluster: str) -> Group:
+    def _read(self, group: Mapping[str, Any], cluster: str, addresses: Mapping[str, str]) -> Group:
         arns = group.get("TargetGroupARNs", [])
         health = self._health(arns[0]) if arns else {}
         unknown = ("unused" if arns else "", False)
-        ids = [item["InstanceId"] for item in group["Instances"]]
-        addresses = self._addresses(ids)
         hosts = [
             Host(
                 id=item["InstanceId"],

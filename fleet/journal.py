@@ -161,6 +161,14 @@ class Journal:
         with reading(self._engine) as db:
             return [_run_row(row) for row in db.execute(query)]
 
+    def last_done(self, kind: str, *, stack: str) -> list[RunRow]:
+        """Of each subject the run of that kind that was done last. Read-only."""
+        asked = (_runs.c.kind == kind, _runs.c.stack == stack, _runs.c.state == "done")
+        last = sa.select(_runs.c.subject, sa.func.max(_runs.c.started_at)).where(*asked).group_by(_runs.c.subject)
+        with reading(self._engine) as db:
+            found = sa.tuple_(_runs.c.subject, _runs.c.started_at).in_(last)
+            return [_run_row(row) for row in db.execute(sa.select(_runs).where(*asked, found))]
+
     def run(self, run_id: str) -> RunRow:
         """One run. Raises KeyError when there is none of that id."""
         with reading(self._engine) as db:
