@@ -117,7 +117,20 @@ def _drill(one: Drilled) -> dict[str, Json]:
         "journal_hash": one.lines[-1].hash if one.lines else "",
         "as_journalled": all(again.get(number) == result.get(number) for number in _NUMBERS),
         "trace": trace,
+        "settings": _settings(plan),
         "changed": {},
+    }
+
+
+def _settings(plan: DrillPlan) -> dict[str, Json]:
+    """How what was drilled was set."""
+    groups, databases = plan.before.groups.items(), plan.before.databases.items()
+    return {
+        **{f"{name} {what}": getattr(group, what) for name, group in groups for what in ("min", "max", "desired")},
+        **{f"{name} zones": len(group.zones) for name, group in groups},
+        **{f"{name} standby": state.multi_az for name, state in databases},
+        **{f"{name} settings": state.parameter_group for name, state in databases},
+        "way": plan.way,
     }
 
 
@@ -141,6 +154,7 @@ def _facts(one: Mapping[str, Any]) -> dict[str, Json]:
         "quartermaster": one.get("version"),
         "objective RTO (s)": one.get("objective_seconds"),
         "objective RPO (s)": one.get("objective_rpo_seconds"),
+        **one["settings"],
         **{f"version of {name}": value for name, value in (one.get("software") or {}).items()},
         **{f"SHA-256 of {name}": value for name, value in (one.get("inputs") or {}).items() if name != "document"},
     }

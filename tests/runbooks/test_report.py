@@ -22,7 +22,7 @@ from quartermaster.runbooks.report import Books, Drilled, report
 from quartermaster.runbooks.report_page import render_report
 from tests.runbooks import zone_world
 from tests.runbooks.rehearsal import a_scene, finish, start
-from tests.runbooks.world import MONDAY, FakeWorld, a_fleet
+from tests.runbooks.world import MONDAY, FakeWorld, a_fleet, a_group
 
 RECOVERY = "{web: {zone: {rto: 2m}, region: {rto: 60m}}, drills: [{kind: instance_loss, of: web, every_days: 30}]}"
 
@@ -161,6 +161,8 @@ def test_what_changed_since_the_drill_before_is_told(journal: Journal) -> None:
     assert (first["changed"], middle["changed"]) == ({}, {})
     assert newest["changed"] == {"SHA-256 of fleet.yaml": ["1" * 64, "2" * 64]}
     assert report(books(journal))["objectives"][0]["fleet_changed"] is True
+    ran(journal, fleet_hash="2" * 64, now_group=a_group(6))
+    assert report(books(journal))["drills"][0]["changed"] == {"web desired": [3, 6]}
 
 
 def test_few_drills_claim_what_they_can(journal: Journal) -> None:
