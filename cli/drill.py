@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from quartermaster.cli import drill_export, schedule
-from quartermaster.cli.drill_plan import hands, planned
+from quartermaster.cli.drill_plan import drawn, hands, planned
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import session
@@ -50,8 +50,7 @@ def run(
         say(f"warning: {warning}")
     confirm(f"Run {kind} of {of} on stack {ops.stack}?", plan=f"will touch {plan.loss.what}: {plan.loss.why}")
     tools = replace(hands(ops), table=people)
-    result = (talk if people else draw)(drill.run(plan, journal=ops.journal, leases=ops.leases, hands=tools))
-    assert result is not None
+    result = drawn(ops, plan, tools, talk if people else draw)
     emit(result.to_json(), (told if people else _told)(result.to_json()))
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
     from quartermaster.fleet.databases import Databases
+    from quartermaster.fleet.events import Event
     from quartermaster.infra.local.pilot_light import PilotLight
     from quartermaster.runbooks.acts import Hands
+    from quartermaster.runbooks.evidence import DrillResult
     from quartermaster.runbooks.plan import DrillPlan
 
-__all__ = ["hands", "planned"]
+    Events = Generator[Event, None, DrillResult]
+
+__all__ = ["drawn", "hands", "planned"]
 
 
 def planned(
@@ -83,3 +87,22 @@ def _databases(ops: Session) -> Databases | None:
     names = [name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres"]
     shape = layout(ops.fleet, ops.stack)
     return Databases(ops.cloud, {name: shape.called(DATABASE, name) for name in names}) if names else None
+
+
+def drawn(ops: Session, plan: DrillPlan, tools: Hands, show: Callable[[Events], DrillResult | None]) -> DrillResult:
+    """Run the drill, shown by ``show``. Whenever Ctrl-C comes, what the drill did is taken back before it ends."""
+    from quartermaster.cli.output import draw, say
+    from quartermaster.runbooks import drill
+
+    events = drill.run(plan, journal=ops.journal, leases=ops.leases, hands=tools)
+    try:
+        result = show(events)
+    except KeyboardInterrupt:
+        # It came while an event was shown or written down: the drill, which did not hear of it, is closed as stopped.
+        events.close()
+        for row in drill.unfinished(ops.journal, stack=ops.stack):
+            say(f"interrupted: taking back what {row.id} did")
+            draw(drill.recover(row, journal=ops.journal, leases=ops.leases, hands=tools))
+        raise
+    assert result is not None
+    return result

@@ -50,7 +50,11 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(Session, "hosts", hosts)
     monkeypatch.setattr(Session, "faults", None)
     monkeypatch.setattr(Session, "counter", None)
-    monkeypatch.setattr(Session, "cloud", SimpleNamespace(client=lambda _: None, target="local"))
+    monkeypatch.setattr(
+        Session,
+        "cloud",
+        SimpleNamespace(client=lambda *_: None, target="local", fleet="shop", stack="dev", region="eu-west-1"),
+    )
     monkeypatch.setattr(alarms, "firing", lambda _: ())
     monkeypatch.setattr(Session, "clock", SimpleNamespace(now=lambda: NOW))
     monkeypatch.setattr(patch_survey, "surveyed", surveyed)
