@@ -42,6 +42,7 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "cli/counters.py": ("patch", "drill"),
     "cli/faults_aws.py": ("drill",),
     "cli/logins.py": ("patch", "drill"),
+    "cli/notify_send.py": ("provision", "patch", "drill"),
     "cli/zonal.py": ("drill",),
     "cli/patch_replace.py": ("patch",),
     "fleet/alarms.py": ("drill",),
