@@ -85,6 +85,16 @@ def test_the_tolerance_can_be_declared() -> None:
     assert "every 7 days ± 0" in found.infeasible[0].rule
 
 
+def test_a_day_beyond_the_tolerance_is_none_of_its_days() -> None:
+    """Due on Friday the 6th; people are there on the Tuesday three days before."""
+    past = {("restore", "orders"): Past(1, datetime(2026, 2, 27, 10, tzinfo=UTC), 600.0)}
+    found = chosen(fleet(one(), hours="Tue 09:00-17:00"), days=7, past=past)
+    assert not found.drills
+    assert rules_of(found) == {("cadence",), ("hours",)}
+    wider = chosen(fleet(one(tolerance_days=3), hours="Tue 09:00-17:00"), days=7, past=past).drills
+    assert [d.starts_at.date() for d in wider] == [date(2026, 3, 3)]
+
+
 def test_what_was_changed_since_the_last_run_is_drilled_as_early_as_may_be() -> None:
     last = datetime(2026, 2, 25, 10, tzinfo=UTC)
     calm, changed = (

@@ -70,6 +70,7 @@ def test_hours_are_right_over_the_change_of_clocks(fleet: Fleet, entries: list[E
     found = read(written(fleet, entries))
     nights = sorted(event.begin.isoformat() for uid, event in found.items() if "patch" in uid)
     assert nights[-2:] == ["2026-03-22T01:30:00+00:00", "2026-03-29T01:00:00+00:00"]
+    assert "DTSTART:20260329T010000Z" in written(fleet, entries).decode()
 
 
 def test_the_same_again_is_the_same_file(fleet: Fleet, entries: list[Entry]) -> None:
