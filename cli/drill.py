@@ -13,7 +13,6 @@ from quartermaster.cli.drill_plan import drawn, hands, planned
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import session
-from quartermaster.cli.tabletop import seated, talk, told
 from quartermaster.fleet.errors import InputError
 
 group = Group("drill", "Recovery drills: schedule, run, recover, list.")
@@ -33,6 +32,7 @@ def run(
     answers: Annotated[Path | None, typer.Option(help="tabletop, unattended: YAML with the table's answers.")] = None,
 ) -> None:
     """Lose something on purpose, measure the recovery, put everything back."""
+    from quartermaster.cli.tabletop import seated, talk, told
     from quartermaster.runbooks import drill
 
     ops = session()

@@ -11,7 +11,6 @@ import typer
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, draw, emit, table, working
 from quartermaster.cli.session import session
-from quartermaster.cli.status_facts import DRIFT_RUN
 
 if TYPE_CHECKING:
     from quartermaster.infra.drift import DriftReport
@@ -34,6 +33,8 @@ def drift(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 when there is drift.")] = False,
 ) -> None:
     """Show what was changed behind the tool's back, property by property. Changes nothing."""
+    from quartermaster.cli.status_facts import DRIFT_RUN
+
     ops = session()
     deployment = ops.deployment()
     with working("reading the cloud"):

@@ -26,6 +26,12 @@ class Stub:
         return "<svg/>"
 
 
+@pytest.fixture(autouse=True)
+def _fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fleet.yaml").write_text("fleet: shop\nstacks: {dev: {target: local}}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Session, "deployment", lambda _: Stub(DriftReport([FOUND], [LEFT])))
