@@ -71,6 +71,7 @@ class Backups:
         server = Service(node)
         self._repository(node, said.resource, said.region).write(server, SOURCE, SERVICE)
         pgbackrest.restore(server, label=said.label, to=said.to)
+        server.alone()
         server.admit(said.admits)
 
     @staticmethod

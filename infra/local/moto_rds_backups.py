@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,8 +97,11 @@ def install(world: World) -> None:
     from_snapshot, to_time = backend.restore_db_instance_from_db_snapshot, backend.restore_db_instance_to_point_in_time
     latest: Any = instance.latest_restorable_time.fget
 
+    said: dict[str, Any] = {}
+    """What a restore that is under way says otherwise than its source; moto passes over whatever is false."""
+
     def created(self: Any, db_kwargs: dict[str, Any]) -> Any:
-        made = create(self, db_kwargs)
+        made = create(self, {**db_kwargs, **said})
         made.dbi_resource_id = _resource_id()
         name = made.db_instance_identifier
         if moto_rds.place(name) is not None:
@@ -151,8 +156,9 @@ def install(world: World) -> None:
         base = next((base for base in found.bases if base.snapshot == name), None)
         if base is None or snapshot.status != "available":
             raise _error("InvalidDBSnapshotState", f"Snapshot {name} is not available, but {snapshot.status}.")
-        made = from_snapshot(self, from_snapshot_id, overrides)
-        return _restored(world, self, made, found, overrides, label=base.label)
+        with _saying(said, overrides):
+            made = from_snapshot(self, from_snapshot_id, overrides)
+        return _restored(world, self, made, found, label=base.label)
 
     def restored_time(self: Any, source: str, target: str, overrides: Any) -> Any:
         if target in self.databases:
@@ -161,7 +167,9 @@ def install(world: World) -> None:
         if found is None:
             return to_time(self, source, target, overrides)
         at = _asked_time(found, overrides)
-        return _restored(world, self, to_time(self, source, target, overrides), found, overrides, to=at)
+        with _saying(said, overrides):
+            made = to_time(self, source, target, overrides)
+        return _restored(world, self, made, found, to=at)
 
     def latest_of(self: Any) -> Any:
         found = _of(self)
@@ -263,11 +271,19 @@ def _resource_id() -> str:
     return "db-" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(26))
 
 
-def _restored(
-    world: World, backend: Any, made: Any, found: Kept, asked: Any, *, label: str = "", to: Any = None
-) -> Any:
+@contextmanager
+def _saying(said: dict[str, Any], asked: Any) -> Iterator[None]:
+    """While open, instances are made as a restore was asked for: with one zone and unprotected unless it says so."""
+    said |= {"multi_az": bool(asked.get("MultiAZ")), "deletion_protection": bool(asked.get("DeletionProtection"))}
     if asked.get("BackupRetentionPeriod") is not None:
-        made.backup_retention_period = int(asked["BackupRetentionPeriod"])  # moto passes a 0 over
+        said["backup_retention_period"] = int(asked["BackupRetentionPeriod"])
+    try:
+        yield
+    finally:
+        said.clear()
+
+
+def _restored(world: World, backend: Any, made: Any, found: Kept, *, label: str = "", to: Any = None) -> Any:
     _release(_kept[made.dbi_resource_id])
     _restores[made.db_instance_identifier] = Restore(
         found.resource, found.region, label, to, _admitted(world, backend.region_name, made)

@@ -123,9 +123,8 @@ class Node:
         options = [f"--username={user}", f"--pwfile={_HOME}/password", "--auth=scram-sha-256", "--encoding=UTF8"]
         self.run("initdb", f"--pgdata={_HOME}/main", "--locale=C.UTF-8", "--data-checksums", "--no-sync", *options)
         secret.unlink()
-        network = f"{self._bridge.address}/{self._bridge.prefix_length}"
         kind = "hostssl" if tls_only else "host"
-        rules = "".join(f"{kind} {what} all {network} scram-sha-256\n" for what in ("all", "replication"))
+        rules = "".join(f"{kind} {what} all {self.network} scram-sha-256\n" for what in ("all", "replication"))
         with (self.folder / "data/main/pg_hba.conf").open("a", encoding="utf-8") as file:
             file.write(rules)
         with (self.folder / "data/main/postgresql.conf").open("a", encoding="utf-8") as file:
@@ -277,6 +276,11 @@ class Node:
     def gateway(self) -> str:
         """The address by which this machine is seen there."""
         return self._bridge.address
+
+    @property
+    def network(self) -> str:
+        """Where its standby is, as a CIDR."""
+        return f"{self._bridge.address}/{self._bridge.prefix_length}"
 
     @property
     def replication(self) -> tuple[str, str]:

@@ -53,11 +53,18 @@ class Service:
         """What the server answers to a statement. Raises OpsError."""
         return self._node.sql(statement, user=SERVICE, password=_PASSWORD)
 
+    def alone(self) -> None:
+        """Let commits wait for no standby: a restored server has none yet, whatever its source had."""
+        file = self._node.folder / "data/main/postgresql.auto.conf"
+        kept = [line for line in file.read_text().splitlines() if not line.startswith("synchronous_standby_names")]
+        self.put("main/postgresql.auto.conf", "".join(f"{line}\n" for line in kept))
+
     def admit(self, cidrs: Sequence[str]) -> None:
         """Let in nobody but this machine and those of the ranges: what the instance's security groups say."""
         ours = ("127.0.0.1/32", f"{self._node.address}/32")
         rules = [f"host all all {where} scram-sha-256\n" for where in ours]
         rules += [f"hostssl all all {where} scram-sha-256\n" for where in (f"{self._node.gateway}/32", *cidrs)]
+        rules.append(f"host replication {self._node.replication[0]} {self._node.network} scram-sha-256\n")
         self.put("main/pg_hba.conf", "".join(rules))
 
     def recovered(self) -> None:
@@ -77,4 +84,8 @@ class Service:
         """Let the logins be what RDS and this node take them for, whatever they were in the backup."""
         for name, word in ((user, password), self._node.replication):
             text = word.replace("'", "''")
-            self.ask(f"alter role \"{name}\" password '{text}'")
+            try:
+                self.ask(f"alter role \"{name}\" password '{text}'")
+            except OpsError:
+                # Not from it, and not with its words: they hold the password.
+                raise OpsError(f"the restored server does not take the login {name}") from None
