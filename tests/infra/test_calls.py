@@ -66,6 +66,7 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "playbooks/patch_pins.py": ("patch",),
     "playbooks/publish.py": ("patch",),
     "playbooks/replace_world.py": ("patch",),
+    "runbooks/backups.py": ("drill",),
 }
 """Who runs what a file asks, whatever the stack is made of."""
 BY_TYPE: Mapping[str, tuple[Job, ...]] = {
