@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from quartermaster.fleet.events import Json
 
-__all__ = ["CLOSED", "OPENED", "RESUMED", "Broken", "Line", "broken", "check_file", "digest", "to_file"]
+__all__ = ["CLOSED", "OPENED", "RESUMED", "Broken", "Line", "broken", "check_file", "digest", "to_file", "written"]
 
 OPENED, RESUMED, CLOSED = "opened", "resumed", "closed"
 """Kinds of the lines that the journal itself writes: what a run was given, who took it up again, what it came to."""
@@ -45,6 +45,11 @@ class Broken:
 def digest(prior: str, run: str, at: str, record: str) -> str:
     """The hash of a line: SHA-256 over the hash before it, its run, its time and its record."""
     return hashlib.sha256("\n".join((prior, run, at, record)).encode()).hexdigest()
+
+
+def written(value: Json) -> str:
+    """A record as it is written down: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def broken(lines: Iterable[Line], *, prior: str | None = "") -> Broken | None:

@@ -20,7 +20,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from quartermaster.fleet.chain import CLOSED, OPENED, RESUMED, Broken, Line, broken, digest
+from quartermaster.fleet.audit import audit, last_hash, lines
+from quartermaster.fleet.chain import CLOSED, OPENED, RESUMED, Broken, Line, digest, written
 from quartermaster.fleet.events import Event, Json, from_record, to_record
 from quartermaster.fleet.processes import process_alive, process_started
 from quartermaster.fleet.store import events as _events
@@ -209,32 +210,18 @@ class Journal:
     def lines(self, run_id: str = "", *, between: bool = False) -> Iterator[Line]:
         """Every line as it is written down, or those of one run, in order; ``between``: what lies between them too."""
         with reading(self._engine) as db:
-            yield from _lines(db, run_id, between)
+            yield from lines(db, run_id, between)
 
     def head(self) -> tuple[int, str]:
         """How many lines there are, and the hash of the last; empty without one. Read-only."""
         with reading(self._engine) as db:
             count = db.execute(sa.select(sa.func.count()).select_from(_events)).scalar_one()
-            return count, _last_hash(db)
+            return count, last_hash(db)
 
     def broken_at(self) -> Broken | None:
         """The first line that does not follow from those before, or tells otherwise of its run than the list does."""
-        last: dict[tuple[str, str], Line] = {}
-
-        def noted(lines: Iterable[Line]) -> Iterator[Line]:
-            for line in lines:
-                record = line.record or ""
-                kind = json.loads(record)["kind"] if any(f'"kind": "{own}"' in record for own in _OWN) else ""
-                if kind in (OPENED, CLOSED):
-                    last[line.run, kind] = line
-                elif kind == RESUMED:
-                    last.pop((line.run, CLOSED), None)
-                yield line
-
-        with reading(self._engine) as db:  # both as of one instant
-            chain = broken(noted(_lines(db)))
-            rows = [_run_row(row) for row in db.execute(sa.select(_runs).order_by(_runs.c.started_at))]
-        return chain or next((found for row in rows if (found := _untrue(row, last))), None)
+        with reading(self._engine) as db:
+            return audit(db)
 
     def _finish(self, run_id: str, state: str, result: Mapping[str, Json] | None) -> None:
         ended = {"state": state, "result": dict(result or {})}
@@ -246,42 +233,13 @@ class Journal:
 
 def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:
     """Write a line, chained to the last one: nobody else writes within this transaction."""
-    record, at = json.dumps(line, sort_keys=True, default=str), _iso(datetime.now(UTC))
-    prior = _last_hash(db)
+    record, at = written(line), _iso(datetime.now(UTC))
+    prior = last_hash(db)
     db.execute(
         _events.insert().values(
             run=run_id, at=at, record=record, prior_hash=prior, hash=digest(prior, run_id, at, record)
         )
     )
-
-
-def _last_hash(db: sa.Connection) -> str:
-    return db.execute(sa.select(_events.c.hash).order_by(_events.c.seq.desc()).limit(1)).scalar() or ""
-
-
-def _lines(db: sa.Connection, run_id: str = "", between: bool = False) -> Iterator[Line]:
-    query = sa.select(_events).order_by(_events.c.seq)
-    if run_id and between:
-        ends = sa.select(sa.func.min(_events.c.seq), sa.func.max(_events.c.seq)).where(_events.c.run == run_id)
-        query = query.where(_events.c.seq.between(*db.execute(ends).one()))
-    elif run_id:
-        query = query.where(_events.c.run == run_id)
-    with db.execute(query, execution_options={"yield_per": 1000}) as rows:
-        for row in rows:
-            yield Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash)
-
-
-def _untrue(row: RunRow, last: Mapping[tuple[str, str], Line]) -> Broken | None:
-    """Where the list of runs tells otherwise of a run than the chain does."""
-    given, ended = last.get((row.id, OPENED)), last.get((row.id, CLOSED))
-    if given is None:
-        return Broken(0, f"run {row.id} is listed, and no line opens it")
-    if json.loads(given.record or "{}")["inputs"] != row.inputs:
-        return Broken(given.seq, f"what run {row.id} was given is listed otherwise")
-    told = json.loads(ended.record or "{}") if ended else {"state": "running", "result": row.result}
-    if (told["state"], told["result"]) != (row.state, row.result):
-        return Broken(ended.seq if ended else given.seq, f"what run {row.id} came to is listed otherwise")
-    return None
 
 
 def _within(column: sa.Column[Any], since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:

@@ -124,6 +124,15 @@ def test_what_a_run_was_given_and_came_to_cannot_be_edited_either(
     assert found is not None and found.line == line and why in found.why
 
 
+def test_a_result_that_is_no_number_is_no_edit(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "other.db")
+    journal.start("patch", stack="dev", inputs={"rate": float("nan"), "wave": 1.0}).finish(
+        "done", {"rate": float("nan")}
+    )
+    assert journal.broken_at() is None
+    journal.engine.dispose()
+
+
 def test_chain_holds_over_runs_and_openings(journal: Journal, place: str) -> None:
     one, other = journal.start("patch", stack="dev"), journal.start("drill", stack="dev")
     list(one.record(EVENTS[:2]))
