@@ -11,7 +11,6 @@ from quartermaster.cli.history import state_of
 from quartermaster.cli.patch_report import compliance_of
 from quartermaster.cli.plan_summary import peaks
 from quartermaster.fleet.errors import OpsError
-from quartermaster.fleet.leases import overlap
 from quartermaster.fleet.status import ClusterFacts, DatabaseFacts, DrillFact, Remark, Standing, of_cluster, of_database
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ class FleetStatus:
 
 def gather(ops: Session) -> FleetStatus:
     """The session's stack now. A local cloud that is down is not started: looking changes nothing."""
+    from quartermaster.fleet.leases import overlap
+
     now = ops.clock.now()
     groups, databases, remarks = _cloud(ops)
     leases = tuple(row for row in ops.leases.held() if overlap(row.scope, ops.stack))
@@ -107,6 +108,8 @@ def _cloud(ops: Session) -> tuple[dict[str, Group], dict[str, DatabaseState], li
 
 
 def _busy(ops: Session, leases: tuple[LeaseRow, ...], name: str) -> str:
+    from quartermaster.fleet.leases import overlap
+
     scopes = (ops.scope("cluster", name), ops.scope("database", name))
     return next((row.run for row in leases if any(overlap(row.scope, scope) for scope in scopes)), "")
 
