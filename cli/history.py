@@ -81,10 +81,15 @@ def show(
 ) -> None:
     """Show one run as a timeline. `ops history RUN` does this too."""
     from quartermaster.cli.timeline import bars, drawn
+    from quartermaster.fleet.chain import broken
     from quartermaster.fleet.events import to_record
 
     ops = session()
-    row, recorded = _run(ops, run), ops.journal.events(run)
+    row = _run(ops, run)
+    edited = next((line.seq for line in ops.journal.lines(run) if broken([line], prior=None)), None)
+    if edited is not None:
+        raise OpsError(f"line {edited} of {run} was edited: its hash is of something else", remedy="ops history verify")
+    recorded = ops.journal.events(run)
     title = f"{row.id}: {state_of(row)}"
     if events:
         lines = [

@@ -152,6 +152,8 @@ def test_an_edited_journal_is_found_and_the_line_named(books: Books) -> None:
     with books.engine.begin() as db:
         db.execute(sa.text("update events set record = replace(record, '30 s', '31 s') where seq = 4"))
     assert "line 4: it was edited" in books.told("verify", exits=1)
+    assert "line 4 of" in books.told(books.patch, exits=1)
+    assert books.ops(books.drill)["state"] == "done", "the other run's lines are as they were"
 
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
