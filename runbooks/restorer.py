@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from quartermaster.fleet import heartbeat
 from quartermaster.fleet.clock import Clock
@@ -14,7 +15,7 @@ from quartermaster.fleet.events import Json
 from quartermaster.fleet.schema import Fleet
 from quartermaster.fleet.write_probe import Login, ask
 from quartermaster.runbooks.backups import Backups, Choice, choose
-from quartermaster.runbooks.verify import rows, verify
+from quartermaster.runbooks.verify import rows, unaskable, verify
 
 __all__ = ["Loss", "Restorer"]
 
@@ -32,6 +33,8 @@ class Loss:
     at: datetime
     rows: Mapping[str, int] | None
     """None where the original did not answer."""
+    senseless: frozenset[str]
+    """Checks that it could not answer."""
     newest_at: datetime
     """The newest instant that it could be restored to then."""
     choice: Choice
@@ -59,16 +62,17 @@ class Restorer:
         choice = choose(points, to=to, draw=draw, database=name)
         try:
             login = self._login(name)
-            counted = rows(lambda sql: ask(login, sql, seconds=_QUERY_SECONDS))
+            asked = partial(ask, login, seconds=_QUERY_SECONDS)
+            counted, senseless = rows(asked), unaskable(asked, self._fleet.recovery.checks.get(name, ()))
             beat = heartbeat.newest(login)
         except OpsError:
             if beats:
                 raise
-            counted, beat = None, None
+            counted, senseless, beat = None, frozenset(), None
         if beats and (beat is None or now - beat > _FRESH):
             told = "has never beaten" if beat is None else f"stopped {(now - beat).total_seconds():.0f} s ago"
             raise OpsError(f"the heartbeat of {name} {told}", remedy=f"keep `ops backup heartbeat {name}` running")
-        self._losses[name] = Loss(now, counted, newest.at, choice)
+        self._losses[name] = Loss(now, counted, senseless, newest.at, choice)
         return {"lost_at": now.isoformat(), "recovery_point": choice.at.isoformat(), "choice": choice.why}
 
     def restore(self, name: str) -> bool:
@@ -99,7 +103,7 @@ class Restorer:
         """What was measured; ``rpo``: seconds that may be lost. Raises OpsError that names all that does not hold."""
         beats, checks = self._fleet.databases[name].heartbeat, self._fleet.recovery.checks.get(name, ())
         loss, login = self._losses[name], self.reach(name)
-        found = verify(lambda sql: ask(login, sql, seconds=_QUERY_SECONDS), checks, loss.rows)
+        found = verify(partial(ask, login, seconds=_QUERY_SECONDS), checks, loss.rows, loss.senseless)
         beat = heartbeat.newest(login)
         newest = loss.choice.at == loss.newest_at
         if newest and beat is not None and beats:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from quartermaster.fleet.errors import OpsError
 
-__all__ = ["Check", "rows", "verify"]
+__all__ = ["Check", "rows", "unaskable", "verify"]
 
 Ask = Callable[[str], str]
 """Answers a statement as psql does, unaligned. Raises OpsError."""
@@ -46,9 +46,24 @@ def rows(ask: Ask) -> dict[str, int]:
     return {name: int(count) for name, _, count in (line.rpartition("|") for line in lines)}
 
 
-def verify(ask: Ask, checks: Sequence[str], source: Mapping[str, int] | None) -> tuple[Check, ...]:
-    """Every answer. ``source``: rows that the original had at the loss, None where it could not be asked."""
-    return (*_intact(ask), _counted(ask, source), *(_answers(ask, sql) for sql in checks))
+def unaskable(ask: Ask, checks: Sequence[str]) -> frozenset[str]:
+    """Checks that the database cannot answer at all: of tables that nobody has made yet. Read-only."""
+    found = set()
+    for sql in checks:
+        try:
+            ask(sql)
+        except OpsError:
+            found.add(sql)
+    return frozenset(found)
+
+
+def verify(
+    ask: Ask, checks: Sequence[str], source: Mapping[str, int] | None, senseless: Collection[str] = ()
+) -> tuple[Check, ...]:
+    """Every answer. ``source``: rows that the original had at the loss, None where it could not be asked;
+    ``senseless``: checks that it could not answer either, so that they say nothing of the restore."""
+    answers = (_answers(ask, sql, senseless=sql in senseless) for sql in checks)
+    return (*_intact(ask), _counted(ask, source), *answers)
 
 
 def _intact(ask: Ask) -> list[Check]:
@@ -77,9 +92,10 @@ def _counted(ask: Ask, source: Mapping[str, int] | None) -> Check:
     return Check("rows", True, f"{total}; the original had {sum(source.values())} in {len(source)}")
 
 
-def _answers(ask: Ask, sql: str) -> Check:
+def _answers(ask: Ask, sql: str, *, senseless: bool) -> Check:
     try:
         said = ask(sql)
     except OpsError as exc:
-        return Check(sql, False, exc.message)
+        why = "the original cannot answer it either: " if senseless else ""
+        return Check(sql, senseless, why + exc.message)
     return Check(sql, said == "t", "true" if said == "t" else f"answers {said or 'nothing'!r}, not true")

@@ -181,6 +181,7 @@ def _taken(row: Mapping[str, object]) -> Taken:
     return Taken(
         str(row["label"]),
         datetime.fromtimestamp(times["start"], UTC),
-        datetime.fromtimestamp(times["stop"], UTC),
+        # It tells whole seconds, and restores to no instant of the last one.
+        datetime.fromtimestamp(times["stop"] + 1, UTC),
         int(info["size"]),
     )

@@ -37,7 +37,7 @@ from tests.hosts.local_cluster import LocalCluster, network, wait
 PASSWORD = "not-a-secret"
 FLEET = """fleet: shop
 region: eu-west-1
-databases: {orders: {engine: postgres, standby: false, heartbeat: true}}
+databases: {orders: {engine: postgres, heartbeat: true}}
 recovery:
   orders: {data_loss: {rto: 10m, rpo: 40s}}
   checks: {orders: ["select count(*) = 1000 from orders"]}
@@ -193,7 +193,7 @@ def backed_up(folder: Path) -> Iterator[BackedUp]:
         rds.create_db_instance(
             DBInstanceIdentifier=made.instance, Engine="postgres", EngineVersion="16.9", StorageEncrypted=True,
             DBInstanceClass="db.m6i.large", AllocatedStorage=20, DBName="orders", MasterUsername="ops",
-            MasterUserPassword=PASSWORD, MultiAZ=False, DBSubnetGroupName="g", DBParameterGroupName="p",
+            MasterUserPassword=PASSWORD, MultiAZ=True, DBSubnetGroupName="g", DBParameterGroupName="p",
             BackupRetentionPeriod=7,
         )  # fmt: skip
         wait(lambda: made.state.whole, 120)

@@ -8,7 +8,7 @@ import pytest
 
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.runbooks.backups import RecoveryPoint, choose
-from quartermaster.runbooks.verify import verify
+from quartermaster.runbooks.verify import unaskable, verify
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -93,3 +93,15 @@ def test_a_table_that_came_back_empty_or_not_at_all_is_named() -> None:
 def test_a_check_must_answer_true() -> None:
     assert failed(check="f") == {"select true": "answers 'f', not true"}
     assert failed(check="") == {"select true": "answers 'nothing', not true"}
+
+
+def test_a_check_that_the_original_cannot_answer_either_says_nothing_of_the_restore() -> None:
+    def ask(sql: str) -> str:
+        if sql == "select 1 from none":
+            raise OpsError('relation "none" does not exist')
+        return answers()(sql)  # type: ignore[operator,no-any-return]
+
+    senseless = unaskable(ask, ["select 1 from none", "select true"])
+    assert senseless == {"select 1 from none"}
+    assert all(check.holds for check in verify(ask, ["select 1 from none"], None, senseless))
+    assert not all(check.holds for check in verify(ask, ["select 1 from none"], None))
