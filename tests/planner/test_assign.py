@@ -45,6 +45,7 @@ def test_it_is_the_best_of_all_there_are(seed: int) -> None:
     assert total(wishes, found) == pytest.approx(best, abs=2e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
 def test_it_holds_the_rules_is_no_worse_than_its_rivals_and_the_same_twice(seed: int) -> None:

@@ -209,7 +209,7 @@ def test_the_hour_that_comes_twice_makes_a_window_longer() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(["Europe/Dublin", "America/New_York", "Asia/Kolkata", "UTC"]),
     st.integers(0, 330 * 24 * 60),
