@@ -209,11 +209,11 @@ def test_the_hour_that_comes_twice_makes_a_window_longer() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.sampled_from(["Europe/Dublin", "America/New_York", "Asia/Kolkata", "UTC"]),
     st.integers(0, 330 * 24 * 60),
-    st.sampled_from(["Mon-Thu 09:00-16:00", "01:30-02:30", "Sat,Sun 22:00-03:00", "Tue 00:00-24:00", "always"]),
+    st.sampled_from(["Mon-Thu 09:00-16:00", "01:30-02:30", "Sat,Sun 22:00-03:00", "Tue 08:00-16:00", "always"]),
     st.integers(0, 20),
     st.integers(0, 60),
 )
