@@ -16,12 +16,11 @@ from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import Json
-from quartermaster.fleet.names import limited, tags
+from quartermaster.fleet.names import physical, tags
 
-__all__ = ["Backups", "Choice", "RecoveryPoint", "Restored", "choose"]
+__all__ = ["Backups", "Choice", "RecoveryPoint", "Restored", "choose", "restored_name"]
 
 TAG_RESTORED = "ops:restored-from"
-_SUFFIX = "-restored"
 _REMOVAL = timedelta(minutes=15)
 
 
@@ -119,6 +118,11 @@ def choose(
     return Choice(newest.id, None, newest.at, "the newest snapshot: there is no continuous backup")
 
 
+def restored_name(fleet: str, stack: str, name: str) -> str:
+    """What RDS calls the instance that a database is restored as: a name that ops may delete (permissions). Pure."""
+    return physical(fleet, stack, f"drill-{name}")
+
+
 class Backups:
     """Backups of the databases of one stack. All raise OpsError where AWS refuses."""
 
@@ -155,7 +159,7 @@ class Backups:
 
     def restored_id(self, name: str) -> str:
         """What the restored instance is called: one at a time."""
-        return limited(self._ids[name], 63 - len(_SUFFIX)) + _SUFFIX
+        return restored_name(self._cloud.fleet, self._cloud.stack, name)
 
     def restore(self, name: str, choice: Choice) -> None:
         """Order the restore, into isolation. Raises OpsError where an instance of that name is there. Changes AWS."""

@@ -90,11 +90,12 @@ def plan(
     way = way or next(iter(found.ways), "")
     case = Case(of=of, fleet=fleet, stack=stack, now=now, scene=scene, known=known or Known(), way=way)
     loss = found.choose(case)
+    goals = _goals(found.scope, scene, of, fleet)
+    longest = max(_LONGEST_SECONDS, goals[of].rto_seconds if of in goals else 0.0)
     stops = Stops(
-        seconds=min(_LONGEST_SECONDS, float(sum(found.limits.values()))),
+        seconds=min(longest, float(sum(found.limits.values()))),
         failed_share=_HARMLESS if found.harmless else round(min(0.95, _lost_share(scene, loss) + _MORE_FAILED), 4),
     )
-    goals = _goals(found.scope, scene, of, fleet)
     return DrillPlan(
         kind=kind,
         of=of,

@@ -11,6 +11,7 @@ from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import Json
 from quartermaster.fleet.schema import Fleet
 from quartermaster.runbooks.acts import Command, Done, Hands
+from quartermaster.runbooks.backups import restored_name
 from quartermaster.runbooks.case import Case, Guard, Loss
 from quartermaster.runbooks.kind import Kind
 from quartermaster.runbooks.plan import DrillPlan
@@ -48,6 +49,7 @@ def _choose(case: Case) -> Loss:
         scopes=(f"database/{case.of}",),
         names={
             "instance": state.id,
+            "copy": restored_name(case.fleet.fleet, case.stack, case.of),
             "checks": "; ".join(f"`{sql}`" for sql in checks) or "none: declare `recovery.checks`",
             "beats": "a row each second" if case.fleet.databases[case.of].heartbeat else "none declared",
         },
@@ -127,6 +129,7 @@ KIND = Kind(
     },
     names={
         "instance": "INSTANCE",
+        "copy": "COPY",
         "checks": "none",
         "beats": "none declared",
     },

@@ -103,6 +103,7 @@ def test_a_snapshot_by_hand_is_a_real_one_and_can_be_drawn(database: BackedUp) -
 
 
 def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> None:
+    database.archived()
     done = subprocess.run(
         ops(database, "drill", "run", "restore", "orders", "--now"), capture_output=True, text=True, check=False
     )
