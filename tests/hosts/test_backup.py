@@ -189,3 +189,12 @@ def test_an_archive_that_has_stopped_turns_the_drill_red(database: BackedUp) -> 
     finally:
         config.write_text(text)
     assert not database.backups.left("orders")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(20))
+def test_sound_backups_raise_no_alarm(database: BackedUp, number: int) -> None:
+    list(restoring.take(database.restorer, "orders", f"sound-{number}", SystemClock(), poll=0.3))  # less WAL to replay
+    database.archived()
+    found = database.drilled()
+    assert found.objective_met and found.restored and not found.failed
