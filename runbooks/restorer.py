@@ -14,7 +14,8 @@ from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import Json
 from quartermaster.fleet.schema import Fleet
 from quartermaster.fleet.write_probe import Login, ask
-from quartermaster.runbooks.backups import Backups, Choice, choose
+from quartermaster.runbooks.backups import Backups
+from quartermaster.runbooks.recovery_points import Choice, choose
 from quartermaster.runbooks.verify import rows, unaskable, verify
 
 __all__ = ["Loss", "Restorer"]

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.local import moto_rds_backups, pgbackrest
 from quartermaster.infra.local.authority import Authority
+from quartermaster.infra.local.backup_records import Base, Kept, Restore
 from quartermaster.infra.local.machines import Work
-from quartermaster.infra.local.moto_rds_backups import Base, Kept, Restore
 from quartermaster.infra.local.object_door import ACCOUNT, ObjectDoor
 from quartermaster.infra.local.pgbackrest import CONFIG, SOURCE, Repository
 from quartermaster.infra.local.postgres import Node

@@ -10,74 +10,14 @@ import secrets
 import string
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.infra.local import moto_rds
+from quartermaster.infra.local.backup_records import Base, Kept, Restore
 from quartermaster.infra.local.world import World
 
-__all__ = ["Base", "Kept", "Restore", "install", "kept", "noted", "orphans", "restore_failed", "restore_of", "troubled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A base backup in the object store."""
-
-    label: str
-    """pgBackRest's."""
-    snapshot: str
-    """The snapshot that it is."""
-    started_at: datetime
-    ended_at: datetime
-    size: int
-    """Bytes of the database."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """What an instance is to be made from."""
-
-    resource: str
-    """DbiResourceId whose backups are read."""
-    region: str
-    label: str = ""
-    """The base backup of a snapshot, restored as it was; …"""
-    to: datetime | None = None
-    """… without one the instant to restore to."""
-    admits: tuple[str, ...] = ()
-    """CIDRs that its security groups let in."""
-
-
-@dataclass
-class Kept:
-    """The backups of one instance; they outlive it where snapshots do."""
-
-    name: str
-    resource: str
-    region: str
-    days: int
-    """BackupRetentionPeriod; 0: nothing is kept by itself."""
-    window: str
-    """PreferredBackupWindow, UTC."""
-    bases: list[Base] = field(default_factory=list)
-    latest_at: datetime | None = None
-    """The newest instant whose WAL has arrived."""
-    asked: list[str] = field(default_factory=list)
-    """Snapshots that are to be made."""
-    dropped: list[str] = field(default_factory=list)
-    """Labels that are to be removed."""
-    instance: Any = None
-    """moto's; a deleted one's as it was."""
-    trouble: str = ""
-    """Why its backups fail; empty when they do not."""
-
-    @property
-    def earliest_at(self) -> datetime | None:
-        """The first instant that can be restored to: within the retention, and after a base backup's end."""
-        since = datetime.now(UTC) - timedelta(days=self.days)
-        ends = [base.ended_at for base in self.bases]
-        return max(min(ends), since) if ends else None
+__all__ = ["install", "kept", "noted", "orphans", "restore_failed", "restore_of", "troubled"]
 
 
 _kept: dict[str, Kept] = {}

@@ -19,7 +19,7 @@ from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import StepFinished
 from quartermaster.fleet.write_probe import ask
 from quartermaster.runbooks import restoring
-from quartermaster.runbooks.backups import choose
+from quartermaster.runbooks.recovery_points import choose
 from tests.hosts.backup_database import BackedUp, backed_up, beating
 from tests.hosts.local_cluster import wait
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+from quartermaster.infra.local.backup_records import Base, Kept
 from quartermaster.infra.local.backups import due
-from quartermaster.infra.local.moto_rds_backups import Base, Kept
 from quartermaster.infra.local.pgbackrest import Repository, archive_command, gist, restore_words
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

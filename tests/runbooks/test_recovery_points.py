@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from quartermaster.fleet.errors import InputError, OpsError
-from quartermaster.runbooks.backups import RecoveryPoint, choose
+from quartermaster.runbooks.recovery_points import RecoveryPoint, choose
 from quartermaster.runbooks.verify import unaskable, verify
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,0 +1,87 @@
+"""Recovery points of a database, and which of them is restored. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.events import Json
+
+__all__ = ["Choice", "RecoveryPoint", "choose"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPoint:
+    """Something that a database can be restored from."""
+
+    id: str
+    """Of the snapshot; of continuous backup the resource's."""
+    kind: str
+    """continuous (any instant between two), automated or manual snapshot."""
+    at: datetime
+    """The newest instant that it holds."""
+    since: datetime
+    """The oldest one; a snapshot holds one only."""
+    region: str
+    size_bytes: int | None
+    """None where AWS does not tell."""
+    encrypted: bool
+    key: str
+    """ARN of the KMS key, empty without one."""
+    expires_at: datetime | None
+    """None: kept until it is deleted."""
+    status: str
+
+    def to_json(self, now: datetime) -> dict[str, Json]:
+        """As JSON, with its age."""
+        times = {name: value and value.isoformat() for name, value in self._times().items()}
+        return {**asdict(self), **times, "age_seconds": round((now - self.at).total_seconds(), 1)}
+
+    def _times(self) -> dict[str, datetime | None]:
+        return {"at": self.at, "since": self.since, "expires_at": self.expires_at}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to restore, and why."""
+
+    snapshot: str
+    """Restore this one; empty: …"""
+    to: datetime | None
+    """… to this instant."""
+    at: datetime
+    """The instant that comes back."""
+    why: str
+
+
+def choose(
+    points: Sequence[RecoveryPoint], *, to: datetime | None = None, draw: str = "", database: str = "it"
+) -> Choice:
+    """The newest point, an instant, or by the seed ``draw`` a random one. Pure. Raises InputError where none fits."""
+    usable = [point for point in points if point.status == "available"]
+    if not usable:
+        raise InputError(f"{database} has no recovery point", remedy=f"ops backup run {database}")
+    steady = [point for point in usable if point.kind == "continuous"]
+    if to is not None:
+        if any(point.since <= to <= point.at for point in steady):
+            return Choice("", to, to, f"asked for {to:%F %T} UTC")
+        spans = "; ".join(f"{point.since:%F %T} to {point.at:%F %T} UTC" for point in steady)
+        raise InputError(
+            f"{database} cannot be restored to {to:%F %T} UTC", remedy=spans or "it has no continuous backup"
+        )
+    if draw:
+        chosen = random.Random(draw).choice(sorted(usable, key=lambda point: (point.at, point.id)))
+        if chosen.kind != "continuous":
+            return Choice(chosen.id, None, chosen.at, f"drawn among {len(usable)} recovery points")
+        share = random.Random(draw).random()
+        at = (chosen.since + share * (chosen.at - chosen.since)).replace(microsecond=0)
+        at = max(at, chosen.since)
+        return Choice("", at, at, f"drawn among {len(usable)} recovery points, then within its window")
+    newest = max(usable, key=lambda point: (point.at, point.kind == "continuous"))
+    if newest.kind == "continuous":
+        # Not "the latest": what is archived while a restore is ordered was not there at the loss.
+        return Choice("", newest.at, newest.at, "the newest instant that can be restored to")
+    return Choice(newest.id, None, newest.at, "the newest snapshot: there is no continuous backup")
