@@ -97,6 +97,7 @@ def test_a_server_that_comes_in_a_shifted_zone_is_checked_but_not_let_in() -> No
 def cloud(folder: Path) -> Iterator[tuple[World, Any]]:
     """The API with ELB and ARC in this process, without hosts: the world and a maker of clients."""
     os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+    from moto.moto_api._internal import moto_api_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -108,6 +109,7 @@ def cloud(folder: Path) -> Iterator[tuple[World, Any]]:
         instance="0a0b0c", fleet="shop", home=folder, timing=Timing.named("instant"), ledger=Ledger(folder / "l"),
         with_hosts=False, account="210987654321",
     )  # fmt: skip
+    moto_api_backend.reset()  # what other tests of this process made
     dispatcher = DomainDispatcherApplication(create_backend_app)
     moto_zonal_shift.install(world, dispatcher)
     server = make_server("127.0.0.1", 0, dispatcher, threaded=True, request_handler=Quiet)
