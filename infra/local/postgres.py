@@ -175,16 +175,22 @@ class Node:
         raise OpsError(f"PostgreSQL at {self.address} did not start: {gist(self.log())}")
 
     def sql(self, statement: str, *, user: str, password: str) -> str:
-        """What ``psql`` answers to a statement. Raises OpsError when it fails."""
-        words = ["psql", "-h", self.address, "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtqc", statement]
+        """What ``psql`` answers to a statement. Raises OpsError when it fails, which does not tell the statement whole.
+
+        A statement may hold a password: it stands on no command line, and in no error.
+        """
+        place = ["-h", self.address, "-p", str(self.port), "-U", user, "-d", "postgres"]
+        command = self._net("psql", *place, "-XAtq", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-f", "-")
+        shown = f"{' '.join(statement.split()[:2])} … at {self.address}"
         try:
             done = subprocess.run(
-                self._net(*words), capture_output=True, text=True, check=False, env=_environment(password), timeout=30
-            )
-        except subprocess.TimeoutExpired as exc:
-            raise OpsError(f"{statement!r} at {self.address}: no answer for 30 s") from exc
+                command, input=statement, capture_output=True, text=True, check=False, timeout=30,
+                env=_environment(password),
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise OpsError(f"{shown}: no answer for 30 s") from None  # the cause tells all of the command
         if done.returncode != 0:
-            raise OpsError(f"{statement!r} at {self.address}: {done.stderr.strip()}")
+            raise OpsError(f"{shown}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def plug(self, plugged: bool) -> None:

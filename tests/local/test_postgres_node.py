@@ -1,0 +1,53 @@
+"""Statements to a local database may hold passwords: none stands on a command line or in an error."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quartermaster.fleet.errors import OpsError
+from quartermaster.infra.local import postgres
+from quartermaster.infra.local.network import Attachment
+
+LOGIN = "alter role \"shop\" password 'planted-secret'"
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> postgres.Node:
+    monkeypatch.setattr(postgres, "binaries", lambda: Path("/usr/lib/postgresql/15/bin"))
+    made = postgres.Node.__new__(postgres.Node)
+    made.address, made.port, made.attachment = "10.0.0.5", 5432, Attachment("qm-db", "qmv0", "10.0.0.5")
+    return made
+
+
+def test_a_statement_goes_in_by_stdin(node: postgres.Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Any] = []
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        ran.append((command, options))
+        return subprocess.CompletedProcess(command, 0, "ALTER ROLE\n", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert node.sql(LOGIN, user="shop", password="p") == "ALTER ROLE"
+    ((command, options),) = ran
+    assert "planted-secret" not in " ".join(command)
+    assert options["input"] == LOGIN
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_no_error_tells_what_the_statement_held(
+    node: postgres.Node, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        if late:
+            raise subprocess.TimeoutExpired(command, 30)
+        return subprocess.CompletedProcess(command, 3, "", "psql:<stdin>:1: ERROR:  role does not exist")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(OpsError, match=r"alter role … at 10\.0\.0\.5: ") as caught:
+        node.sql(LOGIN, user="shop", password="p")
+    assert "planted-secret" not in repr(caught.value)
+    assert caught.value.__cause__ is None
