@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,11 @@ _NEWS = timedelta(days=7)
 
 
 def nudge(ops: Session) -> None:
-    """Let what is due be told, without waiting for it. Starts a process that outlives this one."""
-    with (ops.workspace.folder("cache") / "notify.log").open("ab") as log:
+    """Let what is due be told, without waiting for it. Starts a process that outlives this one.
+
+    Where none can be started (a full disk, no process left) the work goes on, and the next command tells.
+    """
+    with suppress(OSError), (ops.workspace.folder("cache") / "notify.log").open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-m", "quartermaster.cli.notify_worker", str(ops.fleet_file.resolve()), ops.stack],
             stdin=subprocess.DEVNULL,
