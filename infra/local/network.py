@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ __all__ = ["Attachment", "Bridge", "Network", "overlapping", "routes", "within"]
 _T = TypeVar("_T")
 _NEWNET = 0x40000000
 _ARP = 0x0806
+_CARRIER_SECONDS = 0.05
+"""Until an interface whose other end came up sends: before that the kernel drops what it is given."""
 _libc = ctypes.CDLL(None, use_errno=True)
 METADATA_ADDRESS = "169.254.169.254"
 
@@ -194,8 +197,10 @@ class Network:
         _ip(f"link set {attachment.link} down")
 
     def restore(self, attachment: Attachment) -> None:
-        """Plug the cable in again."""
+        """Plug the cable in again; all on the bridge are told of the address, which may have come meanwhile."""
         _ip(f"link set {attachment.link} up")
+        time.sleep(_CARRIER_SECONDS)
+        within(attachment.netns, lambda: _announce(attachment.address))
 
     def detach(self, attachment: Attachment) -> None:
         """Remove the namespace and its interface. Its processes must be gone."""
