@@ -20,8 +20,9 @@ define lanes
 endef
 
 # About as long as each other.
-FAST_PLANS = -m "$(FAST)" tests/planner tests/infra
-FAST_REST = -m "$(FAST)" --ignore=tests/planner --ignore=tests/infra
+PARTS := tests/planner tests/infra tests/local tests/runbooks tests/fleet
+FAST_PARTS = -m "$(FAST)" $(PARTS)
+FAST_REST = -m "$(FAST)" $(addprefix --ignore=,$(PARTS))
 # On real hosts tests wait more than they compute; those that need the engine too go with the others, which evens it out.
 HOSTS = -m "hosts and not engine and not soak"
 OTHERS = -m "(engine or not hosts) and not soak"
@@ -52,7 +53,7 @@ check: folders ## Format, lint, types, imports and the fast tests: what CI asks 
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy $(addprefix -p quartermaster.,$(FOLDERS))
 	@PYTHONPATH=.venv/types .venv/bin/lint-imports
-	$(call lanes,FAST_REST FAST_PLANS)
+	$(call lanes,FAST_REST FAST_PARTS)
 
 fmt: folders ## Format, and mend what ruff can
 	@$(SETUP) --only venv
