@@ -118,7 +118,7 @@ class Journal:
     def start(self, kind: str, *, stack: str, subject: str = "", inputs: Mapping[str, Json] | None = None) -> Run:
         """A new run. Its id sorts by time."""
         now = datetime.now(UTC)
-        run_id = f"{kind}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        run_id = f"{kind}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
         about = {"kind": kind, "stack": stack, "subject": subject}
         process, given = _this_process(), dict(inputs or {})
         with self._engine.begin() as db:
