@@ -52,6 +52,7 @@ def solved(block: Block, ahead: int, origins: int, penalty: float, half_life: fl
     for k, feature in enumerate(block.features):
         columns[:, k] = feature
     columns[:, features, :rows] = block.target
+    columns[:, features, rows:] = 0.0
     # Where history repeats itself a difference is nothing but rounding, which no coefficient must go by.
     columns += _COARSE
     columns -= _COARSE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,12 +45,14 @@ class FakeWorld:
     reads: int = 0
     refreshing: bool = False
     launches: bool = True
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def group(self) -> Group:
-        self.reads += 1
-        self._launch()
-        self.fewest = min(self.fewest, sum(host.serving for host in self.now.hosts))
-        return self.now
+        with self._changing:
+            self.reads += 1
+            self._launch()
+            self._count()
+            return self.now
 
     def enter_standby(self, host_id: str) -> None:
         if self.now.desired - 1 < self.now.min:
@@ -104,10 +107,16 @@ class FakeWorld:
         self.acts.append(what)
 
     def _move(self, host_id: str, lifecycle: str, health: str, more: int) -> None:
-        hosts = tuple(
-            replace(host, lifecycle=lifecycle, health=health) if host.id == host_id else host for host in self.now.hosts
-        )
-        self.now = replace(self.now, hosts=hosts, desired=self.now.desired + more)
+        with self._changing:
+            hosts = tuple(
+                replace(host, lifecycle=lifecycle, health=health) if host.id == host_id else host
+                for host in self.now.hosts
+            )
+            self.now = replace(self.now, hosts=hosts, desired=self.now.desired + more)
+            self._count()
+
+    def _count(self) -> None:
+        self.fewest = min(self.fewest, sum(host.serving for host in self.now.hosts))
 
 
 @dataclass
@@ -120,6 +129,8 @@ class FakeMachine:
     upgrades: int = 0
     reboot_required: bool = False
     breaks: tuple[str, ...] = ()
+    meets: threading.Barrier | None = None
+    """Where it waits for those at work beside it, once it is out of service."""
     _upgraded: set[str] = field(default_factory=set)
 
     def facts(self, names: Iterable[str]) -> Facts:
@@ -134,6 +145,8 @@ class FakeMachine:
 
     def save(self, run: str, pins: Mapping[str, str]) -> Saved:
         self._may("save")
+        if self.meets:
+            self.meets.wait()
         return Saved((PAGE,), ())
 
     def upgrade(self, run: str, pins: Mapping[str, str]) -> Mapping[str, str]:
