@@ -126,9 +126,16 @@ class Health:
     state: str
     """up, down, drain or maint."""
     check: str
-    """HAProxy's word for the last check: L7OK, L7STS, L4TOUT, …; empty before the first."""
+    """HAProxy's word for the last check: L7OK, L7STS, L4TOUT, …; INI or empty before the first."""
     code: str = ""
     """HTTP status of the last check."""
+    on_trial: bool = False
+    """It was added for its first check alone."""
+
+    @property
+    def checked(self) -> bool:
+        """Whether there was a check."""
+        return self.check not in ("", "INI")
 
     @property
     def passed(self) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from quartermaster.infra.local.balancer import BalancerSpec, Front, Pool, Server
 
-__all__ = ["certificate_name", "config", "cookie_key", "server_words"]
+__all__ = ["TRIAL_RISE", "certificate_name", "config", "cookie_key", "server_words"]
 
 ALGORITHMS = {
     "round_robin": "roundrobin",
@@ -24,6 +24,8 @@ ALGORITHMS = {
     "flow_hash": "random(1)",
 }
 """ELB's word → HAProxy's ``balance``. A flow is one TCP connection, so a hash over flows is a draw for each."""
+TRIAL_RISE = 1
+"""Checks that a server on trial must pass; a target of AWS must pass two at least, so no other server says 1."""
 _COOKIE, _POOL_COOKIE = "AWSALB", "AWSALBTG"
 """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/sticky-sessions.html"""
 
@@ -71,13 +73,19 @@ def cookie_key(pool: Pool) -> str:
     return hashlib.sha256(pool.arn.encode()).hexdigest()[:16]
 
 
-def server_words(pool: Pool, server: Server, *, slowly: bool = True) -> str:
-    """How a server of the pool is declared, after its name: the same in a file and in the runtime API."""
+def server_words(pool: Pool, server: Server, *, slowly: bool = True, trial: bool = False) -> str:
+    """How a server of the pool is declared, after its name: the same in a file and in the runtime API.
+
+    ``trial``: for its first check alone, and that at once: HAProxy has a server that comes new for down, and checks it
+    after ``downinter``. ``slowly``: for one beside others. Where nobody serves yet, AWS has no slow start:
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#slow-start-mode
+    """
     check = pool.check
+    rise = f"rise {check.healthy_threshold} fall {check.unhealthy_threshold}"
     words = [
         f"{server.address}:{server.port}",
         f"check inter {_milliseconds(check.interval_seconds)}",
-        f"rise {check.healthy_threshold} fall {check.unhealthy_threshold}",
+        f"downinter 50ms rise {TRIAL_RISE} fall 2" if trial else rise,
         *([f"port {check.port}"] if check.port else []),
         *([f"slowstart {pool.slow_start_seconds}s"] if pool.slow_start_seconds and slowly else []),
     ]

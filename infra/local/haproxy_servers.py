@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 
 from quartermaster.infra.local.balancer import Health, Pool, Server
-from quartermaster.infra.local.haproxy_config import cookie_key, server_words
+from quartermaster.infra.local.haproxy_config import TRIAL_RISE, cookie_key, server_words
 
 __all__ = ["counts", "decide", "latency_ms", "pool_requests", "present", "server_requests"]
 
@@ -16,9 +16,12 @@ def decide(pool: Pool, wanted: Mapping[str, Server], found: Mapping[str, Health]
     """Runtime commands that bring a pool's servers to what is wanted.
 
     A new server starts drained and is let in at its first passed check: on AWS a target must pass one to be healthy,
-    while HAProxy would take it for up until a check fails.
+    while HAProxy would take it for up until a check fails. Until then it is added on trial: AWS checks a target as soon
+    as it is registered, HAProxy one interval after.
     """
     commands: list[str] = []
+    slowly = any(health.state == "up" for health in found.values())
+    anew = False
     # A drained server still gets the requests that carry its cookie, which AWS gives to others at once.
     away = "maint" if pool.sticky_seconds else "drain"
     for name, health in sorted(found.items()):
@@ -33,15 +36,20 @@ def decide(pool: Pool, wanted: Mapping[str, Server], found: Mapping[str, Health]
                 commands.append(f"set server {path} state {away}")
         elif health.state == "maint":
             commands.append(f"set server {path} state drain")
+        elif health.on_trial:
+            if health.checked:
+                commands += [f"set server {path} state maint", f"del server {path}"]
+                commands += _add(path, server_words(pool, server, slowly=slowly), "ready" if health.passed else "drain")
+                anew = True
         elif health.state == "drain" and health.passed:
             # Slow start begins as a server leaves maintenance.
             commands += [f"set server {path} state maint"] if pool.slow_start_seconds else []
             commands.append(f"set server {path} state ready")
-    added = [server for name, server in sorted(wanted.items()) if name not in found and not server.leaving]
-    slowly = any(health.state == "up" for health in found.values())
-    for server in added:
-        commands += _add(pool, server, slowly=slowly)
-    if added and pool.sticky_seconds:
+    for name, server in sorted(wanted.items()):
+        if name not in found and not server.leaving:
+            path = f"{pool.name}/{name}"
+            commands += _add(path, server_words(pool, server, trial=True), "drain")
+    if anew and pool.sticky_seconds:
         # Gives each server its cookie: one that was added has none until the key is set again.
         commands.append(f"set dynamic-cookie-key backend {pool.name} {cookie_key(pool)}")
     return commands
@@ -54,7 +62,10 @@ def present(stat: str) -> dict[str, dict[str, Health]]:
         if row["svname"] in ("FRONTEND", "BACKEND"):
             continue
         check = row["check_status"].removeprefix("* ")
-        found.setdefault(row["pxname"], {})[row["svname"]] = Health(_state(row["status"]), check, row["check_code"])
+        health = Health(
+            _state(row["status"]), check, row["check_code"], on_trial=row.get("check_rise") == str(TRIAL_RISE)
+        )
+        found.setdefault(row["pxname"], {})[row["svname"]] = health
     return found
 
 
@@ -114,13 +125,8 @@ def _answered(row: Mapping[str, str]) -> int:
     return sum(int(row[f"hrsp_{group}"] or 0) for group in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
 
 
-def _add(pool: Pool, server: Server, *, slowly: bool) -> list[str]:
-    """Slow start is for a server beside others: where nobody serves yet, AWS has none either.
-
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#slow-start-mode
-    """
-    path, words = f"{pool.name}/{server.id}", server_words(pool, server, slowly=slowly)
-    return [f"add server {path} {words}", f"set server {path} state drain", f"enable health {path}"]
+def _add(path: str, words: str, state: str) -> list[str]:
+    return [f"add server {path} {words}", f"set server {path} state {state}", f"enable health {path}"]
 
 
 def _state(status: str) -> str:

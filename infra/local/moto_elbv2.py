@@ -228,7 +228,7 @@ def observe(world: World, pool: Pool, found: Mapping[str, Health]) -> None:
         target.drained = health.state in ("drain", "maint")
         if health.state == "up" or (target.away and target.drained and health.passed):
             target.state = "healthy"
-        elif health.state == "down":
+        elif health.state == "down" and not health.on_trial:
             target.state, target.reason = "unhealthy", health.reason
 
 

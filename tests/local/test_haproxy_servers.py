@@ -15,7 +15,7 @@ STICKY = replace(POOL, sticky_seconds=600)
 SLOW = replace(POOL, algorithm="round_robin", slow_start_seconds=30)
 SERVER = Server("i-1", "10.9.0.4", 80)
 COLUMNS = (
-    "pxname,svname,mode,status,check_status,check_code,stot,econ,srv_abrt,"
+    "pxname,svname,mode,status,check_status,check_code,check_rise,stot,econ,srv_abrt,"
     "hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,ctime,rtime"
 )
 
@@ -25,30 +25,44 @@ def stat(*rows: dict[str, object]) -> str:
     return "# " + COLUMNS + "\n" + "".join(",".join(str(row.get(name, "")) for name in names) + "\n" for row in rows)
 
 
-def test_a_new_server_starts_drained_and_checked() -> None:
+def test_a_new_server_starts_drained_and_is_checked_at_once() -> None:
     assert decide(POOL, {"i-1": SERVER}, {}) == [
-        "add server web/i-1 10.9.0.4:80 check inter 5000ms rise 3 fall 2",
+        "add server web/i-1 10.9.0.4:80 check inter 5000ms downinter 50ms rise 1 fall 2",
         "set server web/i-1 state drain",
         "enable health web/i-1",
     ]
 
 
-def test_a_new_server_is_let_in_at_its_first_passed_check() -> None:
-    assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", "")}) == []
-    assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", "L7STS", "404")}) == []
+@pytest.mark.parametrize(("check", "state"), [("L7OK", "ready"), ("L7STS", "drain")])
+def test_a_new_server_is_let_in_when_it_passed_its_first_check_else_checked_at_the_interval(
+    check: str, state: str
+) -> None:
+    assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", "INI", on_trial=True)}) == []
+    assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", check, on_trial=True)}) == [
+        "set server web/i-1 state maint",
+        "del server web/i-1",
+        "add server web/i-1 10.9.0.4:80 check inter 5000ms rise 3 fall 2",
+        f"set server web/i-1 state {state}",
+        "enable health web/i-1",
+    ]
+
+
+def test_a_server_whose_shift_ended_is_let_in_with_the_connections_that_it_has() -> None:
     assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", "L7OK")}) == ["set server web/i-1 state ready"]
 
 
 def test_slow_start_begins_when_a_server_is_let_in_beside_others() -> None:
-    new, other = {"i-1": Health("drain", "L7OK")}, {"i-2": Health("up", "L7OK")}
+    drained, other = {"i-1": Health("drain", "L7OK")}, {"i-2": Health("up", "L7OK")}
     wanted = {"i-1": SERVER, "i-2": replace(SERVER, id="i-2")}
-    assert decide(SLOW, wanted, new | other) == ["set server web/i-1 state maint", "set server web/i-1 state ready"]
-    assert decide(SLOW, wanted, other)[0].endswith("slowstart 30s")
-    assert "slowstart" not in decide(SLOW, wanted, {})[0]
+    assert decide(SLOW, wanted, drained | other) == ["set server web/i-1 state maint", "set server web/i-1 state ready"]
+    new = {"i-1": Health("drain", "L7OK", on_trial=True)}
+    assert decide(SLOW, wanted, new | other)[2].endswith("slowstart 30s")
+    assert "slowstart" not in decide(SLOW, {"i-1": SERVER}, new)[2]
 
 
-def test_a_new_server_of_a_sticky_pool_gets_its_cookie() -> None:
-    assert decide(STICKY, {"i-1": SERVER}, {})[-1].startswith("set dynamic-cookie-key backend web ")
+def test_a_server_of_a_sticky_pool_gets_its_cookie_when_it_is_let_in() -> None:
+    new = {"i-1": Health("drain", "L7OK", on_trial=True)}
+    assert decide(STICKY, {"i-1": SERVER}, new)[-1].startswith("set dynamic-cookie-key backend web ")
     assert decide(STICKY, {"i-1": SERVER}, {"i-1": Health("up", "L7OK")}) == []
 
 
@@ -77,9 +91,16 @@ def test_statistics_tell_each_servers_health() -> None:
     text = stat(
         {"pxname": "web", "svname": "i-1", "status": "UP 1/2", "check_status": "L7OK", "check_code": 200},
         {"pxname": "web", "svname": "i-2", "status": "DOWN", "check_status": "* L4TOUT"},
+        {"pxname": "web", "svname": "i-3", "status": "DRAIN", "check_status": "L7OK", "check_rise": 1},
         {"pxname": "web", "svname": "BACKEND", "status": "UP"},
     )
-    assert present(text) == {"web": {"i-1": Health("up", "L7OK", "200"), "i-2": Health("down", "L4TOUT")}}
+    assert present(text) == {
+        "web": {
+            "i-1": Health("up", "L7OK", "200"),
+            "i-2": Health("down", "L4TOUT"),
+            "i-3": Health("drain", "L7OK", on_trial=True),
+        }
+    }
 
 
 def test_failed_requests_are_those_answered_5xx_or_cut_by_the_server() -> None:

@@ -90,7 +90,7 @@ def serving(folder: Path, made: BalancerSpec, wanted: Mapping[str, Mapping[str, 
 
 
 def settle(running: Haproxy, made: BalancerSpec, wanted: Mapping[str, Mapping[str, Server]]) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while True:
         found = running.step(made, wanted)
         if all(found.get(pool, {}).get(name) for pool, servers in wanted.items() for name in servers) and all(
@@ -210,3 +210,14 @@ def test_tls_is_ended_with_the_authoritys_certificate_for_http_and_tcp(
             stranger.wrap_socket(plain, server_hostname=NAME)
     assert (tmp_path / "lb" / f"{fronts[0].port}.pem").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "authority" / "authority.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_server_does_not_wait_an_interval_for_its_first_check(tmp_path: Path, hosts: dict[str, Server]) -> None:
+    blue = replace(BLUE, check=replace(CHECK, interval_seconds=3600))
+    port = free_port()
+    made = spec(Front(port, "http", (("blue", 1),)), pools=(blue,))
+    with (
+        serving(tmp_path, made, {"blue": {"b1": hosts["b1"]}}),
+        closing(http.client.HTTPConnection("127.0.0.1", port)) as connection,
+    ):
+        assert ask(connection)[0] == "b1"
