@@ -33,7 +33,7 @@ _POLL_SECONDS = {"local": 0.5, "aws": 15.0}
 def list_(database: Annotated[str, typer.Argument(help="Database; all without it.")] = "") -> None:
     """List recovery points: age, size, region, encryption, expiry."""
     ops = session()
-    names = [_accepted(ops, database)] if database else _restorable(ops)
+    names = [_accepted(ops, database)] if database else ops.fleet.postgres
     tool, now = restorer(ops), ops.clock.now()
     found = {name: tool.backups.points(name) for name in names}
     rows = [
@@ -55,7 +55,7 @@ def run(database: _Database) -> None:
 
     ops, poll = session(), _poll(session())
     _accepted(ops, database)
-    snapshot = f"{_ids(ops)[database]}-{ops.clock.now():%Y%m%d-%H%M%S}"
+    snapshot = f"{ops.rds_ids[database]}-{ops.clock.now():%Y%m%d-%H%M%S}"
     steps = restoring.take(restorer(ops), database, snapshot, ops.clock, poll=poll)
     document = _recorded(ops, database, steps)
     emit(document, f"{snapshot} is complete")
@@ -133,7 +133,7 @@ def restorer(ops: Session) -> Restorer:
     from quartermaster.runbooks.backups import Backups
     from quartermaster.runbooks.restorer import Restorer
 
-    return Restorer(Backups(ops.cloud, _ids(ops)), ops.fleet, lambda name: login_of(ops, name), ops.clock)
+    return Restorer(Backups(ops.cloud, ops.rds_ids), ops.fleet, lambda name: login_of(ops, name), ops.clock)
 
 
 def _recorded(ops: Session, database: str, steps: Iterator[Event]) -> dict[str, Any]:
@@ -171,21 +171,10 @@ def _instant(text: str) -> datetime:
 
 def _accepted(ops: Session, database: str) -> str:
     """Raises InputError for what is no PostgreSQL database of the fleet."""
-    if database not in _restorable(ops):
-        known = ", ".join(_restorable(ops)) or "none is declared"
+    if database not in ops.fleet.postgres:
+        known = ", ".join(ops.fleet.postgres) or "none is declared"
         raise InputError(f"fleet {ops.fleet.fleet} has no PostgreSQL database {database!r}", remedy=f"one of: {known}")
     return database
-
-
-def _restorable(ops: Session) -> list[str]:
-    return [name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres"]
-
-
-def _ids(ops: Session) -> dict[str, str]:
-    from quartermaster.infra.layout import DATABASE, layout
-
-    shape = layout(ops.fleet, ops.stack)
-    return {name: shape.called(DATABASE, name) for name in _restorable(ops)}
 
 
 def _poll(ops: Session) -> float:

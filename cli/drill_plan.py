@@ -82,11 +82,8 @@ def _pilot(ops: Session) -> PilotLight | None:
 
 def _databases(ops: Session) -> Databases | None:
     from quartermaster.fleet.databases import Databases
-    from quartermaster.infra.layout import DATABASE, layout
 
-    names = [name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres"]
-    shape = layout(ops.fleet, ops.stack)
-    return Databases(ops.cloud, {name: shape.called(DATABASE, name) for name in names}) if names else None
+    return Databases(ops.cloud, ops.rds_ids) if ops.fleet.postgres else None
 
 
 def drawn(ops: Session, plan: DrillPlan, tools: Hands, show: Callable[[Events], DrillResult | None]) -> DrillResult:

@@ -13,7 +13,7 @@ import typer
 
 from quartermaster.cli.group import Group as CommandGroup
 from quartermaster.cli.output import confirm, emit, say, table
-from quartermaster.cli.patch_way import postgres, way
+from quartermaster.cli.patch_way import way
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError, Stopped
 
@@ -241,7 +241,7 @@ def _drained(row: RunRow) -> bool:
 
 
 def _known(ops: Session, name: str) -> None:
-    known = (*ops.fleet.clusters, *postgres(ops))
+    known = (*ops.fleet.clusters, *ops.fleet.postgres)
     if name not in known:
         raise InputError(f"no cluster or database {name!r} in {ops.fleet_file.name}", remedy=", ".join(known))
 

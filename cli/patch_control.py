@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quartermaster.cli.output import confirm, emit, say
-from quartermaster.cli.patch_way import postgres
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import GuardRefused, InputError
 from quartermaster.fleet.events import Noted
@@ -107,7 +106,7 @@ def _tell(ops: Session, row: RunRow, word: str, what: str) -> None:
 
 
 def _under_way(ops: Session, cluster: str) -> RunRow:
-    known = (*ops.fleet.clusters, *postgres(ops))
+    known = (*ops.fleet.clusters, *ops.fleet.postgres)
     if cluster not in known:
         raise InputError(f"no cluster or database {cluster!r} in {ops.fleet_file.name}", remedy=", ".join(known))
     rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)

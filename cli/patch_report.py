@@ -10,7 +10,6 @@ import typer
 from quartermaster.cli import patch_database
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import emit, table
-from quartermaster.cli.patch_way import postgres
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError
 
@@ -41,7 +40,7 @@ def status(
 ) -> None:
     """Show what is pending on each host, for how long and why not yet, and the last cycle, from what was read last."""
     ops = session()
-    if cluster in postgres(ops):
+    if cluster in ops.fleet.postgres:
         patch_database.last_run(ops, cluster)
         return
     documents = {}

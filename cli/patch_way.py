@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from quartermaster.cli.session import Session
     from quartermaster.fleet.journal import RunRow
 
-__all__ = ["Way", "postgres", "way"]
+__all__ = ["Way", "way"]
 
 
 class Way(Protocol):
@@ -27,12 +27,7 @@ def way(ops: Session, name: str, row: RunRow | None = None) -> Way | None:
     """The other way, None where hosts are patched in place. A run goes on as it began, whatever fleet.yaml says now."""
     from quartermaster.cli import patch_database, patch_replace
 
-    if name in postgres(ops):
+    if name in ops.fleet.postgres:
         return patch_database
     replaced = patch_replace.replaced(ops, row) if row is not None else patch_replace.replaces(ops, name)
     return patch_replace if replaced else None
-
-
-def postgres(ops: Session) -> tuple[str, ...]:
-    """Databases that have servers to maintain; a table of DynamoDB has none."""
-    return tuple(name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres")

@@ -94,6 +94,14 @@ class Session:
 
         return Hosts(self.cloud)
 
+    @property
+    def rds_ids(self) -> dict[str, str]:
+        """Each PostgreSQL database and what RDS calls its instance."""
+        from quartermaster.infra.layout import DATABASE, layout
+
+        shape = layout(self.fleet, self.stack)
+        return {name: shape.called(DATABASE, name) for name in self.fleet.postgres}
+
     @cached_property
     def counter(self) -> RequestCounter:
         """Counts of requests at the balancers of this stack."""

@@ -90,18 +90,15 @@ def gather(ops: Session) -> FleetStatus:
 def _cloud(ops: Session) -> tuple[dict[str, Group], dict[str, DatabaseState], list[Remark]]:
     """Groups and databases, and why there are none."""
     from quartermaster.fleet.databases import Databases
-    from quartermaster.infra.layout import DATABASE, layout
 
     if ops.declared.target == "local":
         from quartermaster.infra.local.client import running
 
         if running(ops.workspace) is None:
             return {}, {}, [Remark("unknown", "the local cloud is not running", "ops provision up")]
-    shape = layout(ops.fleet, ops.stack)
-    postgres = [name for name, declared in ops.fleet.databases.items() if declared.engine == "postgres"]
     try:
         groups = ops.hosts.groups()
-        databases = Databases(ops.cloud, {name: shape.called(DATABASE, name) for name in postgres}).states()
+        databases = Databases(ops.cloud, ops.rds_ids).states()
     except OpsError as error:
         return {}, {}, [Remark("failing", f"the cloud cannot be read: {error.message}", error.remedy)]
     return groups, databases, []

@@ -186,7 +186,7 @@ def _knobs(fleet: Fleet, name: str, scope: Scope) -> Iterator[_Knob]:
 def _region_knobs(fleet: Fleet, name: str) -> Iterator[_Knob]:
     from quartermaster.fleet.schema.model import Dns
 
-    postgres = name in fleet.databases and fleet.databases[name].engine == "postgres"
+    postgres = name in fleet.postgres
     copied = any(rule.copy_to for rule in fleet.backups.rules)
     daily = next((index for index, rule in enumerate(fleet.backups.rules) if rule.on is None), None)
     if postgres and not copied and daily is not None:

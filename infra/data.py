@@ -65,7 +65,7 @@ class Data:
 
     def __init__(self, fleet: Fleet, layout: Layout, network: Network, keys: Keys, there: Keys | None) -> None:
         self._fleet, self._layout, self._network, self._keys, self._there = fleet, layout, network, keys, there
-        self._subnet_group = _subnet_group(layout, network) if _postgres(fleet) else ""
+        self._subnet_group = _subnet_group(layout, network) if fleet.postgres else ""
 
     def _copies(self) -> There | None:
         return There(self._fleet.recovery_region, self._there.data.arn) if self._there else None
@@ -135,10 +135,6 @@ class Data:
                 subnet_group=self._subnet_group,
             )
         return made
-
-
-def _postgres(fleet: Fleet) -> bool:
-    return any(database.engine == "postgres" for database in fleet.databases.values())
 
 
 def _subnet_group(layout: Layout, network: Network) -> pulumi.Output[str]:

@@ -104,7 +104,7 @@ class Rules:
 
     def _patches(self, name: str) -> list[Span]:
         """Declared patch windows, and those in which RDS works on a database. ``always`` reserves no hour."""
-        postgres = name in self._fleet.databases and self._fleet.databases[name].engine == "postgres"
+        postgres = name in self._fleet.postgres
         window = self._fleet.patching_of(name).window
         if window.always or not (name in self._fleet.patching or postgres):
             return []
@@ -120,7 +120,7 @@ class Rules:
             window = Window.parse(f"{rule.at}-{_clock(at + _BACKUP)}")
             found = window.occurrences(self._start, self._end, zone)
             out += [span for span in found if rule.on in (None, span[0].astimezone(zone).day)]
-        if self._fleet.databases[name].engine == "postgres":
+        if name in self._fleet.postgres:
             nightly = windows(self._fleet.patching_of(name).window, self._fleet.backups.rules, zone, self._start)
             out += Window.parse(nightly.backup).occurrences(self._start, self._end, UTC)
         return out

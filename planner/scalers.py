@@ -36,22 +36,29 @@ _MOST_GROWN = 100.0
 
 
 def tracked(
-    wanted: NDArray[np.int64], kept: NDArray[np.int64], floor: NDArray[np.int64], lead_minutes: float
+    wanted: NDArray[np.int64],
+    kept: NDArray[np.int64],
+    target: NDArray[np.intp],
+    floor: NDArray[np.int64],
+    lead_minutes: float,
 ) -> NDArray[np.int64]:
     """Instances that serve at each step, (steps, ways), under target tracking above a floor.
 
-    Each column is one way to scale: ``wanted`` is what its target asks for at a step, ``kept`` what it would keep of
-    more than that (by ``IN_SHARE``), ``floor`` the group's min. Floors take their lead time to serve as all else does.
+    ``wanted`` is what each of some targets asks for at a step, ``kept`` what it would keep of more than that (by
+    ``IN_SHARE``), (steps, targets); ``target`` is the one that each way goes by, ``floor`` its group's min. Floors take
+    their lead time to serve as all else does.
     """
     seen = math.ceil(_METRIC_MINUTES / STEP_MINUTES)
     late = math.ceil(lead_minutes / STEP_MINUTES - 1e-9)
-    rising = _held(wanted, seen)
-    calm = _highest(_held(kept, seen), _IN_MINUTES // STEP_MINUTES)
+    rising = _held(wanted, seen)[:, target]
+    calm = _highest(_held(kept, seen), _IN_MINUTES // STEP_MINUTES)[:, target]
     orders = np.empty_like(floor)
-    ordered = np.maximum(floor[0], wanted[0])
-    for t in range(len(floor)):
-        ordered = np.maximum(np.minimum(np.maximum(ordered, rising[t]), calm[t]), floor[t])
-        orders[t] = ordered
+    ordered = np.maximum(floor[0], wanted[0, target])
+    for before, most, least, now in zip(rising, calm, floor, orders, strict=True):
+        np.maximum(ordered, before, out=now)
+        np.minimum(now, most, out=now)
+        np.maximum(now, least, out=now)
+        ordered = now
     # What was ordered a lead time ago and not given up since serves.
     return -_highest(-orders, late)
 
@@ -91,7 +98,7 @@ def _held(values: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
 
 def _highest(values: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
     """The highest of each step and so many before it."""
-    out = values
-    for back in range(1, steps + 1):
-        out = np.maximum(out, _held(values, back))
+    out = values.copy()
+    for back in range(1, min(steps, len(values) - 1) + 1):
+        np.maximum(out[back:], values[:-back], out=out[back:])
     return out

@@ -67,7 +67,7 @@ class Trial:
 
     def floors(self, floors: NDArray[np.int64], headroom: Sequence[float]) -> list[Outcome]:
         """By column: those floors, and above them target tracking that has so much headroom over the demand."""
-        return self._run(*self._tracking(headroom), self._spread(floors))
+        return self._run(headroom, self._spread(floors))
 
     def static_peak(self, factors: Sequence[float], within: float) -> list[Outcome]:
         """A fixed number: what the highest interval of the four weeks before needed."""
@@ -75,8 +75,7 @@ class Trial:
         before = self.history[max(0, start - round(_STATIC_DAYS * 1440 / self.minutes)) : start]
         peak = float(np.nanmax(before)) * within if np.isfinite(before).any() else 0.0
         floors = np.tile(self.clip(requirement([peak * f for f in factors], self.rules)), (self.count, 1))
-        none = np.ones((len(self.steps), len(factors)), dtype=np.int64)
-        return self._run(none, none, self._spread(floors))
+        return self.floors(floors, [0.0] * len(factors))
 
     def target_tracking(self, factors: Sequence[float]) -> list[Outcome]:
         """Target tracking alone, on a target that leaves room for the loss of the zones."""
@@ -90,17 +89,11 @@ class Trial:
         floors = self._spread(np.stack([self.clip(requirement(ahead * f, self.rules)) for f in factors], axis=1))
         lead = round(self.lead_minutes / STEP_MINUTES)
         early = np.concatenate([floors[lead:], np.repeat(floors[-1:], lead, axis=0)])
-        return self._run(*self._tracking(factors), early)
+        return self._run(factors, early)
 
     def clip(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Within the group's limits."""
         return np.clip(counts, max(self.rules.smallest, 1), self.rules.largest)
-
-    def _tracking(self, headroom: Sequence[float]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """What tracking asks for and what it keeps, by column."""
-        each, column = np.unique(headroom, return_inverse=True)
-        wanted, kept = (np.stack([self._asked(g / share) for g in each], axis=1) for share in (1.0, IN_SHARE))
-        return wanted[:, column], kept[:, column]
 
     def _asked(self, factor: float) -> NDArray[np.int64]:
         """What tracking asks for at each step; where nothing was read the metric stands as it was."""
@@ -110,14 +103,16 @@ class Trial:
     def _spread(self, floors: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.repeat(floors, len(self.steps) // len(floors), axis=0)
 
-    def _run(self, wanted: NDArray[np.int64], kept: NDArray[np.int64], floors: NDArray[np.int64]) -> list[Outcome]:
-        serving = tracked(wanted, kept, floors, self.lead_minutes)
+    def _run(self, headroom: Sequence[float], floors: NDArray[np.int64]) -> list[Outcome]:
+        each_headroom, target = np.unique(headroom, return_inverse=True)
+        wanted, kept = (np.stack([self._asked(h / share) for h in each_headroom], axis=1) for share in (1.0, IN_SHARE))
+        serving = tracked(wanted, kept, target, floors, self.lead_minutes)
         told = np.isfinite(self.steps)
         needed = np.maximum(requirement(self.steps, self.rules), max(self.rules.smallest, 1))
         each = 60 // STEP_MINUTES
         known = max(int(told.reshape(-1, each).any(axis=1).sum()), 1)
         out = []
-        for column in serving.T:
+        for column in np.ascontiguousarray(serving.T):
             short = told & (column < needed)
             hours = int(short.reshape(-1, each).any(axis=1).sum())
             over = float(np.maximum(column - needed, 0)[told].sum() / needed[told].sum()) if told.any() else 0.0

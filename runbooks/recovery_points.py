@@ -10,7 +10,10 @@ from datetime import datetime
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.events import Json
 
-__all__ = ["Choice", "RecoveryPoint", "choose"]
+__all__ = ["COPY", "Choice", "RecoveryPoint", "choose"]
+
+COPY = "copy in a vault"
+"""The kind of a recovery point in another region: restored there by whoever runs that region, and not from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +21,9 @@ class RecoveryPoint:
     """Something that a database can be restored from."""
 
     id: str
-    """Of the snapshot; of continuous backup the resource's."""
+    """Of the snapshot; of continuous backup the resource's; of one in a vault its ARN."""
     kind: str
-    """continuous (any instant between two), automated or manual snapshot."""
+    """continuous (any instant between two), automated or manual snapshot, vault (of AWS Backup), copy in a vault."""
     at: datetime
     """The newest instant that it holds."""
     since: datetime
@@ -34,6 +37,10 @@ class RecoveryPoint:
     expires_at: datetime | None
     """None: kept until it is deleted."""
     status: str
+    vault: str = ""
+    """Of AWS Backup; empty for what RDS keeps itself."""
+    lock: str = ""
+    """Of that vault, by which nobody deletes it early: governance or compliance, and for how many days at least."""
 
     def to_json(self, now: datetime) -> dict[str, Json]:
         """As JSON, with its age."""
@@ -61,7 +68,7 @@ def choose(
     points: Sequence[RecoveryPoint], *, to: datetime | None = None, draw: str = "", database: str = "it"
 ) -> Choice:
     """The newest point, an instant, or by the seed ``draw`` a random one. Pure. Raises InputError where none fits."""
-    usable = [point for point in points if point.status == "available"]
+    usable = [point for point in points if point.status == "available" and point.kind != COPY]
     if not usable:
         raise InputError(f"{database} has no recovery point", remedy=f"ops backup run {database}")
     steady = [point for point in usable if point.kind == "continuous"]

@@ -168,6 +168,11 @@ class Fleet(Model):
         return zone_names(self.recovery_region if recovery else self.region)[: self.zones]
 
     @property
+    def postgres(self) -> tuple[str, ...]:
+        """The databases that have servers, so maintenance, zones and points in time; a table of DynamoDB has none."""
+        return tuple(name for name, declared in self.databases.items() if declared.engine == "postgres")
+
+    @property
     def survives_region(self) -> bool:
         """Does any objective say how long the loss of the region may last?"""
         return any(objectives.region is not None for objectives in self.recovery.objectives.values())

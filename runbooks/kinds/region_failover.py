@@ -111,7 +111,7 @@ def _whole_data(case: Case) -> tuple[Guard, ...]:
 
 def _data(fleet: Fleet, of: str) -> str:
     uses = fleet.clusters[of].uses
-    return ", ".join(name for name in uses if name in fleet.databases and fleet.databases[name].engine == "postgres")
+    return ", ".join(name for name in uses if name in fleet.postgres)
 
 
 def _size(case: Case) -> int:

@@ -35,8 +35,7 @@ _STEPS = {"detect": "left_out", "decide": "given_up", "act": "replaced", "conver
 
 
 def _subjects(fleet: Fleet, of: str) -> Subjects:  # noqa: ARG001
-    servers = tuple(name for name, declared in fleet.databases.items() if declared.engine == "postgres")
-    return Subjects(tuple(fleet.clusters), servers)
+    return Subjects(tuple(fleet.clusters), fleet.postgres)
 
 
 def _choose(case: Case) -> Loss:

@@ -85,12 +85,11 @@ def data_objectives_say_rpo(fleet: Fleet) -> Iterator[Fault]:
 
 def checks_have_a_database(fleet: Fleet) -> Iterator[Fault]:
     """Checks are SQL, so they are for a postgres database."""
-    postgres = [name for name, database in fleet.databases.items() if database.engine == "postgres"]
     for name in fleet.recovery.checks:
-        if name in fleet.databases and name not in postgres:
+        if name in fleet.databases and name not in fleet.postgres:
             yield Fault(f"recovery.checks.{name}", f"{name} is a dynamodb table and takes no SQL", "leave it out")
-        elif name not in postgres:
-            yield unknown(f"recovery.checks.{name}", "postgres database", name, postgres)
+        elif name not in fleet.postgres:
+            yield unknown(f"recovery.checks.{name}", "postgres database", name, fleet.postgres)
 
 
 def drills_fit_their_subject(fleet: Fleet) -> Iterator[Fault]:
@@ -134,7 +133,7 @@ def _subject(fleet: Fleet, drill: Drill, where: str) -> Iterator[Fault]:
 
 
 def _has_standby(fleet: Fleet, name: str) -> bool:
-    return fleet.databases[name].engine == "postgres" and fleet.databases[name].standby
+    return name in fleet.postgres and fleet.databases[name].standby
 
 
 def _one_of(names: Iterable[str]) -> str:
