@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.cli.output import say
-from quartermaster.cli.rehearsal import free_network
+from quartermaster.cli.rehearsal import called, free_network
 from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.hosts import Requests
@@ -43,8 +41,7 @@ class Demo:
         """Run ``ops … --json`` as a user would and return its document. Raises OpsError when it fails."""
         if not quiet:
             say(f"  $ ops {' '.join(arguments)}")
-        command = [sys.executable, "-m", "quartermaster.cli", *arguments, "--json", "--fleet", str(self.fleet_file)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        done = called(self.fleet_file, *arguments)
         if done.returncode:
             raise OpsError(
                 f"`ops {' '.join(arguments)}` exited with {done.returncode}: {done.stdout.strip()[:500]}",

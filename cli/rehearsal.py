@@ -22,7 +22,7 @@ from quartermaster.fleet.hosts import Requests
 from quartermaster.fleet.load import Load
 from quartermaster.fleet.schema.tree import read_tree
 
-__all__ = ["FAULTS", "Rehearsal", "Step", "free_network", "junit"]
+__all__ = ["FAULTS", "Rehearsal", "Step", "called", "free_network", "junit"]
 
 FAULTS: Mapping[str, str] = {
     "bad-package": "the update breaks while it is installed",
@@ -77,8 +77,7 @@ class Rehearsal:
     def ops(self, *arguments: str) -> dict[str, Any]:
         """Run ``ops … --json`` on the copy and return its document. Raises OpsError with what it said."""
         say(f"  $ ops {' '.join(arguments)}")
-        command = [sys.executable, "-m", "quartermaster.cli", "--json", "--fleet", str(self.fleet_file), *arguments]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        done = called(self.fleet_file, *arguments)
         document: dict[str, Any] = json.loads(done.stdout or "{}")
         if done.returncode and "error" in document:
             raise OpsError(document["error"])
@@ -177,6 +176,12 @@ class _Least:
         while not self._over.wait(1.0):
             serving = sum(host.serving for host in hosts.group(cluster).hosts)
             self.found = serving if self.found is None else min(self.found, serving)
+
+
+def called(fleet_file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``ops … --json`` on that fleet as a user would, in a process of its own; what it printed is kept."""
+    command = [sys.executable, "-m", "quartermaster.cli", "--json", "--fleet", str(fleet_file), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
 
 
 def free_network() -> str:
