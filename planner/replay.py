@@ -19,7 +19,7 @@ from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.prepared import forecast_prepared
 from quartermaster.planner.scalers import STEP_MINUTES
-from quartermaster.planner.schedule import cheapest
+from quartermaster.planner.schedule import cheapest_days
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.together import over_lead
@@ -167,8 +167,7 @@ def _judged(
 
     def floors(demand: NDArray[np.float64], changes: int = changes_per_day) -> NDArray[np.int64]:
         wanted = trial.clip(requirement(demand, trial.rules))
-        parts = [wanted[i : i + day].tolist() for i in range(0, count, day)]
-        return np.concatenate([cheapest(part, [0] * day, changes) for part in parts])
+        return cheapest_days(wanted.reshape(-1, day), changes).ravel()
 
     own = planned(quantile)
     scaled = np.stack([floors(own * f) for f in FACTORS], axis=1)

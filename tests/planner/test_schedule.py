@@ -7,11 +7,12 @@ import random
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quartermaster.planner.schedule import MOST_ACTIONS, cheapest, floors
+from quartermaster.planner.schedule import MOST_ACTIONS, cheapest, cheapest_days, floors
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -64,6 +65,16 @@ def test_a_thousand_random_feasible_schedules_are_not_cheaper(most: int) -> None
             for a, b in itertools.pairwise(cuts):
                 other += [max(hours[a:b])] * (b - a)
         assert sum(found) <= sum(other)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 6, 23, 24, 40])
+@pytest.mark.parametrize("highest", [0, 2, 40, 2_000_000])
+def test_many_days_at_once_are_as_cheap_as_each_by_itself(most: int, highest: int) -> None:
+    required = np.random.default_rng(most + highest).integers(0, highest, (5, 24), endpoint=True)
+    for hours, found in zip(required.tolist(), cheapest_days(required, most).tolist(), strict=True):
+        alone = cheapest(hours, [0] * 24, most)
+        assert feasible(found, hours, [0] * 24, most)
+        assert (sum(found), changes(found, [0] * 24)) == (sum(alone), changes(alone, [0] * 24))
 
 
 def test_floors_are_told_where_they_start_and_days_are_those_of_people() -> None:
