@@ -46,9 +46,7 @@ __all__ = [
 class Model(BaseModel):
     """A part of fleet.yaml: strict, frozen, unknown keys refused; an empty part has its defaults."""
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", populate_by_name=True)
 
     @model_validator(mode="before")
     @classmethod
