@@ -84,10 +84,6 @@ class Prices:
         """Regions that the table knows."""
         return tuple(self._table["rates"])
 
-    def rate_names(self) -> tuple[str, ...]:
-        """Names of the other rates."""
-        return tuple(dict.fromkeys(name for rates in self._table["rates"].values() for name in rates))
-
     def instance_types(self) -> frozenset[str]:
         """EC2 instance types with a price in some region."""
         return self._types("instance_hour", "")

@@ -128,13 +128,6 @@ class Network:
         """Every bridge made so far."""
         return list(self._bridges.values())
 
-    def drop_bridge(self, bridge: Bridge) -> None:
-        """Remove the bridge of a VPC that is gone."""
-        with self._lock:
-            self._bridges.pop(bridge.vpc, None)
-            _try(["ip", "link", "delete", bridge.name])
-            self._world.ledger.remove("link", bridge.name)
-
     def attach(self, name: str, bridge: Bridge, address: str) -> Attachment:
         """A namespace ``name`` with ``address`` on the bridge."""
         return self._attach(name, bridge, address, _addressed(bridge, address))
