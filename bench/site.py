@@ -25,7 +25,7 @@ from quartermaster.fleet.chain import CLOSED, OPENED, digest
 from quartermaster.fleet.events import StepFinished, StepStarted, to_record
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.names import physical, tags
-from quartermaster.fleet.store import events, runs
+from quartermaster.fleet.tables import events, runs
 from quartermaster.infra.local import client
 
 CLUSTERS = 40

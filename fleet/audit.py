@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from quartermaster.fleet.chain import CLOSED, OPENED, RESUMED, Broken, Line, broken, written
-from quartermaster.fleet.store import events, runs
+from quartermaster.fleet.tables import events, runs
 
 __all__ = ["audit", "last_hash", "lines"]
 

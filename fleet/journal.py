@@ -24,9 +24,9 @@ from quartermaster.fleet.audit import audit, last_hash, lines
 from quartermaster.fleet.chain import CLOSED, OPENED, RESUMED, Broken, Line, digest, written
 from quartermaster.fleet.events import Event, Json, from_record, to_record
 from quartermaster.fleet.processes import process_alive, process_started
-from quartermaster.fleet.store import events as _events
 from quartermaster.fleet.store import open_engine, open_url, reading
-from quartermaster.fleet.store import runs as _runs
+from quartermaster.fleet.tables import events as _events
+from quartermaster.fleet.tables import runs as _runs
 
 __all__ = ["Journal", "Recorded", "Run", "RunRow"]
 

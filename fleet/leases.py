@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost, OpsError
 from quartermaster.fleet.events import Event, StepStarted
 from quartermaster.fleet.processes import process_alive, process_started
-from quartermaster.fleet.store import leases as _leases
 from quartermaster.fleet.store import reading
+from quartermaster.fleet.tables import leases as _leases
 
 __all__ = ["TERM", "Book", "Lease", "LeaseRow", "Leases", "overlap"]
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from quartermaster.fleet.journal import RunRow
 from quartermaster.fleet.schema import Notify
 from quartermaster.fleet.store import reading
+from quartermaster.fleet.tables import deliveries as _deliveries
 
 __all__ = ["Deliveries", "Delivery", "Notice", "channel_of", "notices", "wanted"]
 
@@ -24,18 +25,6 @@ _WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), tim
 """Before each further try; after the last one a notice is given up."""
 _CLAIM = timedelta(minutes=2)
 """How long whoever tells a notice has for it: a killed one's is free again afterwards."""
-_meta = sa.MetaData()
-_deliveries = sa.Table(
-    "deliveries",
-    _meta,
-    sa.Column("channel", sa.String, primary_key=True),
-    sa.Column("run", sa.String, primary_key=True),
-    sa.Column("what", sa.String, primary_key=True),
-    sa.Column("state", sa.String, nullable=False),  # waiting, sent or given up
-    sa.Column("tries", sa.Integer, nullable=False),
-    sa.Column("next_at", sa.String, nullable=False),
-    sa.Column("error", sa.String, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +109,6 @@ class Deliveries:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        _meta.create_all(engine)
 
     def since(self, channel: str, now: datetime) -> datetime:
         """When the channel was first seen: what ended before is history, not news. Writes it down the first time."""

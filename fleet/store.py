@@ -18,52 +18,10 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.chain import CLOSED, OPENED, digest
 from quartermaster.fleet.errors import InputError, OpsError
+from quartermaster.fleet.tables import deliveries, events, leases, readings, runs, updates_seen
 
-__all__ = ["SCHEMA", "events", "leases", "open_engine", "open_url", "reading", "runs"]
+__all__ = ["SCHEMA", "open_engine", "open_url", "reading"]
 
-_meta = sa.MetaData()
-runs = sa.Table(
-    "runs",
-    _meta,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("stack", sa.String, nullable=False),
-    sa.Column("subject", sa.String, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("started_at", sa.String, nullable=False),
-    sa.Column("ended_at", sa.String),
-    sa.Column("owner", sa.String, nullable=False),
-    sa.Column("host", sa.String, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("pid_started", sa.String, nullable=False),
-    sa.Column("inputs", sa.JSON, nullable=False),
-    sa.Column("result", sa.JSON),
-)
-events = sa.Table(
-    "events",
-    _meta,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("run", sa.String, nullable=False, index=True),
-    sa.Column("at", sa.String, nullable=False),
-    sa.Column("record", sa.String, nullable=False),
-    sa.Column("prior_hash", sa.String, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
-)
-leases = sa.Table(
-    "leases",
-    _meta,
-    sa.Column("token", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("scope", sa.String, nullable=False),
-    sa.Column("run", sa.String, nullable=False),
-    sa.Column("owner", sa.String, nullable=False),
-    sa.Column("host", sa.String, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("pid_started", sa.String, nullable=False),
-    sa.Column("heartbeat_at", sa.String, nullable=False),
-    sa.Column("expires_at", sa.String, nullable=False),
-    sa.Column("ended", sa.String, nullable=False, default=""),
-    sqlite_autoincrement=True,
-)
 _version = sa.Table("schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
 _DOOR = 0x6F7073
 """The advisory lock that writers of a PostgreSQL journal queue at: "ops"."""
@@ -173,7 +131,7 @@ def _patiently(place: str, dialect: Any, _record: object, args: Any, options: An
 
 def _tables(db: sa.Connection) -> None:
     """1: runs, their events, leases."""
-    _meta.create_all(db)
+    _made(db, runs, events, leases)
 
 
 def _chained_runs(db: sa.Connection) -> None:
@@ -200,7 +158,19 @@ def _indexed_runs(db: sa.Connection) -> None:
         db.execute(sa.text(f"create index ix_runs_{name} on runs ({columns})"))
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_tables, _chained_runs, _indexed_runs)
+def _readings_and_deliveries(db: sa.Connection) -> None:
+    """4: what hosts said of their updates, and who was told what; these tables had made themselves until then."""
+    _made(db, updates_seen, readings, deliveries)
+
+
+def _made(db: sa.Connection, *tables: sa.Table) -> None:
+    for table in tables:
+        table.create(db, checkfirst=True)
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (
+    _tables, _chained_runs, _indexed_runs, _readings_and_deliveries,
+)  # fmt: skip
 SCHEMA = len(_STEPS)
 """The schema that this version of ops works with."""
 

@@ -11,22 +11,10 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.hosts import Host
 from quartermaster.fleet.store import reading
+from quartermaster.fleet.tables import readings as _readings
 from quartermaster.playbooks.machine import Survey, Update
 
 __all__ = ["HostReading", "Reading", "Readings", "Tally", "tally"]
-
-_meta = sa.MetaData()
-_readings = sa.Table(
-    "readings",
-    _meta,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("stack", sa.String, nullable=False),
-    sa.Column("cluster", sa.String, nullable=False),
-    sa.Column("at", sa.String, nullable=False),
-    sa.Column("tally", sa.String, nullable=False),
-    sa.Column("hosts", sa.String),  # of the last reading only
-    sa.Index("readings_of", "stack", "cluster"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,6 @@ class Readings:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        _meta.create_all(engine)
 
     def keep(
         self, stack: str, cluster: str, hosts: Sequence[Host], surveys: Mapping[str, Survey], now: datetime

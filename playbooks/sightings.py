@@ -12,19 +12,10 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from quartermaster.fleet.tables import updates_seen as _seen
 from quartermaster.playbooks.machine import Survey, Update
 
 __all__ = ["Sightings"]
-
-_meta = sa.MetaData()
-_seen = sa.Table(
-    "updates_seen",
-    _meta,
-    sa.Column("package", sa.String, primary_key=True),
-    sa.Column("installed", sa.String, primary_key=True),
-    sa.Column("candidate", sa.String, primary_key=True),
-    sa.Column("first_seen", sa.String, nullable=False),
-)
 
 
 class Sightings:
@@ -32,7 +23,6 @@ class Sightings:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        _meta.create_all(engine)
 
     def remember(self, surveys: Mapping[str, Survey], now: datetime) -> dict[str, Survey]:
         """The surveys with ``first_seen`` filled in; what was not known is written down as seen ``now`` (aware)."""

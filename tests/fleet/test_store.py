@@ -12,10 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from quartermaster.fleet import store
+from quartermaster.fleet.chain import digest
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.store import SCHEMA, open_engine, open_url
+from quartermaster.fleet.tables import deliveries, events, leases, readings, runs, updates_seen
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Server
@@ -44,13 +46,13 @@ def of_the_first_schema(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
                          "message": "hello", "level": "info"}, sort_keys=True)  # fmt: skip
     with engine.begin() as db:
         for name, state, ended in (("patch-1", "done", "2026-11-01T10:05:00+00:00"), ("patch-2", "running", None)):
-            db.execute(store.runs.insert().values(
+            db.execute(runs.insert().values(
                 id=name, state=state, started_at=f"2026-11-0{name[-1]}T10:00:00+00:00", ended_at=ended,
                 inputs={"wave": "25%"}, result={"hosts": 3} if ended else None, **common,
             ))  # fmt: skip
         at = "2026-11-01T10:01:00+00:00"
-        hash_ = store.digest("", "patch-1", at, record)
-        db.execute(store.events.insert().values(run="patch-1", at=at, record=record, prior_hash="", hash=hash_))
+        hash_ = digest("", "patch-1", at, record)
+        db.execute(events.insert().values(run="patch-1", at=at, record=record, prior_hash="", hash=hash_))
         db.execute(sa.text("drop table schema_version"))
     engine.dispose()
 
@@ -68,6 +70,26 @@ def test_a_journal_of_the_first_schema_is_brought_up_and_keeps_what_it_holds(
         db.execute(sa.text("update runs set result = null where id = 'patch-1'"))
     broken = journal.broken_at()
     assert broken is not None and "patch-1" in broken.why, "what was there before is held to from now on"
+    engine.dispose()
+
+
+def test_readings_of_a_version_that_kept_them_beside_the_schema_stay(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_first_schema(place, monkeypatch)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_STEPS", store._STEPS[:3])
+        patched.setattr(store, "SCHEMA", 3)
+        engine = opened(place)
+    assert not any(sa.inspect(engine).has_table(table.name) for table in (updates_seen, readings, deliveries))
+    with engine.begin() as db:
+        readings.create(db)
+        db.execute(readings.insert().values(stack="dev", cluster="web", at="2026-11-01", tally="{}", hosts="[]"))
+    engine.dispose()
+    engine = opened(place)
+    with engine.connect() as db:
+        assert [row.cluster for row in db.execute(sa.select(readings))] == ["web"]
+        assert db.execute(sa.select(deliveries)).all() == db.execute(sa.select(updates_seen)).all() == []
     engine.dispose()
 
 
@@ -115,9 +137,9 @@ def test_a_server_that_does_not_answer_is_named_without_the_password(server: Ser
 def test_a_server_that_goes_in_the_middle_of_a_change_is_told_and_leaves_nothing(server: Server) -> None:
     journal = Journal.at(server.database())
     with pytest.raises(OpsError, match=r"the journal at 127.0.0.1/journal_\w+: "), journal.engine.begin() as db:
-        db.execute(store.runs.delete())
+        db.execute(runs.delete())
         server.stop()
-        db.execute(store.leases.delete())
+        db.execute(leases.delete())
     server.start()
     journal.start("patch", stack="dev")
     assert len(journal.runs()) == 1
@@ -128,7 +150,7 @@ def test_a_journal_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path
     engine = open_engine(tmp_path / "ops.db")
     with engine.connect() as db, pytest.raises(OpsError, match=r"ops\.db: attempt to write a readonly") as refused:
         db.exec_driver_sql("pragma query_only=on")
-        db.execute(store.runs.delete())
+        db.execute(runs.delete())
     assert refused.value.remedy == "its file and folder must be yours to write"
     engine.dispose()
     (tmp_path / "other.db").write_text("this is no database, and it is long enough to be seen as none" * 20)
