@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from quartermaster.cli.options import hoisted
 
@@ -46,7 +45,9 @@ def _commands(line: str) -> Iterator[list[str]]:
 def _ops(words: list[str]) -> str:
     import typer
 
-    command = _tree()
+    from quartermaster.cli.commands import build
+
+    command = build()
     context = None
     # Asking for help prints it.
     arguments = hoisted([word for word in words if word != "--help"])
@@ -61,15 +62,6 @@ def _ops(words: list[str]) -> str:
     except typer.TyperException as exc:
         return str(exc)
     return ""
-
-
-@functools.cache
-def _tree() -> Any:
-    import typer
-
-    from quartermaster.cli.commands import build
-
-    return typer.main.get_command(build())
 
 
 def _aws(words: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,8 +49,9 @@ from quartermaster.cli.options import OPTIONS
 __all__ = ["build"]
 
 
-def build() -> typer.Typer:
-    """The whole command line."""
+@functools.cache
+def build() -> Any:
+    """The whole command line; made once, as that takes longer than most commands."""
     app = typer.Typer(
         name="ops",
         cls=Root,
@@ -89,7 +91,7 @@ def build() -> typer.Typer:
         iam.group,
     ):
         app.add_typer(group.app)
-    return app
+    return typer.main.get_command(app)
 
 
 def _root(

@@ -64,7 +64,7 @@ def pages() -> dict[str, str]:
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
     yield "Common options stand before or after the subcommand: `--fleet`, `--stack`, `--json`, `--yes`, `--debug`.\n"
-    root: Any = typer.main.get_command(build())
+    root: Any = build()
     for name, command in root.commands.items():
         if not hasattr(command, "commands"):
             yield from _command(command, f"ops {name}", "##")

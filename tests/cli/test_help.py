@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import typer
 
 from quartermaster.cli.commands import build
 
@@ -19,7 +18,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         yield from commands(child, (*path, name))
 
 
-ROOT = typer.main.get_command(build())
+ROOT = build()
 ALL = [(" ".join(path), command) for path, command in commands(ROOT)]
 
 
