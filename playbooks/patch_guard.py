@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from quartermaster.fleet.hosts import Group
 from quartermaster.playbooks.patch import health_faults
-from quartermaster.playbooks.patch_plan import PatchPlan, Wave
+from quartermaster.playbooks.patch_plan import Wave
 
 __all__ = ["crowded", "moved"]
 
 
-def moved(plan: PatchPlan, group: Group, *, refresh_running: bool) -> list[str]:
-    """How the group is no longer as planned, and what ails it."""
-    planned, there = {host.id for host in plan.hosts}, {host.id for host in group.hosts}
+def moved(planned: Iterable[str], group: Group, *, refresh_running: bool) -> list[str]:
+    """How the group no longer has the hosts that were planned with, by id, and what ails it."""
+    planned, there = set(planned), {host.id for host in group.hosts}
     return [
         *health_faults(group, refresh_running),
         *(f"{host} is new" for host in sorted(there - planned)),

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from quartermaster.fleet.clock import Clock, SystemClock
 from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
@@ -117,7 +116,8 @@ class _Cycle:
         why = self._why or (f"not patched: {', '.join(bad)}" if bad else "")
         if why:
             yield Noted(step="patch", message=why, level="warning")
-        detail = {"state": state, "requests": self._counted(), "why": why}
+        seen = self._since_start()
+        detail = {"state": state, "requests": asdict(seen) if seen else None, "why": why}
         yield StepFinished(step="patch", detail=detail, changed=bool(self._plan.waves))
 
     def _note(self, events: Iterable[Event]) -> Iterator[Event]:
@@ -129,7 +129,8 @@ class _Cycle:
     def _preflight(self) -> Iterator[Event]:
         yield StepStarted(step="preflight")
         group = self._tools.world.group()
-        faults = moved(self._plan, group, refresh_running=self._tools.world.refresh_running())
+        planned = [host.id for host in self._plan.hosts]
+        faults = moved(planned, group, refresh_running=self._tools.world.refresh_running())
         counts = read(self._tools.counter, self._plan.cluster)
         probes = self._tools.probe(PROBES) if self._tools.probe else None
         if probes and (fault := probed(probes)):
@@ -279,16 +280,13 @@ class _Cycle:
                 yield StepFailed(step=f"gate:{wave.number}", error=f"{self._why} in the soak")
                 return
         usual = Usual(self._past.baseline.latency_ms if self._past.baseline else None, self._past.probes_ms)
-        shut = judge(self._plan.gate, self._since_start(), self._tools.probe, usual)
-        if shut:
-            yield StepFailed(step=f"gate:{wave.number}", error=shut, detail={"requests": self._counted()})
+        seen = self._since_start()
+        detail = {"requests": asdict(seen) if seen else None}
+        if shut := judge(self._plan.gate, seen, self._tools.probe, usual):
+            yield StepFailed(step=f"gate:{wave.number}", error=shut, detail=detail)
             self._state, self._why = "failed", f"the gate after wave {wave.number} stayed shut: {shut}"
         else:
-            yield StepFinished(step=f"gate:{wave.number}", changed=False, detail={"requests": self._counted()})
+            yield StepFinished(step=f"gate:{wave.number}", changed=False, detail=detail)
 
     def _since_start(self) -> Requests | None:
         return since(self._tools.counter, self._plan.cluster, self._past.baseline)
-
-    def _counted(self) -> dict[str, Any] | None:
-        since = self._since_start()
-        return asdict(since) if since else None

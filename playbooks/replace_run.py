@@ -17,6 +17,7 @@ from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import RequestCounter, Requests
 from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, read, since
+from quartermaster.playbooks.patch_guard import moved
 from quartermaster.playbooks.replace_past import Past
 from quartermaster.playbooks.replace_plan import ReplacePlan, Stage
 from quartermaster.playbooks.replace_watch import HostWatch
@@ -93,7 +94,9 @@ class _Cycle:
             raise Stopped(exc.message, remedy=f"ops patch resume {self._plan.cluster}") from exc
         if self._why:
             yield Noted(step="replace", message=self._why, level="warning")
-        detail = {"state": state, "why": self._why, "gone_back": gone_back, "requests": self._counted()}
+        seen = self._since_start()
+        requests = asdict(seen) if seen else None
+        detail = {"state": state, "why": self._why, "gone_back": gone_back, "requests": requests}
         yield StepFinished(step="replace", detail=detail, changed=bool(self._plan.pending))
 
     def _work(self) -> Generator[Event, None, tuple[str, str]]:
@@ -131,12 +134,9 @@ class _Cycle:
 
     def _preflight(self) -> Iterator[Event]:
         yield StepStarted(step="preflight")
-        group = self._world.group()
-        faults = [f"{host.id} is {host.lifecycle}, {host.health}" for host in group.hosts if not host.serving]
-        planned, there = {host.id for host in self._plan.hosts}, {host.id for host in group.hosts}
-        faults += [f"{host} is new" for host in sorted(there - planned)]
-        faults += [f"{host} is gone" for host in sorted(planned - there)]
-        faults += [f"instance refresh {row.id} is {row.status}" for row in self._world.history() if row.busy]
+        planned = [host.id for host in self._plan.hosts]
+        busy = any(row.busy for row in self._world.history())
+        faults = moved(planned, self._world.group(), refresh_running=busy)
         latest = self._world.launched().latest
         if latest != self._plan.target:
             faults.append(f"version {latest} of the template is newer than {self._plan.target}")
@@ -225,12 +225,13 @@ class _Cycle:
             return
         baseline = self._past.baseline
         usual = Usual(baseline.latency_ms if baseline else None, self._past.probes_ms)
-        shut = judge(self._plan.gate, self._since_start(), self._tools.probe, usual)
-        if shut:
-            yield StepFailed(step=step, error=shut, detail={"requests": self._counted()})
+        seen = self._since_start()
+        detail = {"requests": asdict(seen) if seen else None}
+        if shut := judge(self._plan.gate, seen, self._tools.probe, usual):
+            yield StepFailed(step=step, error=shut, detail=detail)
             yield from self._order("rollback", f"the gate after stage {stage.number} stayed shut: {shut}")
         else:
-            yield StepFinished(step=step, changed=False, detail={"requests": self._counted()})
+            yield StepFinished(step=step, changed=False, detail=detail)
 
     def _order(self, what: str, why: str) -> Iterator[Event]:
         """Tell AWS to cancel or to go back. Where there is no way back, it is cancelled."""
@@ -259,7 +260,3 @@ class _Cycle:
 
     def _since_start(self) -> Requests | None:
         return since(self._tools.counter, self._plan.cluster, self._past.baseline)
-
-    def _counted(self) -> dict[str, int] | None:
-        since = self._since_start()
-        return asdict(since) if since else None

@@ -243,6 +243,15 @@ def test_a_world_that_moved_since_the_plan_is_refused_untouched(bench: Bench) ->
     assert bench.world.history() == ()
 
 
+def test_hosts_that_are_no_longer_spread_evenly_are_not_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, group = bench.plan(), bench.world.group()
+    together = tuple(dataclasses.replace(host, zone=group.zones[0]) for host in group.hosts)
+    monkeypatch.setattr(CloudRefreshes, "group", lambda _world: dataclasses.replace(group, hosts=together))
+    with pytest.raises(GuardRefused, match="not spread evenly"):
+        list(replace_run.run(plan, bench.tools))
+    assert bench.world.history() == ()
+
+
 def test_a_cloud_that_refuses_in_the_middle_leaves_a_run_to_resume(bench: Bench) -> None:
     calls = iter([None, OpsError("expired login")])
 
