@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import base64
 import functools
 from collections.abc import Iterator
@@ -90,7 +89,7 @@ def test_reading_changes_nothing(cloud: Cloud) -> None:
         calls.append(model.name)
 
     cloud.session.events.register("before-call", note)
-    discover(dataclasses.replace(cloud))  # its clients are made after the session was told
+    discover(replace(cloud))  # its clients are made after the session was told
     assert calls
     assert all(name.startswith(("Describe", "List", "Get")) for name in calls)
 
