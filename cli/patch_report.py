@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,11 +43,12 @@ def status(
     if cluster in ops.fleet.postgres:
         patch_database.last_run(ops, cluster)
         return
-    documents = {}
-    for name in _chosen(ops, cluster):
-        if refresh:
-            _read_anew(ops, name)
-        documents[name] = {**last_run(ops, name), "compliance": compliance_of(ops, name)}
+    chosen = _chosen(ops, cluster)
+    for name in chosen if refresh else ():
+        _read_anew(ops, name)
+    documents = {
+        name: {**last_run(ops, name), "compliance": found} for name, found in compliance_of(ops, chosen).items()
+    }
     text = "\n\n".join(_told(name, document) for name, document in documents.items())
     emit(documents[cluster] if cluster else {"clusters": documents}, text)
 
@@ -56,18 +57,25 @@ def report(cluster: Cluster = "") -> None:
     """Show who was patched when, from what to what, and how what is pending and its age went. Asks no host."""
     ops = session()
     documents = {
-        name: {"compliance": compliance_of(ops, name), **history_of(ops, name)} for name in _chosen(ops, cluster)
+        name: {"compliance": found, **history_of(ops, name)}
+        for name, found in compliance_of(ops, _chosen(ops, cluster)).items()
     }
     emit({"clusters": documents}, "\n\n".join(_history_told(name, found) for name, found in documents.items()))
 
 
-def compliance_of(ops: Session, cluster: str) -> dict[str, Any]:
-    """The cluster's compliance as a JSON object, from reading and journal alone."""
+def compliance_of(ops: Session, clusters: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Each cluster's compliance as a JSON object, from readings and journal alone, which are asked once for all."""
     from quartermaster.playbooks.compliance import compliance
     from quartermaster.playbooks.compliance_store import Readings
 
-    read = Readings(ops.journal.engine).last(ops.stack, cluster)
-    return compliance(ops.fleet, cluster, read, _cycles(ops, cluster, limit=_LOOKED_BACK), ops.clock.now()).to_json()
+    last = Readings(ops.journal.engine).last(ops.stack)
+    rows: dict[str, list[RunRow]] = {name: [] for name in clusters}
+    for row in ops.journal.runs("patch", stack=ops.stack, each=_LOOKED_BACK):
+        rows.get(row.subject, []).append(row)
+    now = ops.clock.now()
+    return {
+        name: compliance(ops.fleet, name, last.get(name), _cycles(ops, rows[name]), now).to_json() for name in clusters
+    }
 
 
 def history_of(ops: Session, cluster: str) -> dict[str, Any]:
@@ -76,7 +84,7 @@ def history_of(ops: Session, cluster: str) -> dict[str, Any]:
 
     from quartermaster.playbooks.compliance_store import Readings
 
-    cycles = _cycles(ops, cluster)
+    cycles = _cycles(ops, _rows(ops, cluster))
     return {
         "cycles": [
             {
@@ -124,10 +132,9 @@ def _rows(ops: Session, cluster: str, limit: int | None = None) -> list[RunRow]:
     return ops.journal.runs("patch", stack=ops.stack, subject=cluster, limit=limit)
 
 
-def _cycles(ops: Session, cluster: str, limit: int | None = None) -> list[Cycle]:
-    """The cycles, newest first; the events, which tell why one ended, are read of the newest alone."""
-    rows = _rows(ops, cluster, limit)
-    return [_cycle(ops, row, whole=number == 0) for number, row in enumerate(rows)]
+def _cycles(ops: Session, rows: Sequence[RunRow]) -> list[Cycle]:
+    """The cycles, newest first; the events, which tell why one ended early, are read of the newest alone."""
+    return [_cycle(ops, row, whole=number == 0 and row.state != "done") for number, row in enumerate(rows)]
 
 
 def _cycle(ops: Session, row: RunRow, *, whole: bool) -> Cycle:

@@ -22,6 +22,7 @@ def gather(ops: Session) -> ReportData:
     plan = known_plan(ops)
     forecasts = ops.workspace.folder("reports") / "forecasts"
     verified = {} if plan is None else {name: verify(forecasts, c) for name, c in plan.clusters.items()}
+    patching = compliance_of(ops, list(ops.fleet.clusters))
     drills = [dict(row.result) for row in ops.journal.runs("drill", stack=ops.stack) if row.result]
     return ReportData(
         fleet=ops.fleet.fleet,
@@ -31,9 +32,7 @@ def gather(ops: Session) -> ReportData:
         plan=plan,
         verified={name: found for name, found in verified.items() if found is not None},
         drills=drill_schedule(ops, 14) if ops.fleet.recovery.drills else None,
-        patching={
-            name: {"compliance": compliance_of(ops, name), **history_of(ops, name)} for name in ops.fleet.clusters
-        },
+        patching={name: {"compliance": found, **history_of(ops, name)} for name, found in patching.items()},
         drill_results=drills,
         zone=ops.fleet.tz,
     )

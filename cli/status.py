@@ -38,7 +38,7 @@ def status(
     ops = session()
     if not watch:
         found = gather(ops)
-        emit(_document(ops, found), _told(ops, found))
+        emit(_document(ops, found), "" if options().json else _told(ops, found))
         return
     if options().json or not sys.stdout.isatty():
         raise InputError("--watch draws on a terminal", remedy="without --watch, or `watch -n 5 ops status`")

@@ -54,7 +54,8 @@ def gather(ops: Session) -> FleetStatus:
     now = ops.clock.now()
     groups, databases, remarks = _cloud(ops)
     leases = tuple(row for row in ops.leases.held() if overlap(row.scope, ops.stack))
-    done = ops.journal.last_done("drill", stack=ops.stack)
+    done = ops.journal.runs("drill", stack=ops.stack, states=("done",), each=1)
+    patching = compliance_of(ops, list(ops.fleet.clusters))
     expected = peaks(ops.workspace.folder("reports"), ops.stack, now)
     standings = [
         of_cluster(
@@ -63,7 +64,7 @@ def gather(ops: Session) -> FleetStatus:
                 group=groups.get(name),
                 busy=_busy(ops, leases, name),
                 peak=expected.get(name),
-                patching=compliance_of(ops, name),
+                patching=patching[name],
                 drills=_drills(ops, name, done),
             ),
             now,
@@ -146,5 +147,5 @@ def _unfinished(ops: Session) -> list[Remark]:
 
 
 def _drift(ops: Session) -> dict[str, Any] | None:
-    found = ops.journal.last_done(DRIFT_RUN, stack=ops.stack)
+    found = ops.journal.runs(DRIFT_RUN, stack=ops.stack, states=("done",), limit=1)
     return {"at": found[0].started_at, "properties": len((found[0].result or {})["drift"])} if found else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from quartermaster.fleet.aws import Cloud, told
@@ -53,8 +54,13 @@ class Databases:
 
     def __init__(self, cloud: Cloud, ids: Mapping[str, str]) -> None:
         """``ids``: what RDS calls the fleet's databases, by their names in the fleet."""
-        self._rds = cloud.client("rds")
+        self._cloud = cloud
         self._ids = ids
+
+    @cached_property
+    def _rds(self) -> Any:
+        """Made when first used: a fleet without databases asks RDS nothing."""
+        return self._cloud.client("rds")
 
     def state(self, name: str) -> DatabaseState:
         """The database now. Read-only. Raises InputError when RDS has none of that name."""

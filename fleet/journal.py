@@ -150,8 +150,12 @@ class Journal:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
+        each: int | None = None,
     ) -> list[RunRow]:
-        """Runs, newest first: those in one of the states, that started in [since, until), so many. Read-only."""
+        """Runs, newest first: those in one of the states, that started in [since, until), so many. Read-only.
+
+        ``each``: of each subject so many.
+        """
         query = sa.select(_runs).where(*_within(_runs.c.started_at, since, until)).order_by(_runs.c.started_at.desc())
         query = query.limit(limit)
         if states:
@@ -159,16 +163,13 @@ class Journal:
         for column, value in ((_runs.c.kind, kind), (_runs.c.stack, stack), (_runs.c.subject, subject)):
             if value:
                 query = query.where(column == value)
+        if each is not None:
+            place = sa.func.row_number().over(partition_by=_runs.c.subject, order_by=_runs.c.started_at.desc())
+            ranked = query.with_only_columns(_runs.c.id, place.label("place")).subquery()
+            newest = sa.select(ranked.c.id).where(ranked.c.place <= each)
+            query = sa.select(_runs).where(_runs.c.id.in_(newest)).order_by(_runs.c.started_at.desc())
         with reading(self._engine) as db:
             return [_run_row(row) for row in db.execute(query)]
-
-    def last_done(self, kind: str, *, stack: str) -> list[RunRow]:
-        """Of each subject the run of that kind that was done last. Read-only."""
-        asked = (_runs.c.kind == kind, _runs.c.stack == stack, _runs.c.state == "done")
-        last = sa.select(_runs.c.subject, sa.func.max(_runs.c.started_at)).where(*asked).group_by(_runs.c.subject)
-        with reading(self._engine) as db:
-            found = sa.tuple_(_runs.c.subject, _runs.c.started_at).in_(last)
-            return [_run_row(row) for row in db.execute(sa.select(_runs).where(*asked, found))]
 
     def run(self, run_id: str) -> RunRow:
         """One run. Raises KeyError when there is none of that id."""

@@ -90,25 +90,25 @@ class Readings:
                 )
             )
 
-    def last(self, stack: str, cluster: str) -> Reading | None:
-        """The last reading; None when the hosts were never asked. Read-only."""
-        row = self._rows(stack, cluster)[-1:]
-        if not row:
-            return None
-        hosts = tuple(
-            HostReading(item["id"], item["zone"], _survey(item["survey"])) for item in json.loads(row[0].hosts)
-        )
-        return Reading(datetime.fromisoformat(row[0].at), hosts)
+    def last(self, stack: str) -> dict[str, Reading]:
+        """The last reading of each cluster of which the hosts were ever asked. Read-only."""
+        with reading(self._engine) as db:
+            rows = db.execute(
+                sa.select(_readings).where(_readings.c.stack == stack, _readings.c.hosts.is_not(None))
+            ).all()
+        return {row.cluster: Reading(datetime.fromisoformat(row.at), _hosts(row.hosts)) for row in rows}
 
     def trend(self, stack: str, cluster: str) -> list[Tally]:
         """All readings in numbers, oldest first. Read-only."""
-        rows = [json.loads(row.tally) for row in self._rows(stack, cluster)]
-        return [Tally(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in rows]
-
-    def _rows(self, stack: str, cluster: str) -> Sequence[sa.Row[tuple[object, ...]]]:
         ours = (_readings.c.stack == stack) & (_readings.c.cluster == cluster)
         with reading(self._engine) as db:
-            return db.execute(sa.select(_readings).where(ours).order_by(_readings.c.id)).all()
+            told = db.execute(sa.select(_readings.c.tally).where(ours).order_by(_readings.c.id)).scalars().all()
+        rows = [json.loads(row) for row in told]
+        return [Tally(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in rows]
+
+
+def _hosts(record: str) -> tuple[HostReading, ...]:
+    return tuple(HostReading(item["id"], item["zone"], _survey(item["survey"])) for item in json.loads(record))
 
 
 def _survey(record: Mapping[str, object]) -> Survey:

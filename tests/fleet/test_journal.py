@@ -75,6 +75,17 @@ def test_finished_run_keeps_its_result(journal: Journal) -> None:
     assert row.ended_at is not None
 
 
+def test_of_each_subject_the_newest_runs_are_listed(journal: Journal) -> None:
+    began = [
+        (subject, journal.start("patch", stack="dev", subject=subject)) for subject in ("web", "api", "web", "web")
+    ]
+    journal.start("drill", stack="dev", subject="web")
+    began[3][1].finish("failed")
+    listed = [(row.subject, row.id) for row in journal.runs("patch", stack="dev", each=2)]
+    assert sorted(listed) == sorted((subject, run.id) for subject, run in began[1:])
+    assert [row.subject for row in journal.runs("patch", states=("running",), each=1)] == ["web", "api"]
+
+
 def test_unknown_run_is_named(journal: Journal) -> None:
     with pytest.raises(KeyError, match="patch-1"):
         journal.run("patch-1")
