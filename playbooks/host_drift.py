@@ -14,7 +14,18 @@ from typing import Any
 __all__ = ["HostDrift", "drift_of", "name_of", "rows_of"]
 
 _KINDS = {
-    "file": ("assemble", "blockinfile", "copy", "file", "get_url", "lineinfile", "replace", "template", "unarchive"),
+    "file": (
+        "assemble",
+        "blockinfile",
+        "copy",
+        "file",
+        "get_url",
+        "lineinfile",
+        "ops_files",
+        "replace",
+        "template",
+        "unarchive",
+    ),
     "package": ("apt", "deb822_repository", "dnf", "package", "yum"),
     "service": ("service", "systemd", "systemd_service", "sysvinit"),
     "user": ("authorized_key", "group", "user"),
@@ -48,10 +59,10 @@ def drift_of(task: str, action: str, result: Mapping[str, Any]) -> tuple[HostDri
 
 
 def rows_of(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The results of a loop that changed something, or the one that is no loop."""
-    told = result.get("results")
-    loop = [row for row in told if isinstance(row, Mapping) and "ansible_loop_var" in row] if told else []
-    return [row for row in loop or [result] if row.get("changed")]
+    """The results of a loop, or of a call for several files, that changed something; or the one that is neither."""
+    told = result.get("results") or result.get("files") or []
+    rows = [row for row in told if isinstance(row, Mapping) and ("ansible_loop_var" in row or "diff" in row)]
+    return [row for row in rows or [result] if row.get("changed")]
 
 
 def name_of(row: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ FACTS = {
     "RedHat": {**COMMON, "os_family": "RedHat", "distribution": "Amazon", "distribution_major_version": "2023"},
 }
 GIVEN = {
-    "cluster": "shop", "role": "web", "ops_fleet": "shop", "ansible_check_mode": False, "base_made": {"results": []},
+    "cluster": "shop", "role": "web", "ops_fleet": "shop", "ansible_check_mode": False,
     "postgres_primary": "books.internal", "postgres_replication_password": "secret", "base_patch_cycle": True,
     "postgres_tls_certificate": "/etc/ssl/books.pem", "postgres_settings": {"log_line_prefix": "it's %m"},
     "balancer_backends": [{"name": "a", "address": "10.0.0.1"}], "item": {"name": "ann", "keys": ["ssh-ed25519 AAAA"]},
@@ -32,6 +32,8 @@ pytestmark = pytest.mark.slow
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Family → every inner variable and, by its name without .j2, every template's text."""
     home = tmp_path_factory.mktemp("families")
+    # Where the variables of role base look for their templates, out of the role.
+    (home / "templates").symlink_to(Path(__file__).parents[2] / "playbooks/roles/base/templates")
     files = [str(role / part / "main.yml") for role in ROLES for part in ("defaults", "vars")]
     terms = {name: name for role in ROLES for name in YAML(typ="safe").load(role / "vars/main.yml")}
     sources = [template for role in ROLES for template in sorted((role / "templates").iterdir())]
