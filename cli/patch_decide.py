@@ -42,11 +42,15 @@ def show(ops: Session, cluster: str, override: str, out: Path | None, compare: P
 
 def decide(ops: Session, cluster: str, override: str, *, ahead: bool = False) -> PatchPlan:
     """The plan for a start now, or ``ahead`` for the best hour of its window. Asks cloud and hosts."""
-    from quartermaster.cli.forecasts import outlook
-    from quartermaster.cli.patch_survey import surveyed, with_drags
-    from quartermaster.playbooks import patch
+    from quartermaster.cli.patch_survey import asking, with_drags
 
     found = ops.hosts.group(cluster)
+    answers = asking(ops, found)
+    # Hosts take their time: what else is to be read, and to be imported for the run, is so meanwhile.
+    from quartermaster.cli import patch_board  # noqa: F401
+    from quartermaster.cli.forecasts import outlook
+    from quartermaster.playbooks import patch, patch_run  # noqa: F401
+
     planned = partial(
         patch.plan,
         found,
@@ -60,7 +64,7 @@ def decide(ops: Session, cluster: str, override: str, *, ahead: bool = False) ->
         override=override,
         ahead=ahead,
     )
-    surveys = surveyed(ops, found)
+    surveys = answers()
     first = planned(surveys)
     # Where all that is pending is approved nothing else can be dragged along.
     mixed = {host.id: first.pins for host in first.hosts if host.updates and host.withheld}

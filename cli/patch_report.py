@@ -123,9 +123,9 @@ def last_run(ops: Session, cluster: str) -> dict[str, Any]:
 
 
 def _read_anew(ops: Session, cluster: str) -> None:
-    from quartermaster.cli.patch_survey import surveyed
+    from quartermaster.cli.patch_survey import asking
 
-    surveyed(ops, ops.hosts.group(cluster))
+    asking(ops, ops.hosts.group(cluster))()
 
 
 def _rows(ops: Session, cluster: str, limit: int | None = None) -> list[RunRow]:

@@ -14,23 +14,31 @@ if TYPE_CHECKING:
     from quartermaster.fleet.hosts import Group
     from quartermaster.playbooks.machine import Machine, Survey
 
-__all__ = ["surveyed", "with_drags"]
+__all__ = ["asking", "with_drags"]
 
 
-def surveyed(ops: Session, found: Group) -> Mapping[str, Survey]:
-    """What is pending by host, asked of all at once, with the time each update was first seen. Writes both down."""
-    from quartermaster.playbooks.compliance_store import Readings
-    from quartermaster.playbooks.sightings import Sightings
+def asking(ops: Session, found: Group) -> Callable[[], Mapping[str, Survey]]:
+    """Ask all hosts at once what is pending; they take their time, and the callable waits for them.
+
+    It returns what is pending by host, with the time each update was first seen, and writes both down.
+    """
 
     def ask(_host_id: str, machine: Machine) -> Survey:
         return machine.survey()
 
     ids = [host.id for host in found.hosts]
     say(f"asking {len(ids)} hosts what is pending")
-    asked = _all(ops, found, ids, ask)
-    now = ops.clock.now()
-    dated = Sightings(ops.journal.engine).remember(asked, now)
-    Readings(ops.journal.engine).keep(ops.stack, found.cluster, found.hosts, dated, now)
+    answers = _all(ops, found, ids, ask)
+
+    def dated() -> Mapping[str, Survey]:
+        from quartermaster.playbooks.compliance_store import Readings
+        from quartermaster.playbooks.sightings import Sightings
+
+        asked, now = answers(), ops.clock.now()
+        surveys = Sightings(ops.journal.engine).remember(asked, now)
+        Readings(ops.journal.engine).keep(ops.stack, found.cluster, found.hosts, surveys, now)
+        return surveys
+
     return dated
 
 
@@ -44,11 +52,13 @@ def with_drags(
         pinned = {name: version for name, version in pins[host_id].items() if name in own}
         return replace(surveys[host_id], drags=machine.drags(pinned))
 
-    return {**surveys, **_all(ops, found, list(pins), ask)}
+    return {**surveys, **_all(ops, found, list(pins), ask)()}
 
 
-def _all(ops: Session, found: Group, ids: Sequence[str], ask: Callable[[str, Machine], Survey]) -> dict[str, Survey]:
-    """What those hosts answer, at once; of one in trouble, the trouble."""
+def _all(
+    ops: Session, found: Group, ids: Sequence[str], ask: Callable[[str, Machine], Survey]
+) -> Callable[[], dict[str, Survey]]:
+    """Ask those hosts, at once. The callable waits for what they answer; of one in trouble, the trouble."""
     from quartermaster.cli.ssh import machines_of
     from quartermaster.playbooks.machine import HostTrouble, Survey
 
@@ -64,5 +74,7 @@ def _all(ops: Session, found: Group, ids: Sequence[str], ask: Callable[[str, Mac
         machines.keep(host_id, machine)
         return told
 
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return dict(zip(ids, pool.map(one, ids), strict=True))
+    pool = ThreadPoolExecutor(max_workers=16)
+    asked = {host_id: pool.submit(one, host_id) for host_id in ids}
+    pool.shutdown(wait=False)
+    return lambda: {host_id: answer.result() for host_id, answer in asked.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,8 +67,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def group(_cluster: str) -> Group:
         return there.group
 
-    def surveyed(_ops: Session, _group: Group) -> dict[str, Survey]:
-        return there.surveys
+    def asking(_ops: Session, _group: Group) -> Callable[[], dict[str, Survey]]:
+        return lambda: there.surveys
 
     def with_drags(_ops: Session, _group: Group, surveys: dict[str, Survey], pins: dict[str, Any]) -> dict[str, Survey]:
         assert all(versions.keys() == {"openssl"} for versions in pins.values())
@@ -77,7 +77,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     hosts = SimpleNamespace(group=group, drain_seconds=lambda _: 30, refresh_running=lambda _: False)
     monkeypatch.setattr(Session, "hosts", hosts)
     monkeypatch.setattr(Session, "clock", SimpleNamespace(now=lambda: there.now))
-    monkeypatch.setattr(patch_survey, "surveyed", surveyed)
+    monkeypatch.setattr(patch_survey, "asking", asking)
     monkeypatch.setattr(patch_survey, "with_drags", with_drags)
     return there
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,8 +44,8 @@ COMMANDS = {
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     group = fakes.group()
 
-    def surveyed(_ops: Session, _group: Group) -> dict[str, Survey]:
-        return fakes.surveys(group)
+    def asking(_ops: Session, _group: Group) -> Callable[[], dict[str, Survey]]:
+        return lambda: fakes.surveys(group)
 
     hosts = SimpleNamespace(group=lambda _: group, drain_seconds=lambda _: 5, refresh_running=lambda _: False)
     monkeypatch.setattr(Session, "hosts", hosts)
@@ -57,7 +58,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setattr(alarms, "firing", lambda _: ())
     monkeypatch.setattr(Session, "clock", SimpleNamespace(now=lambda: NOW))
-    monkeypatch.setattr(patch_survey, "surveyed", surveyed)
+    monkeypatch.setattr(patch_survey, "asking", asking)
     (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
     return tmp_path / "fleet.yaml"
 
