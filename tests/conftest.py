@@ -9,7 +9,9 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import botocore.loaders
 import hypothesis
@@ -18,6 +20,9 @@ import pytest
 from quartermaster.infra import local
 from quartermaster.infra.local import postgres
 from quartermaster.infra.setup import basetree, engine
+
+if TYPE_CHECKING:
+    from tests.postgres_server import Server
 
 # Helpers beside the tests are imported by their plain names.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -37,6 +42,18 @@ _LEFT_OUT: Counter[str] = Counter()
 
 # At its default the collector walks the many objects of the SDKs over and over: for most of the time of some tests.
 gc.set_threshold(100_000)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server for the whole run."""
+    from tests.postgres_server import Server
+
+    home = Path(tempfile.mkdtemp(prefix="ops-postgres-"))
+    running = Server(home)
+    yield running
+    running.stop()
+    shutil.rmtree(home)
 
 
 def _lacks(asked: str) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from quartermaster.cli.main import run
 from quartermaster.cli.timeline import WIDTH, Bar, bars, drawn
@@ -146,14 +145,6 @@ def test_a_changed_file_is_found_and_the_line_named(books: Books, tmp_path: Path
 def test_what_is_no_export_is_refused(books: Books, tmp_path: Path, text: str) -> None:
     (tmp_path / "other.jsonl").write_text(text)
     assert "no exported journal" in books.told("verify", str(tmp_path / "other.jsonl"), exits=2)
-
-
-def test_an_edited_journal_is_found_and_the_line_named(books: Books) -> None:
-    with books.engine.begin() as db:
-        db.execute(sa.text("update events set record = replace(record, '30 s', '31 s') where seq = 4"))
-    assert "line 4: it was edited" in books.told("verify", exits=1)
-    assert "line 4 of" in books.told(books.patch, exits=1)
-    assert books.ops(books.drill)["state"] == "done", "the other run's lines are as they were"
 
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

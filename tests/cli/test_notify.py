@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,39 +17,13 @@ from quartermaster.cli.options import Options
 from quartermaster.cli.session import Session
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.notices import Deliveries, Notice, notices
-
-SECRET = "planted-secret-path"
-
-
-@dataclass
-class Hook:
-    """A webhook that answers as it is told to."""
-
-    url: str
-    answer: int = 200
-    got: list[dict[str, Any]] = field(default_factory=list)
+from tests.webhook import SECRET, Hook, answering
 
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if mine.answer == 200:
-                mine.got.append(json.loads(body))
-            self.send_response(mine.answer)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        mine = Hook(f"http://127.0.0.1:{server.server_port}/{SECRET}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
+    with answering() as mine:
         yield mine
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -96,24 +66,6 @@ def test_an_override_is_told_while_the_run_goes_on(ops: Session, hook: Hook) -> 
     )
     _now(ops)
     assert [item["title"] for item in hook.got] == ["shop/dev: patch of web breaks a rule"]
-
-
-def test_a_channel_that_is_down_is_tried_again_and_no_secret_is_written(ops: Session, hook: Hook) -> None:
-    hook.answer = 503
-    ops.journal.start("drill", stack="dev", subject="restore orders").finish("done", {"rto_seconds": 4.0})
-    _now(ops)
-    (waiting,) = Deliveries(ops.journal.engine).listed()
-    assert (waiting.state, waiting.tries) == ("waiting", 1)
-    assert "503" in waiting.error
-    hook.answer = 200
-    _now(ops)
-    assert not hook.got, "its next try is not due yet"
-    _due(ops)
-    _now(ops)
-    assert "RTO 4.0 s" in hook.got[0]["message"]
-    assert SECRET.encode() not in b"".join(
-        file.read_bytes() for file in ops.workspace.root.rglob("*") if file.is_file()
-    )
 
 
 def test_it_is_given_up_after_some_tries(ops: Session, hook: Hook) -> None:

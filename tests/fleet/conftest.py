@@ -2,78 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from quartermaster.fleet.store import open_engine, open_url
-from quartermaster.infra.local.postgres import binaries
 
-PASSWORD = "hunter2-of-the-journal"
-
-
-class Server:
-    """A PostgreSQL server of this test run, asked for a password over TCP."""
-
-    def __init__(self, home: Path) -> None:
-        folder = binaries()
-        assert folder is not None
-        self._folder, self._home = folder, home
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        (home / "password").write_text(PASSWORD)
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            for path in (home, home / "password"):
-                shutil.chown(path, "postgres", "postgres")
-        login = ["-U", "ops", "--pwfile", str(home / "password"), "-A", "scram-sha-256"]
-        self._run("initdb", "-D", str(home / "data"), *login, "--no-sync", "--locale=C.UTF-8")
-        self.start()
-
-    def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        self._run("pg_ctl", "-D", str(self._home / "data"), "-o", options, "-l", str(self._home / "log"), "-w", "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self._home / "data"), "-m", "immediate", "-w", "stop")
-
-    def url(self, database: str = "postgres") -> str:
-        return f"postgresql://ops:{PASSWORD}@127.0.0.1:{self.port}/{database}"
-
-    def database(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"journal_{secrets.token_hex(4)}"
-        engine = sa.create_engine(
-            self.url().replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
-        )
-        with engine.connect() as db:
-            db.execute(sa.text(f"create database {name}"))
-        engine.dispose()
-        return self.url(name)
-
-    def _run(self, program: str, *words: str) -> None:
-        before = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        subprocess.run(
-            [*before, self._folder / program, *words], check=True, cwd="/", stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    home = Path(tempfile.mkdtemp(prefix="ops-postgres-"))
-    running = Server(home)
-    yield running
-    running.stop()
-    shutil.rmtree(home)
+if TYPE_CHECKING:
+    from tests.postgres_server import Server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +12,12 @@ import sqlalchemy as sa
 from quartermaster.fleet import store
 from quartermaster.fleet.chain import digest
 from quartermaster.fleet.errors import InputError, OpsError
-from quartermaster.fleet.events import StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.store import SCHEMA, open_engine, open_url
 from quartermaster.fleet.tables import deliveries, events, leases, readings, runs, updates_seen
 
 if TYPE_CHECKING:
-    from tests.fleet.conftest import Server
+    from tests.postgres_server import Server
 
 
 def opened(place: str) -> sa.Engine:
@@ -156,18 +153,3 @@ def test_a_journal_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path
     (tmp_path / "other.db").write_text("this is no database, and it is long enough to be seen as none" * 20)
     with pytest.raises(OpsError, match=r"other\.db: file is not a database"):
         open_engine(tmp_path / "other.db")
-
-
-@pytest.mark.postgres
-def test_a_run_goes_on_after_the_server_was_restarted_and_loses_nothing(server: Server) -> None:
-    journal = Journal.at(server.database())
-    run = journal.start("patch", stack="dev")
-    journal.add(run.id, StepStarted(step="drain"))
-    server.stop()
-    starter = threading.Thread(target=lambda: (time.sleep(0.7), server.start()))
-    starter.start()
-    journal.add(run.id, StepFinished(step="drain"))
-    starter.join()
-    assert [item.event.kind for item in journal.events(run.id)] == ["started", "finished"]
-    assert journal.broken_at() is None
-    journal.engine.dispose()
