@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,9 @@ from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     from quartermaster.fleet.events import Event
+    from quartermaster.fleet.write_probe import Login
     from quartermaster.runbooks.restorer import Restorer
+    from quartermaster.runbooks.runner import Runner
 
 __all__ = ["group", "restorer"]
 
@@ -31,7 +33,7 @@ _POLL_SECONDS = {"local": 0.5, "aws": 15.0}
 
 @group.command("list", example="ops backup list orders --json")
 def list_(database: Annotated[str, typer.Argument(help="Database; all without it.")] = "") -> None:
-    """List recovery points: age, size, region, encryption, expiry."""
+    """List recovery points: age, size, region, encryption, expiry, and the lock of those in a vault."""
     ops = session()
     names = [_accepted(ops, database)] if database else ops.fleet.postgres
     tool, now = restorer(ops), ops.clock.now()
@@ -39,18 +41,19 @@ def list_(database: Annotated[str, typer.Argument(help="Database; all without it
     rows = [
         (name, point.kind, point.id, f"{point.since:%F %T}", f"{point.at:%F %T}", _age(point.at, now),
          "unknown" if point.size_bytes is None else f"{point.size_bytes / 2**20:.0f} MiB", point.region,
-         "yes" if point.encrypted else "NO", f"{point.expires_at:%F}" if point.expires_at else "", point.status)
+         "yes" if point.encrypted else "NO", f"{point.expires_at:%F}" if point.expires_at else "", point.lock,
+         point.status)
         for name, points in found.items()
         for point in points
     ]  # fmt: skip
     columns = ["database", "kind", "id", "from (UTC)", "to (UTC)", "#age", "#size", "region", "encrypted"]
-    text = table([*columns, "expires", "status"], rows) if rows else "there is no recovery point"
+    text = table([*columns, "expires", "lock", "status"], rows) if rows else "there is no recovery point"
     emit({"databases": {name: [point.to_json(now) for point in points] for name, points in found.items()}}, text)
 
 
 @group.command("run", example="ops backup run orders")
 def run(database: _Database) -> None:
-    """Take a snapshot now, and wait until it can be restored."""
+    """Take a backup now, on aws into the stack's vault, and wait until it can be restored."""
     from quartermaster.runbooks import restoring
 
     ops, poll = session(), _poll(session())
@@ -105,9 +108,28 @@ def remove(database: _Database) -> None:
     name = tool.backups.restored_id(database)
     confirm(f"Remove {name} and its data?")
     with ops.run("backup", subject=database, scopes=[ops.scope("database", database)]) as (record, _):
-        tool.backups.remove(database, ops.clock)
+        tool.backups.remove(database)
         record.finish("done", {"removed": name})
     emit({"removed": True}, f"{name} is removed")
+
+
+@group.command("answer", example="ops backup answer --json")
+def answer() -> None:
+    """Check what AWS Backup's restore test restored, and tell it. Let a timer run it: AWS waits for an hour."""
+    from quartermaster.runbooks import restoring
+
+    ops = session()
+    if ops.declared.target == "local":
+        raise InputError("the local cloud runs no restore tests by itself", remedy="ops backup verify DATABASE")
+    tool = restorer(ops)
+    told = [
+        _recorded(ops, test.database, restoring.answer(tool, test, lambda group: _asking(ops, lambda _: group).ask))
+        for test in tool.backups.tests()
+    ]
+    rows = [(row["database"], "sound" if row["sound"] else "NOT SOUND", row["run"]) for row in told]
+    emit({"answered": told}, table(["database", "restored", "run"], rows) if rows else "no restore test waits")
+    if not all(row["sound"] for row in told):
+        raise typer.Exit(1)
 
 
 @group.command("heartbeat", example="ops backup heartbeat orders")
@@ -132,8 +154,29 @@ def restorer(ops: Session) -> Restorer:
     from quartermaster.cli.logins import login_of
     from quartermaster.runbooks.backups import Backups
     from quartermaster.runbooks.restorer import Restorer
+    from quartermaster.runbooks.vaults import Vaults
 
-    return Restorer(Backups(ops.cloud, ops.rds_ids), ops.fleet, lambda name: login_of(ops, name), ops.clock)
+    def login(name: str) -> Login:
+        return login_of(ops, name)
+
+    if ops.cloud.target == "local":
+        return Restorer(Backups(ops.cloud, ops.rds_ids, ops.clock), ops.fleet, login, ops.clock)
+    rules = ops.fleet.backups.rules
+    copies = ops.fleet.recovery_region if any(rule.copy_to for rule in rules) else ""
+    vaults = (
+        Vaults(ops.cloud, ops.declared.account or "", keep_days=min(rule.keep_days for rule in rules), copies=copies)
+        if rules
+        else None
+    )
+    backups = Backups(ops.cloud, ops.rds_ids, ops.clock, vaults)
+    return Restorer(backups, ops.fleet, login, ops.clock, _asking(ops, backups.closed_group).ask)
+
+
+def _asking(ops: Session, group: Callable[[str], str]) -> Runner:
+    """What asks the databases of a stack on aws, as a member of that security group."""
+    from quartermaster.runbooks.runner import Runner
+
+    return Runner(ops.cloud, ops.fleet, ops.rds_ids, group, ops.clock)
 
 
 def _recorded(ops: Session, database: str, steps: Iterator[Event]) -> dict[str, Any]:

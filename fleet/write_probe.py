@@ -79,7 +79,8 @@ def ask(to: Login, statement: str, *, seconds: float) -> str:
     where = f"host={to.host} port={to.port} user={to.user} dbname={to.database} sslmode=require"
     try:
         done = subprocess.run(
-            ["psql", f"{where} connect_timeout={_TRY_SECONDS}", "-XAtqc", statement],
+            ["psql", f"{where} connect_timeout={_TRY_SECONDS}", "-XAtqv", "ON_ERROR_STOP=1"],
+            input=statement,
             capture_output=True,
             text=True,
             check=False,

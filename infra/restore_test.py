@@ -12,6 +12,7 @@ from quartermaster.fleet.names import TAG_BACKUP, backup_tag
 from quartermaster.infra.backup import NAME_LIMIT, Backup
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.postgres import PORT
 
 __all__ = ["RestoreTest"]
 
@@ -56,12 +57,21 @@ class RestoreTest(Component):
         for engine in sorted(set(engines)):
             overrides = None
             if engine == "postgres":
-                # With no rule at all: what is restored answers nobody and reaches nothing.
+                # What is restored answers nobody but its own group, which a host joins to ask it (`ops backup answer`).
                 closed = aws.ec2.SecurityGroup(
                     "restored",
                     name=layout.name("restored"),
                     description="Databases restored to be tested",
                     vpc_id=vpc_id,
+                    opts=self.child(),
+                )
+                aws.vpc.SecurityGroupIngressRule(
+                    "restored",
+                    security_group_id=closed.id,
+                    ip_protocol="tcp",
+                    from_port=PORT,
+                    to_port=PORT,
+                    referenced_security_group_id=closed.id,
                     opts=self.child(),
                 )
                 # Without them AWS Backup takes the default network, where the account may have none.

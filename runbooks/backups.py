@@ -1,7 +1,7 @@
 """Recovery points of databases, and restores of them into isolation, through the AWS API of either target.
 
-A restore makes an instance of its own, tagged and named after its source, that a closed security group keeps everybody
-from; nothing here writes over a database that is there.
+A restore makes an instance of its own, named after its source, that a closed security group keeps everybody from;
+nothing here writes over a database that is there.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.names import physical, tags
-from quartermaster.runbooks.recovery_points import Choice, RecoveryPoint
+from quartermaster.runbooks.recovery_points import Choice, RecoveryPoint, continuous, snapshot
+from quartermaster.runbooks.runners import TAG_RESTORED, dismiss, runners
+from quartermaster.runbooks.vaults import Order, RestoreTest, Vaults
 
 __all__ = ["Backups", "Restored", "restored_name"]
 
-TAG_RESTORED = "ops:restored-from"
 _REMOVAL = timedelta(minutes=15)
+_ORDERED = "ordered"
+"""The status of an instance that a job of AWS Backup's is yet to make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +54,48 @@ def restored_name(fleet: str, stack: str, name: str) -> str:
 class Backups:
     """Backups of the databases of one stack. All raise OpsError where AWS refuses."""
 
-    def __init__(self, cloud: Cloud, ids: Mapping[str, str]) -> None:
-        """``ids``: what RDS calls the fleet's databases, by their names in the fleet."""
-        self._cloud, self._ids = cloud, ids
+    def __init__(self, cloud: Cloud, ids: Mapping[str, str], clock: Clock, vaults: Vaults | None = None) -> None:
+        """``ids``: what RDS calls the fleet's databases, by their names in the fleet. ``vaults``: on aws."""
+        self._cloud, self._ids, self._clock, self._vaults = cloud, ids, clock, vaults
         self._rds, self._ec2 = cloud.client("rds"), cloud.client("ec2")
 
     def points(self, name: str) -> list[RecoveryPoint]:
         """Recovery points of the database, newest first. Read-only."""
         rds, instance = self._rds, self._ids[name]
         rows = told(lambda: rds.describe_db_instance_automated_backups(DBInstanceIdentifier=instance))
-        found = [self._continuous(row) for row in rows["DBInstanceAutomatedBackups"] if row.get("RestoreWindow")]
+        found = [continuous(row) for row in rows["DBInstanceAutomatedBackups"] if row.get("RestoreWindow")]
         pages = told(lambda: list(rds.get_paginator("describe_db_snapshots").paginate(DBInstanceIdentifier=instance)))
         days = next((row["BackupRetentionPeriod"] for row in rows["DBInstanceAutomatedBackups"]), 0)
-        found += [self._snapshot(row, days) for page in pages for row in page["DBSnapshots"]]
+        found += [snapshot(row, days) for page in pages for row in page["DBSnapshots"]]
+        if self._vaults is not None:
+            found += self._vaults.points(self._source(name)["DBInstanceArn"])
         return sorted(found, key=lambda point: point.at, reverse=True)
 
-    def take(self, name: str, snapshot: str) -> None:
-        """Order a snapshot of that name; one that is there already is left. Changes AWS."""
+    def take(self, name: str, called: str) -> str:
+        """Order a backup, on aws into the vault, else a snapshot that is called so; by what ``taken`` knows it.
+
+        Done twice with one name it is one. Changes AWS.
+        """
+        if self._vaults is not None:
+            return self._vaults.take(self._source(name)["DBInstanceArn"], called)
         rds = self._rds
         labels = _labels(tags(self._cloud.fleet, self._cloud.stack))
         try:
-            told_ = rds.create_db_snapshot
-            told_(DBInstanceIdentifier=self._ids[name], DBSnapshotIdentifier=snapshot, Tags=labels)
+            rds.create_db_snapshot(DBInstanceIdentifier=self._ids[name], DBSnapshotIdentifier=called, Tags=labels)
         except rds.exceptions.DBSnapshotAlreadyExistsFault:
-            return
+            pass
         except rds.exceptions.ClientError as exc:
             raise OpsError(f"no snapshot of {name}: {exc}", remedy="ops status: is it available?") from exc
+        return called
 
-    def snapshot(self, name: str, snapshot: str) -> RecoveryPoint | None:
-        """The snapshot of that name; None when there is none. Read-only."""
-        return next((point for point in self.points(name) if point.id == snapshot), None)
+    def taken(self, name: str, ordered: str) -> RecoveryPoint | None:
+        """What was ordered, once it can be restored. Read-only. Raises OpsError when it came to nothing."""
+        if self._vaults is not None:
+            return self._vaults.taken(ordered)
+        found = next((point for point in self.points(name) if point.id == ordered), None)
+        if found is None or found.status == "failed":
+            raise OpsError(f"snapshot {ordered} failed", remedy="ops history, then the events of the database")
+        return found if found.status == "available" else None
 
     def restored_id(self, name: str) -> str:
         """What the restored instance is called: one at a time."""
@@ -88,8 +103,7 @@ class Backups:
 
     def restore(self, name: str, choice: Choice) -> None:
         """Order the restore, into isolation. Raises OpsError where an instance of that name is there. Changes AWS."""
-        source = told(lambda: self._rds.describe_db_instances(DBInstanceIdentifier=self._ids[name]))["DBInstances"][0]
-        group = self._closed_group(name, source["DBSubnetGroup"]["VpcId"])
+        source, group = self._source(name), self.closed_group(name)
         common: dict[str, Any] = {
             "DBInstanceClass": source["DBInstanceClass"],
             "DBSubnetGroupName": source["DBSubnetGroup"]["DBSubnetGroupName"],
@@ -103,6 +117,10 @@ class Backups:
             "Tags": _labels({**tags(self._cloud.fleet, self._cloud.stack), TAG_RESTORED: self._ids[name]}),
         }
         target = self.restored_id(name)
+        if choice.snapshot.startswith("arn:") and self._vaults is not None:
+            subnet_group = source["DBSubnetGroup"]["DBSubnetGroupName"]
+            self._vaults.restore(choice.snapshot, target, group=group, subnet_group=subnet_group)
+            return
         if choice.snapshot:
             told(
                 lambda: self._rds.restore_db_instance_from_db_snapshot(
@@ -123,50 +141,62 @@ class Backups:
         """The restored instance now; None when there is none. Read-only. Raises OpsError for one that is not ours."""
         row = self._row(self.restored_id(name))
         if row is None:
-            return None
-        endpoint = row.get("Endpoint") or {}
-        found = Restored(
-            row["DBInstanceIdentifier"],
-            row["DBInstanceStatus"],
-            endpoint.get("Address", ""),
-            endpoint.get("Port", 0),
-            "",
-        )
+            order = self._order(name)
+            if order is None or not (order.under_way or order.why):
+                return None
+            return Restored(self.restored_id(name), _ORDERED if order.under_way else "failed", "", 0, order.why)
+        found = _restored(row)
         return found if not found.failed else Restored(**{**asdict(found), "why": self._why(found.id)})
 
-    def remove(self, name: str, clock: Clock) -> bool:
-        """Remove the restored instance and its security group, and wait until they are gone; whether there was
-        anything. Idempotent. Changes AWS. Raises OpsError when it takes too long."""
-        target, until = self.restored_id(name), clock.now() + _REMOVAL
+    def remove(self, name: str) -> bool:
+        """Remove the restored instance, whoever asked it, and their security group, and wait until they are gone;
+        whether there was anything. Idempotent. Changes AWS. Raises OpsError when it takes too long."""
+        target, until = self.restored_id(name), self._clock.now() + _REMOVAL
         changed = self.left(name)
-        while (row := self._row(target)) is not None:
-            if row["DBInstanceStatus"] != "deleting":
-                told(
-                    lambda: self._rds.delete_db_instance(
-                        DBInstanceIdentifier=target, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
-                    )
-                )
-            elif clock.now() > until:
-                raise OpsError(f"{target} is still being deleted", remedy=f"ops backup remove {name}, later")
-            else:
-                clock.sleep(5)
+        self.dismiss(name)
+        while (row := self._row(target)) is not None or self._coming(name):
+            if row is not None and row["DBInstanceStatus"] != "deleting" and self._deleted(target):
+                continue
+            if self._clock.now() > until:
+                state = row["DBInstanceStatus"] if row else "being restored, which AWS lets nobody stop"
+                raise OpsError(f"{target} is still there: {state}", remedy=f"ops backup remove {name}, later")
+            self._clock.sleep(5)
         # Only now: AWS removes no group that an instance is in.
         for group in self._groups(target):
             told(lambda group=group: self._ec2.delete_security_group(GroupId=group))  # type: ignore[misc]
         return changed
 
-    def password(self, name: str, password: str) -> None:
-        """Give the restored instance's master a password that nobody else knows. Changes AWS."""
+    def dismiss(self, name: str) -> None:
+        """Terminate whoever asks what is restored of it, and wait until they are gone. Idempotent. Changes AWS."""
+        dismiss(self._cloud, self._ids[name], self._clock)
+
+    def tests(self) -> list[RestoreTest]:
+        """Restores of AWS Backup's restore test that wait for an answer. Read-only."""
+        known = {self._source(name)["DBInstanceArn"]: name for name in self._ids}
+        return self._vaults.tests(known, self._clock.now()) if self._vaults else []
+
+    def answer(self, test: RestoreTest, wrong: str) -> None:
+        """Tell AWS Backup what the checks found: nothing, or what is ``wrong``. Changes AWS."""
+        assert self._vaults is not None
+        self._vaults.answer(test, wrong)
+
+    def tested(self, test: RestoreTest) -> tuple[Restored, str]:
+        """What the test restored, and the security group that it is in. Read-only."""
+        row = self._describe(test.instance)
+        return _restored(row), row["VpcSecurityGroups"][0]["VpcSecurityGroupId"]
+
+    def password(self, instance: str, password: str) -> None:
+        """Give a restored instance's master this password. Changes AWS."""
         told(
             lambda: self._rds.modify_db_instance(
-                DBInstanceIdentifier=self.restored_id(name), MasterUserPassword=password, ApplyImmediately=True
+                DBInstanceIdentifier=instance, MasterUserPassword=password, ApplyImmediately=True
             )
         )
 
     def left(self, name: str) -> bool:
         """Whether anything of a restore is there. Read-only."""
         target = self.restored_id(name)
-        return self._row(target) is not None or bool(self._groups(target))
+        return self._row(target) is not None or bool(self._groups(target) or runners(self._cloud, self._ids[name]))
 
     def _row(self, instance: str) -> dict[str, Any] | None:
         rds = self._rds
@@ -174,7 +204,11 @@ class Backups:
             row: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"][0]
         except rds.exceptions.DBInstanceNotFoundFault:
             return None
-        if TAG_RESTORED not in {tag["Key"] for tag in row.get("TagList", [])}:
+        # AWS Backup gives what it restores no tags of ours, but puts it into the group that was asked for.
+        groups = {group["VpcSecurityGroupId"] for group in row.get("VpcSecurityGroups", [])}
+        if TAG_RESTORED not in {tag["Key"] for tag in row.get("TagList", [])} and not groups & {
+            *self._groups(instance)
+        }:
             raise OpsError(f"{instance} is there and was not restored by ops", remedy="rename or remove it")
         return row
 
@@ -186,9 +220,9 @@ class Backups:
         said = [row["Message"] for row in events if "fail" in row["Message"].lower()]
         return said[-1] if said else "RDS does not tell why"
 
-    def _closed_group(self, name: str, vpc: str) -> str:
-        """A security group without any rule that lets in."""
-        target = self.restored_id(name)
+    def closed_group(self, name: str) -> str:
+        """Id of a security group without any rule that lets in, made when it is not there. Changes AWS."""
+        target, vpc = self.restored_id(name), self._source(name)["DBSubnetGroup"]["VpcId"]
         found = self._groups(target)
         if found:
             return found[0]
@@ -203,41 +237,42 @@ class Backups:
         )
         return str(made["GroupId"])
 
+    def _deleted(self, target: str) -> bool:
+        """Order its deletion; False where RDS has to finish something first, as its creation."""
+        rds = self._rds
+        try:
+            rds.delete_db_instance(DBInstanceIdentifier=target, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
+        except rds.exceptions.InvalidDBInstanceStateFault:
+            return False
+        except rds.exceptions.ClientError as exc:
+            raise OpsError(f"{target} cannot be deleted: {exc}", remedy="your rights, or delete it by hand") from exc
+        return True
+
+    def _source(self, name: str) -> dict[str, Any]:
+        return self._describe(self._ids[name])
+
+    def _describe(self, instance: str) -> dict[str, Any]:
+        found = told(lambda: self._rds.describe_db_instances(DBInstanceIdentifier=instance))["DBInstances"][0]
+        return dict(found)
+
+    def _order(self, name: str) -> Order | None:
+        return self._vaults.order(self.restored_id(name), self._clock.now()) if self._vaults else None
+
+    def _coming(self, name: str) -> bool:
+        order = self._order(name)
+        return order is not None and order.under_way
+
     def _groups(self, target: str) -> list[str]:
         filters = [{"Name": "group-name", "Values": [target]}, {"Name": "tag-key", "Values": [TAG_RESTORED]}]
         found = told(lambda: self._ec2.describe_security_groups(Filters=filters))
         return [row["GroupId"] for row in found["SecurityGroups"]]
 
-    def _continuous(self, row: Mapping[str, Any]) -> RecoveryPoint:
-        window = row["RestoreWindow"]
-        return RecoveryPoint(
-            id=row["DbiResourceId"],
-            kind="continuous",
-            at=window["LatestTime"],
-            since=window["EarliestTime"],
-            region=row["Region"],
-            size_bytes=None,
-            encrypted=bool(row.get("Encrypted")),
-            key=row.get("KmsKeyId", ""),
-            expires_at=None,
-            status="available" if row["Status"] in ("active", "retained") else row["Status"],
-        )
 
-    def _snapshot(self, row: Mapping[str, Any], days: int) -> RecoveryPoint:
-        made = row["SnapshotCreateTime"]
-        automated = row["SnapshotType"] == "automated"
-        return RecoveryPoint(
-            id=row["DBSnapshotIdentifier"],
-            kind=f"{row['SnapshotType']} snapshot",
-            at=made,
-            since=made,
-            region=row["DBSnapshotArn"].split(":")[3],
-            size_bytes=row.get("FullSnapshotSizeInBytes"),
-            encrypted=bool(row.get("Encrypted")),
-            key=row.get("KmsKeyId", ""),
-            expires_at=made + timedelta(days=days) if automated else None,
-            status=row["Status"],
-        )
+def _restored(row: Mapping[str, Any]) -> Restored:
+    endpoint = row.get("Endpoint") or {}
+    return Restored(
+        row["DBInstanceIdentifier"], row["DBInstanceStatus"], endpoint.get("Address", ""), endpoint.get("Port", 0), ""
+    )
 
 
 def _labels(values: Mapping[str, str]) -> list[dict[str, str]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.events import Json
 
-__all__ = ["COPY", "Choice", "RecoveryPoint", "choose"]
+__all__ = ["COPY", "Choice", "RecoveryPoint", "choose", "continuous", "snapshot"]
 
 COPY = "copy in a vault"
 """The kind of a recovery point in another region: restored there by whoever runs that region, and not from here."""
@@ -62,6 +63,41 @@ class Choice:
     at: datetime
     """The instant that comes back."""
     why: str
+
+
+def continuous(row: Mapping[str, Any]) -> RecoveryPoint:
+    """Of what RDS tells of an instance's continuous backup. Pure."""
+    window = row["RestoreWindow"]
+    return RecoveryPoint(
+        id=row["DbiResourceId"],
+        kind="continuous",
+        at=window["LatestTime"],
+        since=window["EarliestTime"],
+        region=row["Region"],
+        size_bytes=None,
+        encrypted=bool(row.get("Encrypted")),
+        key=row.get("KmsKeyId", ""),
+        expires_at=None,
+        status="available" if row["Status"] in ("active", "retained") else row["Status"],
+    )
+
+
+def snapshot(row: Mapping[str, Any], days: int) -> RecoveryPoint:
+    """Of what RDS tells of a snapshot; automated ones are kept for so many days. Pure."""
+    made = row["SnapshotCreateTime"]
+    automated = row["SnapshotType"] == "automated"
+    return RecoveryPoint(
+        id=row["DBSnapshotIdentifier"],
+        kind=f"{row['SnapshotType']} snapshot",
+        at=made,
+        since=made,
+        region=row["DBSnapshotArn"].split(":")[3],
+        size_bytes=row.get("FullSnapshotSizeInBytes"),
+        encrypted=bool(row.get("Encrypted")),
+        key=row.get("KmsKeyId", ""),
+        expires_at=made + timedelta(days=days) if automated else None,
+        status=row["Status"],
+    )
 
 
 def choose(

@@ -8,33 +8,43 @@ from datetime import datetime, timedelta
 from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import Event, Json, StepFailed, StepFinished, StepStarted
-from quartermaster.runbooks.restorer import Restorer
+from quartermaster.runbooks.restorer import Asking, Restorer
+from quartermaster.runbooks.vaults import RestoreTest
 
-__all__ = ["restore", "take", "verify"]
+__all__ = ["answer", "restore", "take", "verify"]
 
 _LONGEST = timedelta(hours=4)
 
 
 def take(restorer: Restorer, name: str, snapshot: str, clock: Clock, *, poll: float) -> Iterator[Event]:
-    """Take a snapshot, and wait until it can be restored."""
-    backups = restorer.backups
-    yield from _step("order", f"Snapshot {snapshot} is ordered", clock, lambda: backups.take(name, snapshot))
+    """Take a backup, and wait until it can be restored."""
+    backups, ordered = restorer.backups, {"ordered": ""}
+
+    def order() -> dict[str, str]:
+        ordered["ordered"] = backups.take(name, snapshot)
+        return ordered
 
     def done() -> dict[str, Json] | None:
-        found = backups.snapshot(name, snapshot)
-        if found is None or found.status == "failed":
-            raise OpsError(f"snapshot {snapshot} failed", remedy="ops history, then the events of the database")
-        return found.to_json(clock.now()) if found.status == "available" else None
+        found = backups.taken(name, ordered["ordered"])
+        return found.to_json(clock.now()) if found else None
 
-    yield from _step("wait", "The snapshot is complete", clock, lambda: _until(done, clock, poll))
+    yield from _step("order", f"Backup {snapshot} is ordered", clock, order)
+    yield from _step("wait", "The backup is complete", clock, lambda: _until(done, clock, poll))
 
 
 def restore(
-    restorer: Restorer, name: str, clock: Clock, *, poll: float, to: datetime | None = None, draw: str = ""
+    restorer: Restorer,
+    name: str,
+    clock: Clock,
+    *,
+    poll: float,
+    to: datetime | None = None,
+    draw: str = "",
+    compare: bool = False,
 ) -> Iterator[Event]:
-    """Restore beside the original, and leave it there."""
+    """Restore beside the original, and leave it there. ``compare``: note what the original has, to be checked by."""
     if restorer.backups.restored(name) is None:
-        choose = lambda: restorer.lose(name, to=to, draw=draw)  # noqa: E731 - named for the line below
+        choose = lambda: restorer.lose(name, to=to, draw=draw, compare=compare)  # noqa: E731 - named for the line below
         yield from _step("choose", "What to restore", clock, choose)
         yield from _step("order", "The restore is ordered", clock, lambda: restorer.restore(name))
 
@@ -55,12 +65,22 @@ def verify(
 ) -> Iterator[Event]:
     """Restore, check, and remove again, whatever the checks say."""
     # What an interrupted one left was checked by nobody, and may be of another time.
-    yield from _step("clear", "Nothing restored is left", clock, lambda: restorer.backups.remove(name, clock))
+    yield from _step("clear", "Nothing restored is left", clock, lambda: restorer.backups.remove(name))
     try:
-        yield from restore(restorer, name, clock, poll=poll, to=to, draw=draw)
+        yield from restore(restorer, name, clock, poll=poll, to=to, draw=draw, compare=True)
         yield from _step("check", "The data are checked", clock, lambda: restorer.check(name, rpo=rpo))
     finally:
-        restorer.backups.remove(name, clock)
+        restorer.backups.remove(name)
+
+
+def answer(restorer: Restorer, test: RestoreTest, asking: Callable[[str], Asking]) -> Iterator[Event]:
+    """Check what AWS Backup's restore test restored, tell it, and remove what asked."""
+    clock = restorer.clock
+    try:
+        title = f"What {test.job} restored is checked, and AWS Backup told"
+        yield from _step("answer", title, clock, lambda: restorer.answer(test, asking))
+    finally:
+        restorer.backups.dismiss(test.database)
 
 
 def _step(step: str, title: str, clock: Clock, act: Callable[[], object]) -> Iterator[Event]:

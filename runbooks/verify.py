@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from quartermaster.fleet.errors import OpsError
 
-__all__ = ["Check", "rows", "unaskable", "verify"]
+__all__ = ["READER", "Check", "make_reader", "rows", "unaskable", "verify"]
 
 Ask = Callable[[str], str]
 """Answers a statement as psql does, unaligned. Raises OpsError."""
@@ -31,6 +31,16 @@ select table_schema || '.' || table_name || '|' || (xpath('/row/n/text()',
 """
 
 
+READER = "ops_reader"
+_MAKE_READER = rf"""
+\set password `printenv PGPASSWORD`
+drop role if exists {READER};
+create role {READER} login in role pg_read_all_data password :'password';
+alter role {READER} set default_transaction_read_only = on;
+"""
+"""psql puts the password in where it runs: it is in no statement that anybody sends or notes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One answer about the data."""
@@ -38,6 +48,11 @@ class Check:
     name: str
     holds: bool
     found: str
+
+
+def make_reader(ask: Ask) -> None:
+    """Make the user that reads everything and writes nothing, with the password of who asks. Changes the database."""
+    ask(_MAKE_READER)
 
 
 def rows(ask: Ask) -> dict[str, int]:
@@ -58,12 +73,15 @@ def unaskable(ask: Ask, checks: Sequence[str]) -> frozenset[str]:
 
 
 def verify(
-    ask: Ask, checks: Sequence[str], source: Mapping[str, int] | None, senseless: Collection[str] = ()
+    ask: Ask, reader: Ask, checks: Sequence[str], source: Mapping[str, int] | None, senseless: Collection[str] = ()
 ) -> tuple[Check, ...]:
-    """Every answer. ``source``: rows that the original had at the loss, None where it could not be asked;
-    ``senseless``: checks that it could not answer either, so that they say nothing of the restore."""
-    answers = (_answers(ask, sql, senseless=sql in senseless) for sql in checks)
-    return (*_intact(ask), _counted(ask, source), *answers)
+    """Every answer. The structure is asked by ``ask``, all else by ``reader``, a user that cannot write.
+
+    ``source``: rows that the original had at the loss, None where it could not be asked; ``senseless``: checks that it
+    could not answer either, so that they say nothing of the restore.
+    """
+    answers = (_answers(reader, sql, senseless=sql in senseless) for sql in checks)
+    return (*_intact(ask), _counted(reader, source), *answers)
 
 
 def _intact(ask: Ask) -> list[Check]:

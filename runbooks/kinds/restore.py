@@ -41,10 +41,14 @@ def _choose(case: Case) -> Loss:
     state = case.scene.databases[case.of]
     chance = case.way == _RANDOM
     checks = case.fleet.recovery.checks.get(case.of, ())
-    newest = f"{state.restorable_to:%F %T} UTC" if state.restorable_to else "nothing"
+    newest = "nothing"
+    if state.restorable_to:
+        age = (case.now - state.restorable_to).total_seconds()
+        newest = f"{state.restorable_to:%F %T} UTC, {age:.0f} s old; what is younger stays away, "
+        newest += f"and `ops backup run {case.of}` before the drill takes it in"
     return Loss(
         what=f"a copy of {case.of}, restored beside it",
-        why="a recovery point drawn at random" if chance else f"the newest that can be restored: {newest} by now",
+        why="a recovery point drawn at random" if chance else f"the newest that can be restored by now: {newest}",
         runner_up=f"{_NEWEST if chance else _RANDOM}: --how {_NEWEST if chance else _RANDOM}",
         scopes=(f"database/{case.of}",),
         names={
@@ -80,7 +84,7 @@ def _check(hands: Hands, plan: DrillPlan, database: str) -> Done:
 
 
 def _remove(hands: Hands, plan: DrillPlan, database: str) -> Done:  # noqa: ARG001
-    return _restorer(hands).backups.remove(database, hands.clock)
+    return _restorer(hands).backups.remove(database)
 
 
 def _restorer(hands: Hands) -> Restorer:
@@ -120,7 +124,8 @@ KIND = Kind(
     ways=(_NEWEST, _RANDOM),
     limits={
         "steady_before": 30,
-        "lose": 60,
+        # On aws a host is started first, which asks: boot, packages, agent.
+        "lose": 1200,
         "order": 120,
         # RDS gives no figure; a restore of hundreds of GiB takes minutes, its replay of WAL an hour and more.
         "restored": 7200,

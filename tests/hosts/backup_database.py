@@ -66,7 +66,7 @@ class BackedUp:
 
     @property
     def backups(self) -> Backups:
-        return Backups(self.cloud, {"orders": self.instance})
+        return Backups(self.cloud, {"orders": self.instance}, SystemClock())
 
     @property
     def restorer(self) -> Restorer:
@@ -169,7 +169,7 @@ def beating(database: BackedUp) -> Iterator[None]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        wait(lambda: heartbeat.newest(database.login("orders")) is not None)
+        wait(lambda: heartbeat.newest(database.sql)[0] is not None)
         yield
     finally:
         over.set()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,13 @@ import pytest
 from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import StepFinished
-from quartermaster.fleet.write_probe import ask
+from quartermaster.fleet.write_probe import Login, ask
+from quartermaster.infra.local import client
 from quartermaster.runbooks import restoring
 from quartermaster.runbooks.recovery_points import choose
+from quartermaster.runbooks.restorer import Asking, Restorer
+from quartermaster.runbooks.runner import program
+from quartermaster.runbooks.verify import READER, make_reader
 from tests.hosts.backup_database import BackedUp, backed_up, beating
 from tests.hosts.local_cluster import wait
 
@@ -38,8 +43,11 @@ def ops(database: BackedUp, *words: str) -> list[str]:
     return [program, *words, "--yes", "--json", "--fleet", str(database.workspace.fleet_file)]
 
 
-def verified(database: BackedUp, *, to: datetime | None = None, draw: str = "") -> dict[str, object]:
-    steps = restoring.verify(database.restorer, "orders", SystemClock(), poll=0.3, rpo=None, to=to, draw=draw)
+def verified(database: BackedUp, *, draw: str = "", asking: Asking | None = None) -> dict[str, object]:
+    restorer = database.restorer
+    if asking:
+        restorer = Restorer(database.backups, database.fleet, database.login, SystemClock(), asking)
+    steps = restoring.verify(restorer, "orders", SystemClock(), poll=0.3, rpo=None, to=None, draw=draw)
     found: dict[str, object] = {}
     for event in steps:
         found |= dict(event.detail) if isinstance(event, StepFinished) else {}
@@ -70,7 +78,7 @@ def test_lost_seconds_are_measured_by_the_heartbeat(database: BackedUp) -> None:
     lost_at, point = (datetime.fromisoformat(str(found[name])) for name in ("lost_at", "recovery_point"))
     truth = (lost_at - point).total_seconds()
     assert found["rpo_from"] == "heartbeat"
-    assert 0 <= float(str(found["rpo_seconds"])) - truth <= 1.5  # a beat a second, half of one late on a busy machine
+    assert 0 <= float(str(found["rpo_seconds"])) - truth <= 1.0
 
 
 def test_it_comes_back_as_it_was_at_an_instant_and_nobody_reaches_it(database: BackedUp) -> None:
@@ -88,18 +96,49 @@ def test_it_comes_back_as_it_was_at_an_instant_and_nobody_reaches_it(database: B
     assert login.host != database.state.address
     wide = "select count(*) from pg_hba_file_rules where 'all' = any(database) and netmask <> '255.255.255.255'"
     assert ask(login, wide, seconds=30) == "0"  # one address each: the server's own, and this machine's
+    assert_the_reader_cannot_write(database, login)
     list(restoring.restore(restorer, "orders", clock, poll=0.3))  # done twice is done once
-    assert restorer.backups.remove("orders", clock)
-    assert not restorer.backups.remove("orders", clock)
+    assert restorer.backups.remove("orders")
+    assert not restorer.backups.remove("orders")
 
 
 def test_a_snapshot_by_hand_is_a_real_one_and_can_be_drawn(database: BackedUp) -> None:
     list(restoring.take(database.restorer, "orders", "by-hand", SystemClock(), poll=0.3))
-    wait(lambda: database.backups.snapshot("orders", "by-hand"))
     seeds = (str(number) for number in range(100))
     points = database.backups.points("orders")
     seed = next(seed for seed in seeds if choose(points, draw=seed).snapshot == "by-hand")
-    assert verified(database, draw=seed)["checks"]
+    found = verified(database, draw=seed, asking=by_the_runners_program(database))
+    assert found["checks"] and str(found["asked_from"]).endswith("not proven on AWS")
+
+
+def by_the_runners_program(database: BackedUp) -> Asking:
+    """Asks by the very command that a host on aws is sent, run here: it reads the password from the secret."""
+    environment = {**os.environ, **client.environment(database.workspace, "eu-west-1")}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"  # its boto3 is ours
+
+    def ask_(name: str, to: Login, statement: str, *, seconds: float) -> str:
+        command = program("eu-west-1", f"shop/dev/{name}", replace(to, password="unknown"), statement)
+        words = ["bash", "-c", command]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
+        if done.returncode:
+            raise OpsError(done.stderr)
+        return done.stdout.strip()
+
+    return ask_
+
+
+def assert_the_reader_cannot_write(database: BackedUp, to: Login) -> None:
+    for run in (lambda sql: ask(to, sql, seconds=30), lambda sql: by_program(database, to, sql)):
+        make_reader(run)
+        reader = replace(to, user=READER)
+        assert ask(reader, "select count(*) = 1000 from orders", seconds=30) == "t"
+        for sql in ("delete from orders", "set transaction_read_only = off; delete from orders", "create table x ()"):
+            with pytest.raises(OpsError, match=r"read-only transaction|permission denied"):
+                ask(reader, sql, seconds=30)
+
+
+def by_program(database: BackedUp, to: Login, sql: str) -> str:
+    return by_the_runners_program(database)("orders", to, sql, seconds=30)
 
 
 def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> None:
@@ -170,7 +209,9 @@ def test_rows_that_are_missing_turn_the_drill_red(database: BackedUp) -> None:
     database.sql("delete from orders where id > 900")
     database.archived()
     try:
-        with pytest.raises(OpsError, match=r"count\(\*\) = 1000 from orders: answers 'f'"):
+        with pytest.raises(
+            OpsError, match=r"count\(\*\) = 1000 from orders: answers 'f'.*`ops backup run orders` first"
+        ):
             database.drilled()
     finally:
         database.sql("insert into orders select generate_series(901, 1000)")

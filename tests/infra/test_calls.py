@@ -67,6 +67,9 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "playbooks/publish.py": ("patch",),
     "playbooks/replace_world.py": ("patch",),
     "runbooks/backups.py": ("drill",),
+    "runbooks/runner.py": ("drill",),
+    "runbooks/runners.py": ("drill",),
+    "runbooks/vaults.py": ("drill",),
 }
 """Who runs what a file asks, whatever the stack is made of."""
 BY_TYPE: Mapping[str, tuple[Job, ...]] = {

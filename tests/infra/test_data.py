@@ -125,13 +125,16 @@ def test_without_a_way_out_no_login_is_rotated(prod: list[Declared], tmp_path: P
     assert inputs(of(FLEET.replace("network: {", "network: {nat: none, "), "dev", tmp_path), stack) == []
 
 
-def test_what_is_restored_to_be_tested_reaches_nothing(prod: list[Declared]) -> None:
+def test_what_is_restored_to_be_tested_answers_its_own_group_alone_and_reaches_nothing(prod: list[Declared]) -> None:
     chosen = {one["name"]: one for one in inputs(prod, "aws:backup/restoreTestingSelection:RestoreTestingSelection")}
     assert chosen.keys() == {"postgres", "dynamodb"}
     overrides = chosen["postgres"]["restoreMetadataOverrides"]
     assert set(overrides) == {"dbSubnetGroupName", "vpcSecurityGroupIds", "multiAz"}  # type: ignore[call-overload]
     rules = inputs(prod, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
-    assert not [rule for rule in rules if "restored" in str(rule["securityGroupId"])]
+    (rule,) = (rule for rule in rules if "restored" in str(rule["securityGroupId"]))
+    assert rule["referencedSecurityGroupId"] == rule["securityGroupId"] and "cidrIpv4" not in rule
+    ways_out = inputs(prod, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    assert not [rule for rule in ways_out if "restored" in str(rule["securityGroupId"])]
 
 
 def test_only_what_failed_is_told() -> None:
