@@ -26,6 +26,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from distributed import Client
 
 from quartermaster.planner import frame
 from quartermaster.planner.clean import clean
@@ -137,7 +138,7 @@ def growth(folder: Path, counts: list[int], shapes: np.ndarray, workers: int) ->
 
 @contextmanager
 def dask(workers: int) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """A scheduler and workers as people start them: commands of their own."""
+    """A scheduler and workers as people start them, commands of their own; in that order, when all have joined."""
     address = f"tcp://127.0.0.1:{20_000 + os.getpid() % 10_000}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     wanted = [["scheduler", "--host", address, "--dashboard-address", "127.0.0.1:0"]]
@@ -145,11 +146,24 @@ def dask(workers: int) -> Iterator[tuple[str, list[psutil.Process]]]:
     single = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     running = [subprocess.Popen([BIN / "dask", *words], env=single, **quiet) for words in wanted]  # type: ignore[call-overload]
     try:
-        yield address, [psutil.Process(process.pid) for process in running[1:]]
+        with Client(address, timeout=120) as client:
+            client.wait_for_workers(workers, timeout=120)
+        yield address, [psutil.Process(process.pid) for process in running]
     finally:
         for process in running:
             process.kill()
             process.wait()
+
+
+def seconds(processes: list[psutil.Process]) -> list[float]:
+    """Processor time that each has taken; 0 of one that is gone."""
+    spent = []
+    for process in processes:
+        spent.append(0.0)
+        with suppress(psutil.Error):
+            used = process.cpu_times()
+            spent[-1] = used.user + used.system
+    return spent
 
 
 def clusters(folder: Path, count: int, shapes: np.ndarray) -> None:
@@ -157,12 +171,14 @@ def clusters(folder: Path, count: int, shapes: np.ndarray) -> None:
     runs = []
     for title, workers, lost in (("one worker", 1, False), ("two workers", 2, False), ("two, one killed", 2, True)):
         with dask(workers) as (address, processes):
-            time.sleep(10)  # until they have imported and joined
-            runs.append(measured(folder / "in.parquet", "--dask", address, kill=processes[0] if lost else None))
-            used = sum(p.cpu_times().user + p.cpu_times().system for p in processes if p.is_running() and not lost)
+            before = seconds(processes)
+            runs.append(measured(folder / "in.parquet", "--dask", address, kill=processes[1] if lost else None))
+            scheduler, *used = (b - a for a, b in zip(before, seconds(processes), strict=True))
         run, first = runs[-1], runs[0]
         line = f"  {count:,} series, {title:15s}: {run.elapsed:7.1f} s elapsed ({first.elapsed / run.elapsed:.2f}x)"
-        line += f", asker {run.processor:.1f} s, workers {used:.1f} s of processor" if not lost else ""
+        if not lost:
+            line += f", asker {run.processor:.1f} s, scheduler {scheduler:.1f} s, workers"
+            line += f" {' + '.join(f'{u:.1f}' for u in used)} s of processor"
         same = "same file" if run.digest == first.digest else "ANOTHER FILE"
         print(f"{line}, {same} ({run.digest})", flush=True)
 
@@ -172,7 +188,7 @@ def main() -> None:
     parser.add_argument("counts", type=int, nargs="*", default=[500, 1000, 2000])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--dask", type=int, default=1000, metavar="COUNT", help="series for the clusters; 0: leave out")
+    parser.add_argument("--dask", type=int, default=2000, metavar="COUNT", help="series for the clusters; 0: leave out")
     args = parser.parse_args()
     shapes = real(args.data)
     with tempfile.TemporaryDirectory(prefix="quartermaster-scale-") as folder:

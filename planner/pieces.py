@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Histories", "Piece", "cut", "of_file", "of_frame", "of_store"]
 
-_SERIES = 128
+_SERIES = 64
+"""So few that the last piece keeps nobody waiting, so many that they are forecast as one batch."""
 _ROWS = 400_000
 """A piece travels to its worker in one message."""
 _STRETCHED = 4
