@@ -79,7 +79,7 @@ def _found(wanted: dict[str, str]) -> str | None:
 
 def _draft(module: Any, wanted: dict[str, str]) -> str:
     """Path of a file with the text, that its own program takes for good."""
-    handle, draft = tempfile.mkstemp(dir=module.tmpdir)
+    handle, draft = tempfile.mkstemp(dir=str(module.tmpdir))
     with os.fdopen(handle, "wb") as file:
         file.write(wanted["content"].encode())
     if wanted["validate"]:
