@@ -28,17 +28,19 @@ NOW = datetime(2026, 1, 4, 12, tzinfo=UTC)
 
 def fleet(drills: int) -> Fleet:
     """Two clusters a database; about fifty runs a year for these three, and two of the region."""
-    lines = ["fleet: shop", "timezone: Europe/Dublin", "recovery_region: eu-central-1", "clusters:"]
+    lines = ["fleet: shop", "timezone: Europe/Dublin", "recovery_region: eu-central-1"]
+    lines += ["network: {recovery_cidr: 10.21.0.0/16}", "dns: {zone: shop.example}", "clusters:"]
     databases = [f"d{i}" for i in range(max(1, round((drills - 2) / 50)))]
     clusters = [(f"{name}-{side}", name) for name in databases for side in ("a", "b")]
     lines += [f"  {cluster}: {{uses: [{name}], balancer: {{kind: application}}}}" for cluster, name in clusters]
-    lines += ["databases:", *(f"  {name}: {{engine: postgres}}" for name in databases), "recovery:", "  drills:"]
+    lines += ["databases:", *(f"  {name}: {{engine: postgres}}" for name in databases), "recovery:"]
+    lines += [f"  {clusters[0][0]}: {{region: {{rto: 60m}}}}", "  drills:"]
     for kind, days, names in (
         ("restore", 14, databases),
         ("failover", 90, databases),
         ("instance_loss", 45, [cluster for cluster, _ in clusters]),
         ("zone_evacuation", 120, [cluster for cluster, _ in clusters]),
-        ("region_failover", 180, ["shop"]),
+        ("region_failover", 180, [clusters[0][0]]),
     ):
         lines += [f"    - {{kind: {kind}, of: {name}, every_days: {days}}}" for name in names]
     return read_text("\n".join(lines)).fleet

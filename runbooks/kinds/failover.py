@@ -32,6 +32,8 @@ _SILENT_SECONDS = 2.0
 """A database that has confirmed no write for so long takes none."""
 _TROUBLE = ("primary", "failover", "shutdown", "Recovery")
 """In events that tell of a loss; RDS tells of backups and settings, too."""
+_ONE_ACT = "on AWS planned and unplanned are one act, a reboot with forced failover: RDS need not notice a loss"
+"""RDS has nothing that takes a primary's power: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html"""
 _BEGUN, _ENDED = "failover started", "failover completed"
 """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html: RDS-EVENT-0013 and 0049."""
 
@@ -55,13 +57,14 @@ def _choose(case: Case) -> Loss:
     """The primary, where it is now."""
     state = case.scene.databases[case.of]
     planned = case.way == _PLANNED
-    by_hand = f"ops local fail database {case.of}"
+    by_hand, why = f"ops local fail database {case.of}", "it loses its power: nobody is told"
     if planned or case.target == "aws":
+        why = "it is told to step back"
         by_hand = f"aws rds reboot-db-instance --db-instance-identifier {state.id} --force-failover"
     zones = [zone for zone in (state.zone, state.standby_zone) if zone]
     return Loss(
         what=f"the primary of {case.of} in {state.zone or 'no zone'}",
-        why="it is told to step back" if planned else "it loses its power: nobody is told",
+        why=f"{why}: {_ONE_ACT}" if case.target == "aws" else why,
         runner_up=f"{_UNPLANNED if planned else _PLANNED}: --how {_UNPLANNED if planned else _PLANNED}",
         zone=state.zone,
         databases=(case.of,),
@@ -85,7 +88,8 @@ def _guards(case: Case, loss: Loss) -> tuple[Guard, ...]:  # noqa: ARG001
     if state.pending_reboot:
         found = f"settings of {case.of} wait for a restart: a failover would bring them in"
         return (Guard("standby", "refused", found, f"ops patch run {case.of}"),)
-    return (Guard("standby", "holds", f"{case.of} has a standby in {state.standby_zone or 'no zone'}"),)
+    found = (Guard("standby", "holds", f"{case.of} has a standby in {state.standby_zone or 'no zone'}"),)
+    return (*found, Guard("fault", "unknown", _ONE_ACT)) if case.target == "aws" else found
 
 
 def _may_fail_over(hands: Hands, plan: DrillPlan, database: str) -> None:

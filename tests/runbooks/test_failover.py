@@ -146,6 +146,14 @@ def test_the_phases_are_those_of_rds_and_the_standby_is_awaited_beyond_them(
     assert result.objective_met is False  # nobody wrote, so nobody knows that nothing was lost
 
 
+@pytest.mark.parametrize("way", ["unplanned", "planned"])
+def test_on_aws_both_ways_are_one_act_and_plan_and_evidence_say_so(way: str) -> None:
+    on_aws, here = a_plan(FakeRds(), a_fleet("aws"), way=way), a_plan(FakeRds(), way=way)
+    assert "--force-failover" in on_aws.document and "one act" in on_aws.loss.why
+    assert [warning for warning in on_aws.warnings if "one act" in warning]
+    assert "one act" not in here.document and not [warning for warning in here.warnings if "one act" in warning]
+
+
 @pytest.mark.parametrize(("lost", "rpo", "met"), [(0, 0.0, True), (2, 0.4, False)])
 def test_confirmed_writes_that_are_lost_are_the_rpo(journal: Journal, lost: int, rpo: float, met: bool) -> None:
     rds, writer = FakeRds(), FakeWriter(lost)

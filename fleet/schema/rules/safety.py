@@ -9,7 +9,7 @@ from quartermaster.fleet.schema.model import Fleet
 from quartermaster.fleet.schema.rules.words import unknown
 from quartermaster.fleet.schema.safety import Drill
 
-_OF_A_CLUSTER = ("instance_loss", "zone_evacuation", "zone_outage")
+_OF_A_CLUSTER = ("instance_loss", "zone_evacuation", "zone_outage", "region_failover")
 _OF_A_DATABASE = ("restore", "failover")
 _NO_REGION = "recovery_region: another region, such as eu-central-1"
 
@@ -112,7 +112,7 @@ def stacks_that_allow_exist(fleet: Fleet) -> Iterator[Fault]:
 
 def _subject(fleet: Fleet, drill: Drill, where: str) -> Iterator[Fault]:
     known = (*fleet.clusters, *fleet.databases)
-    of_all = drill.kind in ("tabletop", "region_failover") and drill.of == fleet.fleet
+    of_all = drill.kind == "tabletop" and drill.of == fleet.fleet
     if drill.of not in known and not of_all:
         yield unknown(f"{where}.of", "cluster or database", drill.of, known)
     elif drill.kind in _OF_A_CLUSTER and drill.of not in fleet.clusters:
@@ -121,6 +121,9 @@ def _subject(fleet: Fleet, drill: Drill, where: str) -> Iterator[Fault]:
     elif drill.kind in _OF_A_DATABASE and drill.of not in fleet.databases:
         problem = f"{drill.kind} is of a database, and {drill.of} is a cluster"
         yield Fault(f"{where}.of", problem, _one_of(fleet.databases))
+    elif drill.kind in _OF_A_DATABASE and drill.of not in fleet.postgres:
+        problem = f"{drill.of} is a dynamodb table: AWS keeps it in three zones, and no drill restores it"
+        yield Fault(f"{where}.of", problem, _one_of(fleet.postgres))
     elif drill.kind == "failover" and not _has_standby(fleet, drill.of):
         yield Fault(f"{where}.of", f"{drill.of} has no standby to fail over to", f"databases.{drill.of}.standby: true")
     elif drill.kind == "restore" and not fleet.backups.rules:
@@ -128,12 +131,24 @@ def _subject(fleet: Fleet, drill: Drill, where: str) -> Iterator[Fault]:
     elif drill.kind == "zone_evacuation" and fleet.clusters[drill.of].balancer is None:
         problem = f"{drill.of} has no balancer to shift away from a zone"
         yield Fault(f"{where}.of", problem, "kind: zone_outage, or a balancer")
-    if drill.kind == "region_failover" and not fleet.recovery_region:
+    elif drill.kind == "region_failover":
+        yield from _elsewhere(fleet, drill.of, where)
+
+
+def _elsewhere(fleet: Fleet, name: str, where: str) -> Iterator[Fault]:
+    """What a cluster's name needs to be led to another region."""
+    objectives = fleet.recovery.objectives.get(name)
+    if not fleet.recovery_region:
         yield Fault(where, "there is no recovery_region to fail over to", _NO_REGION)
+    if fleet.dns is None or fleet.clusters[name].balancer is None:
+        yield Fault(f"{where}.of", f"no name leads to {name}", f"dns, and clusters.{name}.balancer")
+    if objectives is None or objectives.region is None:
+        problem = f"nothing of {name} is in another region: it has no objective for losing this one"
+        yield Fault(f"{where}.of", problem, f"recovery.{name}.region: {{rto: 60m}}, or yours")
 
 
 def _has_standby(fleet: Fleet, name: str) -> bool:
-    return name in fleet.postgres and fleet.databases[name].standby
+    return fleet.databases[name].standby
 
 
 def _one_of(names: Iterable[str]) -> str:
