@@ -7,14 +7,16 @@ of a small package, and every host has to be at it afterwards.
 
 ops patch          the command: survey, waves, gates, journal, every step of a host
 ansible-playbook   playbooks/patch.yml with pipelining: no standby, no drain, no gate, no way back
+  at the balancer  and each wave in standby, drained, checked on the host, healthy at the balancer before the next
 pyinfra            the same operations; pinned, in an environment of its own. It knows no waves: the command runs once
                    for each
+  at the balancer  the same around each command
 pyinfra, its API   the same from a script of one's own, in one process for all waves
 bare ssh           apt-get over one connection a host: the floor
 
-Only the first waits for a balancer, and what it waits there is set by the target group, so that is short here: drain
-0 s, a check every ``CHECK_SECONDS`` s (AWS takes 5 at least), and the local cloud takes no time where AWS's control
-plane would (``--timing instant``). ``healthy`` among the steps is what is left of it.
+What is waited for at the balancer is set by the target group, so that is short here: drain 0 s, a check every
+``CHECK_SECONDS`` s (AWS takes 5 at least), and the local cloud takes no time where AWS's control plane would
+(``--timing instant``). ``healthy`` among the steps is what is left of it.
 """
 
 # ruff: noqa: E402 - the tests' cluster is found from the root of the tree
@@ -31,6 +33,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -93,14 +96,23 @@ class Bench:
         self.checks.append(sum(healthy.values()))
 
     def ansible(self, offered: str) -> None:
-        words = ["-e", f"wave={len(self.waves[0])}", "-e", json.dumps({"packages": [f"shop-page={offered}"]})]
+        self._play(HERE.parent / "playbooks" / "patch.yml", {"packages": [f"shop-page={offered}"]})
+
+    def ansible_balanced(self, offered: str) -> None:
+        said = {"packages": [f"shop-page={offered}"], "balancer": self.balancer}
+        self._play(HERE / "peers" / "patch_balanced.yml", said)
+
+    def _play(self, book: Path, said: dict[str, Any]) -> None:
+        words = ["-e", f"wave={len(self.waves[0])}", "-e", json.dumps(said)]
         with tempfile.TemporaryDirectory() as folder:
             hosts = self.cluster.inventory().write(Path(folder))
-            set_up = {**os.environ, "ANSIBLE_PIPELINING": "1", "ANSIBLE_HOME": folder, "ANSIBLE_FORKS": "10"}
-            book = HERE.parent / "playbooks" / "patch.yml"
-            _must([BIN / "ansible-playbook", "-i", hosts, book, *words], set_up)
+            pipelined = {"ANSIBLE_PIPELINING": "1", "ANSIBLE_HOME": folder, "ANSIBLE_FORKS": "10"}
+            _must([BIN / "ansible-playbook", "-i", hosts, book, *words], {**self.aws, **pipelined})
 
-    def pyinfra(self, offered: str) -> None:
+    def pyinfra_balanced(self, offered: str) -> None:
+        self.pyinfra(offered, balanced=True)
+
+    def pyinfra(self, offered: str, *, balanced: bool = False) -> None:
         inventory = self.cluster.inventory()
         with tempfile.TemporaryDirectory() as folder:
             ssh = {
@@ -115,10 +127,15 @@ class Bench:
             ]
             hosts = Path(folder) / "hosts.py"
             hosts.write_text("\n".join(lines), encoding="utf-8")
-            for number in range(len(self.waves)):
+            python, script, *group = self.balancer
+            for number, wave in enumerate(self.waves):
                 words = ["-y", "--limit", f"wave_{number}", "--data", f"packages=shop-page={offered}"]
                 assert self.python is not None
+                if balanced:
+                    _must([python, script, "out", *group, *wave], self.aws)
                 _must([self.python.with_name("pyinfra"), *words, hosts, HERE / "peers" / "patch_deploy.py"])
+                if balanced:
+                    _must([python, script, "in", *group, *wave], self.aws)
 
     def pyinfra_api(self, offered: str) -> None:
         inventory = self.cluster.inventory()
@@ -144,6 +161,17 @@ class Bench:
                 for host in wave
             ]
             assert not any(child.wait() for child in children)
+
+    @cached_property
+    def balancer(self) -> list[str]:
+        """The command that takes hosts out of service and returns them, less its third word: out or in."""
+        found = self.cluster.cloud.client("elbv2").describe_target_groups(Names=[NAME])["TargetGroups"]
+        return [sys.executable, str(HERE / "peers" / "patch_balancer.py"), NAME, found[0]["TargetGroupArn"]]
+
+    @cached_property
+    def aws(self) -> dict[str, str]:
+        """The environment in which AWS's clients speak to the local cloud."""
+        return {**os.environ, **client.environment(self.cluster.workspace, self.cluster.cloud.region)}
 
     @property
     def waves(self) -> list[list[str]]:
@@ -202,7 +230,9 @@ def side_by_side(count: int, runs: int, only: list[str]) -> None:
             ways = {
                 "ops patch": bench.ours,
                 "ansible-playbook": bench.ansible,
-                **({"pyinfra": bench.pyinfra, "pyinfra, its API": bench.pyinfra_api} if python else {}),
+                "ansible at the balancer": bench.ansible_balanced,
+                **({"pyinfra": bench.pyinfra, "pyinfra at the balancer": bench.pyinfra_balanced} if python else {}),
+                **({"pyinfra, its API": bench.pyinfra_api} if python else {}),
                 "bare ssh": bench.ssh,
             }
             taken: dict[str, list[float]] = defaultdict(list)
@@ -216,7 +246,7 @@ def side_by_side(count: int, runs: int, only: list[str]) -> None:
                     f"   ops patch takes {medians['ops patch'] / seconds:.2f} of it" if "ops patch" in medians else ""
                 )
                 spread = f"{min(taken[name]):.1f} to {max(taken[name]):.1f}"
-                print(f"  {name:<18} {seconds:6.1f} s   ({spread}){beside if name != 'ops patch' else ''}", flush=True)
+                print(f"  {name:<23} {seconds:6.1f} s   ({spread}){beside if name != 'ops patch' else ''}", flush=True)
             told = ", ".join(f"{name} {statistics.median(of):.2f}" for name, of in bench.steps.items() if max(of) > 0)
             print(f"  a step of ours, median s: {told}")
             if bench.checks:
