@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,7 +95,6 @@ def test_a_server_that_comes_in_a_shifted_zone_is_checked_but_not_let_in() -> No
 @contextmanager
 def cloud(folder: Path) -> Iterator[tuple[World, Any]]:
     """The API with ELB and ARC in this process, without hosts: the world and a maker of clients."""
-    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     from moto.moto_api._internal import moto_api_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
