@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,6 +59,10 @@ class Kept:
     """Labels that are to be removed."""
     instance: Any = None
     """moto's; a deleted one's as it was."""
+    last: str = ""
+    """The snapshot that is to be made before it goes, …"""
+    leave: Callable[[], Any] | None = None
+    """… and what makes it go then."""
     trouble: str = ""
     """Why its backups fail; empty when they do not."""
 
@@ -67,3 +72,27 @@ class Kept:
         since = datetime.now(UTC) - timedelta(days=self.days)
         ends = [base.ended_at for base in self.bases]
         return max(min(ends), since) if ends else None
+
+    def to_row(self) -> dict[str, Any]:
+        """As DescribeDBInstanceAutomatedBackups tells of it."""
+        database, earliest = self.instance, self.earliest_at
+        window = {"EarliestTime": earliest, "LatestTime": self.latest_at} if earliest and self.latest_at else {}
+        return {
+            "DBInstanceArn": database.db_instance_arn,
+            "DbiResourceId": self.resource,
+            "Region": self.region,
+            "DBInstanceIdentifier": self.name,
+            "RestoreWindow": window,
+            "AllocatedStorage": database.allocated_storage,
+            "Status": "active" if window else "creating",
+            "Port": database.port,
+            "InstanceCreateTime": database.created,
+            "MasterUsername": database.master_username,
+            "Engine": database.engine,
+            "EngineVersion": database.engine_version,
+            "StorageType": database.storage_type,
+            "Encrypted": bool(database.storage_encrypted),
+            "KmsKeyId": database.kms_key_id,
+            "BackupRetentionPeriod": self.days,
+            "MultiAZ": bool(database.multi_az),
+        }

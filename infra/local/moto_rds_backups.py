@@ -11,6 +11,7 @@ import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from quartermaster.infra.local import moto_rds
@@ -18,7 +19,6 @@ from quartermaster.infra.local.backup_records import Base, Kept, Restore
 from quartermaster.infra.local.world import World
 
 __all__ = ["install", "kept", "noted", "orphans", "restore_failed", "restore_of", "troubled"]
-
 
 _kept: dict[str, Kept] = {}
 _restores: dict[str, Restore] = {}
@@ -76,16 +76,36 @@ def install(world: World) -> None:
             found.bases = [base for base in found.bases if base.snapshot != gone.db_snapshot_identifier]
         return gone
 
-    def deleted(self: Any, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
-        gone = delete(self, db_instance_identifier, *args, **kwargs)
-        found = _of(gone)
+    def deleted(
+        self: Any,
+        db_instance_identifier: str,
+        final_db_snapshot_identifier: str | None = None,
+        skip_final_snapshot: bool | None = False,
+        delete_automated_backups: bool | None = True,
+    ) -> Any:
+        last = "" if skip_final_snapshot else final_db_snapshot_identifier or ""
+        leaving = self.databases.get(db_instance_identifier)
+        found = _of(leaving)
+        if found is not None and found.leave is not None:
+            raise _error("InvalidDBInstanceState", f"Instance {db_instance_identifier} is already being deleted.")
+        if found is not None and last and not leaving.deletion_protection:
+            # Its server goes when the snapshot is there; until then the instance is told of as deleting.
+            self.create_db_snapshot(db_instance_identifier, last, snapshot_type="manual")
+            found.last, found.leave = last, partial(gone, self, db_instance_identifier, delete_automated_backups)
+            leaving.status = "deleting"
+            return leaving
+        return gone(self, db_instance_identifier, delete_automated_backups, last=last)
+
+    def gone(self: Any, name: str, automated_too: bool | None, *, last: str = "") -> Any:
+        instance = delete(self, name, last or None, not last, automated_too)
+        found = _of(instance)
         if found is not None:
-            found.latest_at, found.days = None, 0
-            for name in found.asked:
-                self.database_snapshots[name].status = "failed"  # its server is gone
+            found.latest_at, found.days, found.leave = None, 0, None
+            for asked in found.asked:
+                self.database_snapshots[asked].status = "failed"  # its server is gone
             found.asked.clear()
-        _restores.pop(db_instance_identifier, None)
-        return gone
+        _restores.pop(name, None)
+        return instance
 
     def restored_snapshot(self: Any, from_snapshot_id: str, overrides: Any) -> Any:
         name = from_snapshot_id.rpartition(":snapshot:")[2]
@@ -118,7 +138,7 @@ def install(world: World) -> None:
     def automated(self: Any) -> Any:
         asked, named = self.params.get("DbiResourceId"), self.params.get("DBInstanceIdentifier")
         rows = [
-            _row(one)
+            one.to_row()
             for one in _kept.values()
             if one.region == self.region and one.days and asked in (None, one.resource) and named in (None, one.name)
         ]
@@ -135,7 +155,7 @@ def install(world: World) -> None:
 
 def kept() -> list[Kept]:
     """The backups of every instance that is there, with what was asked for since."""
-    alive = [one for one in _kept.values() if one.instance.status != "deleting"]
+    alive = [one for one in _kept.values() if one.instance.status != "deleting" or one.leave]
     for one in alive:
         one.days = int(one.instance.backup_retention_period or 0)
         one.window = str(one.instance.preferred_backup_window or "")
@@ -144,7 +164,9 @@ def kept() -> list[Kept]:
 
 def orphans() -> list[Kept]:
     """Backups that nothing needs any more, of instances that are gone without a snapshot. They are forgotten here."""
-    gone = [one for one in _kept.values() if one.instance.status == "deleting" and not _snapshots(one)]
+    gone = [
+        one for one in _kept.values() if one.instance.status == "deleting" and not one.leave and not _snapshots(one)
+    ]
     for one in gone:
         del _kept[one.resource]
     return gone
@@ -163,6 +185,8 @@ def noted(one: Kept, base: Base) -> None:
     made = backend.database_snapshots[base.snapshot]
     made.status, made.percent_progress, made.full_snapshot_size_in_bytes = "available", 100, base.size
     made.created = base.ended_at.replace(tzinfo=None)
+    if one.leave is not None and base.snapshot == one.last:
+        one.leave()
 
 
 def troubled(world: World, one: Kept, why: str) -> None:
@@ -262,30 +286,6 @@ def _asked_time(found: Kept, asked: Any) -> datetime:
     if not earliest <= at <= latest:
         raise _error("InvalidParameterValue", f"The time {at:%FT%TZ} is not in {earliest:%FT%TZ} to {latest:%FT%TZ}.")
     return at
-
-
-def _row(one: Kept) -> dict[str, Any]:
-    database, earliest = one.instance, one.earliest_at
-    window = {"EarliestTime": earliest, "LatestTime": one.latest_at} if earliest and one.latest_at else {}
-    return {
-        "DBInstanceArn": database.db_instance_arn,
-        "DbiResourceId": one.resource,
-        "Region": one.region,
-        "DBInstanceIdentifier": one.name,
-        "RestoreWindow": window,
-        "AllocatedStorage": database.allocated_storage,
-        "Status": "active" if window else "creating",
-        "Port": database.port,
-        "InstanceCreateTime": database.created,
-        "MasterUsername": database.master_username,
-        "Engine": database.engine,
-        "EngineVersion": database.engine_version,
-        "StorageType": database.storage_type,
-        "Encrypted": bool(database.storage_encrypted),
-        "KmsKeyId": database.kms_key_id,
-        "BackupRetentionPeriod": one.days,
-        "MultiAZ": bool(database.multi_az),
-    }
 
 
 def _snapshots(one: Kept) -> list[Any]:

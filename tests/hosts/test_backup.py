@@ -21,7 +21,7 @@ from quartermaster.fleet.events import StepFinished
 from quartermaster.fleet.write_probe import Login, ask
 from quartermaster.infra.local import client
 from quartermaster.runbooks import restoring
-from quartermaster.runbooks.recovery_points import choose
+from quartermaster.runbooks.recovery_points import Choice, choose
 from quartermaster.runbooks.restorer import Asking, Restorer
 from quartermaster.runbooks.runner import program
 from quartermaster.runbooks.verify import READER, make_reader
@@ -230,6 +230,28 @@ def test_an_archive_that_has_stopped_turns_the_drill_red(database: BackedUp) -> 
     finally:
         config.write_text(text)
     assert not database.backups.left("orders")
+
+
+def test_the_last_snapshot_of_a_deleted_database_is_whole(database: BackedUp) -> None:
+    """Of a copy, so that the others keep theirs: it goes when its snapshot is there, and that holds its data."""
+    rds, name = database.cloud.client("rds"), database.backups.restored_id("orders")
+    database.archived()
+    list(restoring.restore(database.restorer, "orders", SystemClock(), poll=0.3))
+    database.restorer.reach("orders")
+    rds.delete_db_instance(DBInstanceIdentifier=name, FinalDBSnapshotIdentifier="last-words")
+    (going,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    assert going["DBInstanceStatus"] == "deleting"
+    with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault):
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    wait(lambda: database.backups.restored("orders") is None, 90)
+    (kept,) = rds.describe_db_snapshots(DBSnapshotIdentifier="last-words")["DBSnapshots"]
+    assert kept["Status"] == "available"
+    choice = Choice("last-words", None, datetime.now(UTC), "the last")
+    database.backups.restore("orders", choice)
+    wait(lambda: (found := database.backups.restored("orders")) is not None and found.ready, 90)
+    assert ask(database.restorer.reach("orders"), "select count(*) = 1000 from orders", seconds=30) == "t"
+    assert database.backups.remove("orders")
+    rds.delete_db_snapshot(DBSnapshotIdentifier="last-words")
 
 
 @pytest.mark.soak
