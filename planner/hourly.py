@@ -10,7 +10,7 @@ import numpy as np
 
 from quartermaster.planner.one import SeriesForecast
 from quartermaster.planner.seasons import HOUR_US
-from quartermaster.planner.together import highest_within, over_lead
+from quartermaster.planner.together import highest_within, lead_of, over_lead
 from quartermaster.planner.within_hour import WithinHour
 
 if TYPE_CHECKING:
@@ -58,8 +58,12 @@ class Hourly:
         )
 
     def over_lead(self, lead_minutes: float) -> NDArray[np.float64]:
-        """Quantiles of the highest demand from each hour on until what is ordered at its end would serve, likewise."""
+        """Quantiles of the highest demand of each hour and the whole ones within a lead time after, likewise."""
         return over_lead(self.quantiles, self.levels, self.ranks, self.interval_minutes, lead_minutes)
+
+    def early(self, lead_minutes: float) -> timedelta:
+        """What is left of a lead time beside whole hours: so long before an hour its hosts must be ordered."""
+        return timedelta(minutes=lead_of(lead_minutes, self.interval_minutes)[1])
 
 
 def hourly(forecast: SeriesForecast) -> Hourly:

@@ -31,6 +31,7 @@ from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.settings import Settings
 from quartermaster.planner.statements import iso, over_budget, told
+from quartermaster.planner.together import lead_of
 from quartermaster.planner.unit import UnitCapacity
 from quartermaster.planner.within_hour import WithinHour, by_hour, finer_of, learn
 
@@ -213,7 +214,7 @@ def _one(
     levels = sorted({0.1, *DEFAULT_LEVELS, own.quantile, *more_levels})
     stale = stale_steps(by_the_hour, now)
     steps = max(1, own.horizon_days * DAY_US // by_the_hour.interval_us) + stale
-    reach = int(np.ceil(own.lead_minutes * 60e6 / by_the_hour.interval_us))
+    reach, _ = lead_of(own.lead_minutes, by_the_hour.interval_us / 60e6)
     result = next(forecast_prepared([by_the_hour], steps + reach, levels, forecasters, own.calendar))
     assert result.choice is not None
     hours = hourly(result)
@@ -228,7 +229,8 @@ def _one(
         Requirement(t, float(d), int(n), int(c))
         for t, d, n, c in zip(hours.times, demand, needed, clipped, strict=True)
     )
-    schedule, lowered = floors(hours.times, [r.instances for r in rows], own.changes_per_day, own.zone)
+    early = hours.early(own.lead_minutes)
+    schedule, lowered = floors(hours.times, [r.instances for r in rows], own.changes_per_day, own.zone, early)
     cost = monthly(schedule, hours.times, hours.interval_minutes, clipped, own.instance, own.region)
     peak = 1.0 if factors is None else float(factors.factor.max())
     limits = runways(by_the_hour, rules, own, cost.mean_instances, by_name, peak)
@@ -270,7 +272,7 @@ def _one(
 
 
 def provided_for(hours: Hourly, own: Settings) -> NDArray[np.float64]:
-    """What each hour's floor must carry: the demand quantile over the lead time."""
+    """What each hour must carry: the demand quantile over the lead time, of which floors' early rises are a part."""
     return hours.over_lead(own.lead_minutes)[:, hours.levels.index(own.quantile)]
 
 

@@ -22,7 +22,7 @@ from quartermaster.planner.scalers import STEP_MINUTES
 from quartermaster.planner.schedule import cheapest_days
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
-from quartermaster.planner.together import over_lead
+from quartermaster.planner.together import lead_of, over_lead
 from quartermaster.planner.trial import Outcome, Trial
 from quartermaster.planner.within_hour import learn
 
@@ -138,7 +138,7 @@ def replay(
     days = min(_DAYS, max(total - _BEFORE, total // 3))
     if days < _FEWEST_DAYS:
         return f"needs {3 * _FEWEST_DAYS} days of history, has {total}"
-    reach = int(np.ceil(lead_minutes * 60e6 / series.interval_us - 1e-9))
+    reach = 1 + lead_of(lead_minutes, series.interval_us / 60e6)[0]
     mornings = [series.before(k * day) for k in range(days, 0, -1)]
     made = list(forecast_prepared(mornings, day + reach, sorted({*_LEVELS, quantile}), forecasters, calendar))
     if any(m.choice is None for m in made):
@@ -160,7 +160,7 @@ def _judged(
 ) -> Replay:
     day, minutes, count = series.seasons.day, trial.minutes, trial.count
 
-    provided = np.concatenate([_provided(m, within, minutes, trial.lead_minutes)[:day] for m in made])
+    provided = np.concatenate([_provided(m, within, day, minutes, trial.lead_minutes) for m in made])
 
     def planned(level: float) -> NDArray[np.float64]:
         return provided[:, made[0].levels.index(level)]
@@ -209,12 +209,16 @@ def _judged(
 
 
 def _provided(
-    made: SeriesForecast, within: NDArray[np.float64], minutes: float, lead_minutes: float
+    made: SeriesForecast, within: NDArray[np.float64], day: int, minutes: float, lead_minutes: float
 ) -> NDArray[np.float64]:
     """What a day's plan provides for: the quantiles over the lead time, at the peaks within the hours."""
     stamps = made.series.last_us + made.series.interval_us * np.arange(1, len(made.mean) + 1)
     factor = within[stamps // HOUR_US % 24]
-    return over_lead(made.quantiles * factor[:, None], made.levels, made.ranks, minutes, lead_minutes)
+    out = over_lead(made.quantiles * factor[:, None], made.levels, made.ranks, minutes, lead_minutes)
+    if lead_of(lead_minutes, minutes)[1]:
+        # Who is to serve at the next day's start is ordered by this day's plan.
+        np.maximum(out[day - 1], out[day], out=out[day - 1])
+    return out[:day]
 
 
 def _point(factor: float, outcome: Outcome) -> Point:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +41,16 @@ class Floor:
 
 
 def floors(
-    times: Sequence[datetime], required: Sequence[int], changes_per_day: int, zone: tzinfo
+    times: Sequence[datetime],
+    required: Sequence[int],
+    changes_per_day: int,
+    zone: tzinfo,
+    early: timedelta = timedelta(0),
 ) -> tuple[tuple[Floor, ...], str]:
     """The cheapest schedule for a requirement at those instants, and a statement where AWS's limit lowered the changes.
 
-    A day is one of people in ``zone``. The first floor counts as a change of its day.
+    A day is one of people in ``zone``. The first floor counts as a change of its day. All others that rise do so
+    ``early`` (less than an interval), so that hosts serve by the instant; they count as changes of that instant's day.
     """
     if not len(required):
         return (), ""
@@ -60,8 +65,11 @@ def floors(
         stated = f"{most} changes a day rather than {allowed}, as AWS allows {MOST_ACTIONS} scheduled actions a group"
         allowed = most
     levels = cheapest(list(required), [d - days[0] for d in days], allowed)
-    starts = [i for i, level in enumerate(levels) if i == 0 or level != levels[i - 1]]
-    return tuple(Floor(times[i], levels[i]) for i in starts), stated
+    out = [Floor(times[0], levels[0])]
+    for at, level in zip(times, levels, strict=True):
+        if level != (now := out[-1].instances):
+            out.append(Floor(at - early if level > now else at, level))
+    return tuple(out), stated
 
 
 def cheapest(required: Sequence[int], days: Sequence[int], changes: int) -> list[int]:

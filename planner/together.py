@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["drawn", "highest_within", "over_lead", "ranked"]
+__all__ = ["drawn", "highest_within", "lead_of", "over_lead", "ranked"]
 
 _COUNT = 1024
 """Paths at least."""
@@ -62,6 +62,12 @@ def drawn(
     return _values(share.reshape(origins * each, -1), quantiles, np.asarray(levels))
 
 
+def lead_of(lead_minutes: float, interval_minutes: float) -> tuple[int, float]:
+    """A lead time as whole intervals, and the minutes that are left."""
+    whole = max(0, math.floor(lead_minutes / interval_minutes + _ROUNDING))
+    return whole, max(0.0, lead_minutes - whole * interval_minutes)
+
+
 def over_lead(
     quantiles: NDArray[np.float64],
     levels: Sequence[float],
@@ -69,13 +75,13 @@ def over_lead(
     interval_minutes: float,
     lead_minutes: float,
 ) -> NDArray[np.float64]:
-    """Quantiles (steps, levels) of the highest from each step on until what is ordered at its end would serve.
+    """Quantiles (steps, levels) of the highest from each step on, as many whole intervals ahead as the lead time has.
 
-    A floor set at an instant carries the demand of its own interval and, as a host ordered at the end of it serves only
-    ``lead_minutes`` later, of the intervals that the lead time reaches into. The last steps look as far as data goes.
-    Without ranks, the highest of the steps' own quantiles.
+    A host ordered at an instant serves ``lead_minutes`` later; for the part of an interval that is left of them, floors
+    rise before the step (:func:`lead_of`). The last steps look as far as data goes. Without ranks, the highest of the
+    steps' own quantiles.
     """
-    reach = max(0, math.ceil(lead_minutes / interval_minutes - _ROUNDING))
+    reach, _ = lead_of(lead_minutes, interval_minutes)
     bound = _over(quantiles, reach)
     if ranks is None or not reach or not len(quantiles):
         return bound

@@ -6,6 +6,7 @@ included), than serve then.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 from quartermaster.fleet.prices import HOURS_A_MONTH
 from quartermaster.planner.capacity import Rules, requirement
 from quartermaster.planner.scalers import IN_SHARE, STEP_MINUTES, predicted, tracked
+from quartermaster.planner.together import lead_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,8 +68,17 @@ class Trial:
     """Of an instance and hour."""
 
     def floors(self, floors: NDArray[np.int64], headroom: Sequence[float]) -> list[Outcome]:
-        """By column: those floors, and above them target tracking that has so much headroom over the demand."""
-        return self._run(headroom, self._spread(floors))
+        """By column: those floors, and above them target tracking that has so much headroom over the demand.
+
+        Floors rise as a plan's do: before the interval, by what is left of the lead time beside whole ones. Within a
+        day, as the next one's plan is not yet made.
+        """
+        _, minutes = lead_of(self.lead_minutes, self.minutes)
+        days = self._spread(floors).reshape(-1, self._day * len(self.steps) // self.count, floors.shape[1])
+        early = days.copy()
+        for ahead in range(1, math.ceil(minutes / STEP_MINUTES - 1e-9) + 1):
+            np.maximum(early[:, :-ahead], days[:, ahead:], out=early[:, :-ahead])
+        return self._run(headroom, early.reshape(len(self.steps), -1))
 
     def static_peak(self, factors: Sequence[float], within: float) -> list[Outcome]:
         """A fixed number: what the highest interval of the four weeks before needed."""
@@ -90,6 +101,11 @@ class Trial:
         lead = round(self.lead_minutes / STEP_MINUTES)
         early = np.concatenate([floors[lead:], np.repeat(floors[-1:], lead, axis=0)])
         return self._run(factors, early)
+
+    @property
+    def _day(self) -> int:
+        """Intervals of a day."""
+        return min(self.count, round(1440 / self.minutes))
 
     def clip(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Within the group's limits."""

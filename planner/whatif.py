@@ -123,8 +123,11 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
     demand = demand * _launched(plan, s, notes)
     needed = requirement(demand, rules)
     clipped = np.clip(needed, max(rules.smallest, 1), rules.largest)
-    schedule, lowered = floors(plan.forecast.times, clipped.tolist(), own.changes_per_day, own.zone)
-    cost = monthly(schedule, plan.forecast.times, plan.forecast.interval_minutes, clipped, instance, own.region)
+    hours = plan.forecast
+    schedule, lowered = floors(
+        hours.times, clipped.tolist(), own.changes_per_day, own.zone, hours.early(own.lead_minutes)
+    )
+    cost = monthly(schedule, hours.times, hours.interval_minutes, clipped, instance, own.region)
     limits = runways(_by_the_hour(plan), rules, changed, cost.mean_instances, by_name, plan.peak_factor * s.growth)
     before = base.cost_per_month if base is not None else cost.per_month
     return Column(

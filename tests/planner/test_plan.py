@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -45,12 +47,21 @@ def test_it_meets_its_own_requirement(web: ClusterPlan) -> None:
         assert carried(floor.instances, web.rules) >= row.demand_q * (1 - 1e-9)
 
 
-def test_the_lead_time_looks_ahead(web: ClusterPlan) -> None:
+def test_the_lead_time_looks_ahead() -> None:
     """Both of two hours stay under more seldom than the higher one does."""
+    web = planned(demand(), replace(GIVEN, lead_minutes=60)).clusters["web"]
     quantile = web.forecast.at(0.99)
     assert max(quantile[5], quantile[6]) <= web.requirement[5].demand_q < 1.1 * max(quantile[5], quantile[6])
     either = [r.demand_q / max(quantile[i : i + 2]) for i, r in enumerate(web.requirement)]
     assert 1 < np.mean(either) < 1.05
+    assert {f.starts_at.minute for f in web.schedule} == {0}
+
+
+def test_floors_rise_a_lead_time_before_the_hour_and_fall_on_it(web: ClusterPlan) -> None:
+    assert GIVEN.lead_minutes == 10
+    assert [r.demand_q for r in web.requirement] == web.forecast.at(0.99)[:72].tolist()
+    for before, after in itertools.pairwise(web.schedule):
+        assert after.starts_at.minute == (50 if after.instances > before.instances else 0)
 
 
 def test_more_demand_never_means_fewer_instances() -> None:
@@ -67,10 +78,9 @@ def test_a_limit_that_is_hit_is_said() -> None:
 
 
 def test_the_price_is_that_of_the_floors(web: ClusterPlan) -> None:
-    hours = [
-        [f for f in web.schedule if f.starts_at <= r.at][-1].instances for r in web.requirement
-    ]  # fmt: skip
-    assert web.cost.mean_instances == pytest.approx(np.mean(hours))
+    tens = [r.at + timedelta(minutes=m) for r in web.requirement for m in range(0, 60, 10)]
+    floors = [[f for f in web.schedule if f.starts_at <= t][-1].instances for t in tens]
+    assert web.cost.mean_instances == pytest.approx(np.mean(floors))
     assert web.cost.per_month is not None and web.cost.static_peak_per_month is not None
     assert web.cost.per_month < web.cost.static_peak_per_month
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from quartermaster.planner.plan import plan
 from quartermaster.planner.samples import demand
 from quartermaster.planner.schedule import MOST_ACTIONS, floors
 from quartermaster.planner.settings import of_fleet
-from quartermaster.planner.together import over_lead
+from quartermaster.planner.together import lead_of, over_lead
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,7 @@ def test_without_cross_zone_balancing_every_zone_carries_its_share(asked: float,
 
 
 @settings(deadline=None, max_examples=40)
-@given(DEMANDS, RULES, st.integers(1, 8), st.integers(0, 90))
+@given(DEMANDS, RULES, st.integers(1, 8), st.integers(0, 150))
 def test_floors_meet_the_requirement_they_were_made_for(
     demands: list[float], rules: Rules, changes: int, lead: int
 ) -> None:
@@ -69,10 +70,16 @@ def test_floors_meet_the_requirement_they_were_made_for(
     needed = requirement(asked, rules).tolist()
     start = datetime(2026, 3, 28, 20, tzinfo=UTC)
     times = [start + timedelta(hours=i) for i in range(len(needed))]
-    found, _ = floors(times, needed, changes, ZoneInfo("Europe/Dublin"))
+    early = timedelta(minutes=lead_of(lead, 60)[1])
+    found, _ = floors(times, needed, changes, ZoneInfo("Europe/Dublin"), early)
+    assert all(a.starts_at < b.starts_at for a, b in itertools.pairwise(found))
     for at, demand_, least in zip(times, demands, needed, strict=True):
         floor = [f for f in found if f.starts_at <= at][-1].instances
         assert floor >= least and carried(floor, rules) >= demand_ * (1 - 1e-9)
+        # What was ordered a lead time before serves, and nothing was given up since.
+        since = max(at - timedelta(minutes=lead), start)
+        held = [f for f in found if f.starts_at <= since][-1:] + [f for f in found if since < f.starts_at <= at]
+        assert carried(min(f.instances for f in held), rules) >= demand_ * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Dublin", "America/New_York"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,9 +115,20 @@ def test_a_trial_against_counting_by_hand() -> None:
     assert static.over_provisioning == 0
     floors, ample = trial.floors(np.array([[1, 2], [2, 2], [2, 2], [1, 2]]), [0.0, 0.0])
     assert ample.over_provisioning == pytest.approx((1 + 1) / 6)
-    # Ordered on the hour, they serve ten minutes later.
-    assert floors.under_time == pytest.approx(2 / 48)
-    assert (floors.instance_hours, floors.changes_per_day) == (pytest.approx(6 - 2 / 12), 12)
+    # Ordered ten minutes before the hour, they serve on it, and nothing is idle.
+    assert (floors.under_time, floors.over_provisioning, floors.instance_hours) == (0, 0, 6)
+    assert floors.changes_per_day == 12
+    # Whoever plans whole hours ahead gets no more than they order.
+    late = replace(trial, lead_minutes=60).floors(np.array([[1], [2], [2], [1]]), [0.0])[0]
+    assert late.under_time == pytest.approx(12 / 48)
+
+
+def test_a_day_is_planned_at_its_start_and_no_earlier() -> None:
+    came = np.repeat([5.0, 15.0], 24)
+    rules = Rules(10.0, zones=1, lost=0, target_utilisation=0.6, at_utilisation=0.6)
+    trial = Trial(rules, 10, np.concatenate([np.full(28 * 24, 5.0), came]), 48, 60, np.repeat(came, 12))
+    (found,) = trial.floors(np.repeat([[1], [2]], 24, axis=0), [0.0])
+    assert found.under_time == pytest.approx(2 / 576)
 
 
 @pytest.mark.parametrize(("days", "why"), [(8, "days of history, has 8"), (60, "divide a day")])

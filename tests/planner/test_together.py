@@ -10,7 +10,7 @@ from quartermaster.planner.clean import clean
 from quartermaster.planner.forecasters.registry import candidates
 from quartermaster.planner.one import forecast_series
 from quartermaster.planner.samples import demand
-from quartermaster.planner.together import drawn, highest_within, over_lead, ranked
+from quartermaster.planner.together import drawn, highest_within, lead_of, over_lead, ranked
 
 LEVELS = (0.1, 0.5, 0.9, 0.95, 0.99)
 NORMAL = np.array([-1.2816, 0.0, 1.2816, 1.6449, 2.3263])
@@ -73,9 +73,9 @@ def test_the_lead_time_reaches_into_the_next_hours() -> None:
     def found(minutes: float) -> list[float]:
         return over_lead(quantile, (0.9,), None, 60, minutes)[:, 0].tolist()
 
-    assert found(10) == found(60) == [5, 5, 9, 9, 3]
-    assert found(61) == [5, 9, 9, 9, 3]
-    assert found(0) == [1, 5, 2, 9, 3]
+    assert found(60) == found(61) == [5, 5, 9, 9, 3]
+    assert found(0) == found(59) == [1, 5, 2, 9, 3]
+    assert [lead_of(minutes, 60) for minutes in (0, 10, 60, 61)] == [(0, 0), (0, 10), (1, 0), (1, 1)]
 
 
 def test_what_an_origin_has_not_seen_goes_on_as_at_an_earlier_one() -> None:
