@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import Session
+from quartermaster.fleet.errors import MissingPart
 
 if TYPE_CHECKING:
     from quartermaster.fleet.journal import RunRow
@@ -34,7 +35,7 @@ def replaced(ops: Session, row: RunRow) -> bool:
 
 
 def plan(ops: Session, cluster: str, override: str) -> None:
-    """Show which hosts are not of the newest version of their template, and the stages in which they would go."""
+    """Show which hosts are not of the newest template and role bundle, and the stages in which they would go."""
     found = _plan(ops, cluster, override, ahead=True)
     emit(found.to_json(), _planned(found))
 
@@ -83,18 +84,25 @@ def recover(ops: Session, row: RunRow) -> None:
 
 def _plan(ops: Session, cluster: str, override: str, *, ahead: bool = False) -> ReplacePlan:
     from quartermaster.cli.forecasts import outlook
+    from quartermaster.cli.patch_survey import asking
     from quartermaster.infra.layout import layout
     from quartermaster.infra.refresh import stopping_alarms
     from quartermaster.playbooks import replace
 
     world, now = _world(ops, cluster), ops.clock.now()
+    group, surveys = world.group(), None
+    try:
+        surveys = asking(ops, group)()
+    except MissingPart as exc:  # replacing goes without a way to the hosts
+        say(f"warning: of which role bundles the hosts are is unknown: {exc.message} ({exc.remedy})")
     ahead_of = outlook(ops, cluster)
     declared = stopping_alarms(ops.fleet, layout(ops.fleet, ops.stack), cluster)
     return replace.plan(
-        world.group(),
+        group,
         ops.fleet,
         world.launched(),
         now,
+        surveys=surveys,
         need=ahead_of.need(now, now + _HOURS) if ahead_of else None,
         alarms=_there(ops, declared),
         history=world.history(),

@@ -20,7 +20,8 @@ __all__ = ["asking", "with_drags"]
 def asking(ops: Session, found: Group) -> Callable[[], Mapping[str, Survey]]:
     """Ask all hosts at once what is pending; they take their time, and the callable waits for them.
 
-    It returns what is pending by host, with the time each update was first seen, and writes both down.
+    It returns what is pending by host, with the time each update was first seen, and writes both down; a role bundle
+    stands there only where new hosts get another.
     """
 
     def ask(_host_id: str, machine: Machine) -> Survey:
@@ -31,11 +32,15 @@ def asking(ops: Session, found: Group) -> Callable[[], Mapping[str, Survey]]:
     answers = _all(ops, found, ids, ask)
 
     def dated() -> Mapping[str, Survey]:
+        from quartermaster.cli.ssh import stack_bucket
         from quartermaster.playbooks.compliance_store import Readings
+        from quartermaster.playbooks.publish import current
         from quartermaster.playbooks.sightings import Sightings
 
-        asked, now = answers(), ops.clock.now()
-        surveys = Sightings(ops.journal.engine).remember(asked, now)
+        bundle = current(ops.cloud.client("s3"), stack_bucket(ops)[0])
+        told = {host: replace(one, bundle="") if one.bundle == bundle else one for host, one in answers().items()}
+        now = ops.clock.now()
+        surveys = Sightings(ops.journal.engine).remember(told, now)
         Readings(ops.journal.engine).keep(ops.stack, found.cluster, found.hosts, surveys, now)
         return surveys
 

@@ -61,7 +61,9 @@ def survey(**_: Any) -> dict[str, Any]:
     update_lists()
     updates = simulate(["--with-new-pkgs", "upgrade"])
     gone = unsaved([update for update in updates if update["old"]])
-    return {"updates": updates, "unsaved": gone, "reboot_required": os.path.exists("/run/reboot-required")}
+    bundle = os.path.basename(os.path.realpath(BUNDLE)) if os.path.exists(BUNDLE) else ""
+    reboot_required = os.path.exists("/run/reboot-required")
+    return {"updates": updates, "unsaved": gone, "reboot_required": reboot_required, "bundle": bundle}
 
 
 def drags(pins: Mapping[str, str], **_: Any) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class HostCompliance:
     security: int
     oldest_days: float | None
     reboot_required: bool
+    old_bundle: str
+    """SHA-256 of its role bundle, where new hosts get another."""
     last_run: str
     """The cycle that last worked on it; empty: none did."""
     last_state: str
@@ -44,6 +46,7 @@ class HostCompliance:
         return {
             **{"id": self.id, "zone": self.zone, "pending": len(self.updates), "security": self.security},
             **{"oldest_days": self.oldest_days, "reboot_required": self.reboot_required},
+            "old_bundle": self.old_bundle or None,
             "updates": [asdict(update) for update in self.updates],
             "last": {"run": self.last_run, "state": self.last_state, "at": _iso(self.last_at)}
             if self.last_run
@@ -91,7 +94,8 @@ class Compliance:
 
 def compliance(fleet: Fleet, cluster: str, read: Reading | None, cycles: Sequence[Cycle], now: datetime) -> Compliance:
     """The cluster as it stands in the books at ``now`` (aware). ``cycles`` newest first."""
-    since = read and Reading(read.at, tuple(_later(host, read.at, cycles, fleet, cluster) for host in read.hosts))
+    there = [host for host in read.hosts if not _replaced(host, read.at, cycles)] if read else []
+    since = read and Reading(read.at, tuple(_later(host, read.at, cycles, fleet, cluster) for host in there))
     counted = tally(replace(since, at=now)) if since else None
     opens = opening(fleet, cluster, now)
     return Compliance(
@@ -107,6 +111,12 @@ def compliance(fleet: Fleet, cluster: str, read: Reading | None, cycles: Sequenc
         opening=opens,
         last=cycles[0] if cycles else None,
     )
+
+
+def _replaced(host: HostReading, read_at: datetime, cycles: Sequence[Cycle]) -> bool:
+    """Whether a cycle that began since the host was read put another in its place."""
+    ends = [one.host(host.id) for one in cycles if one.started_at >= read_at]
+    return any(end is not None and end.state == "replaced" and end.seconds > 0 for end in ends)
 
 
 def _later(host: HostReading, read_at: datetime, cycles: Sequence[Cycle], fleet: Fleet, cluster: str) -> HostReading:
@@ -128,7 +138,7 @@ def _host(
     allowed, withheld = approved(updates, fleet.patching_of(cluster).approve, now)
     seen = [datetime.fromisoformat(update.first_seen) for update in updates if update.first_seen]
     last = touched(cycles, host.id)
-    waits = bool(updates) or host.survey.reboot_required or bool(host.survey.error)
+    waits = bool(updates) or host.survey.reboot_required or bool(host.survey.error or host.survey.bundle)
     return HostCompliance(
         id=host.id,
         zone=host.zone,
@@ -136,6 +146,7 @@ def _host(
         security=sum(update.security for update in updates),
         oldest_days=_tenth((now - min(seen)).total_seconds() / 86400) if seen else None,
         reboot_required=host.survey.reboot_required,
+        old_bundle=host.survey.bundle,
         last_run=last[0].run if last else "",
         last_state=last[1].state if last else "",
         last_at=last[0].at if last else None,

@@ -26,7 +26,7 @@ class Reason:
     """One reason."""
 
     kind: str
-    """unreachable, failed, cycle, approval, freeze, window or ready."""
+    """unreachable, bundle, failed, cycle, approval, freeze, window or ready."""
     text: str
 
 
@@ -66,9 +66,14 @@ def reasons(
     if host.survey.error:
         found.append(Reason("unreachable", f"it did not answer: {host.survey.error}"))
     found += _last_time(cluster, host.id, cycles)
+    replaced = fleet.patching_of(cluster).method == "replace"
+    if bundle := host.survey.bundle:
+        way = f"ops patch run {cluster} replaces it" if replaced else f"ops configure {cluster} brings it"
+        found.append(Reason("bundle", f"it is of role bundle {bundle[:12]}, and new hosts get another: {way}"))
     if withheld:
         found.append(_waiting(withheld, len(allowed), fleet))
-    if withheld and not allowed and not host.survey.reboot_required:
+    due = bool(allowed or host.survey.reboot_required or host.survey.error or (bundle and replaced))
+    if (withheld or bundle) and not due:
         return tuple(found)
     found += _not_now(fleet, cluster, opens, now)
     return tuple(found) or (Reason("ready", f"nothing stands against it: ops patch run {cluster}"),)

@@ -66,6 +66,8 @@ class Survey:
     """Packages whose present version can no longer be had: an upgrade of them cannot be taken back."""
     drags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By package: others, not approved, that its upgrade would upgrade as well."""
+    bundle: str = ""
+    """SHA-256 of the role bundle that it applied last; empty: unknown or, once looked into, that of new hosts too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ class SshMachine:
     def survey(self) -> Survey:
         found = self._long("survey")
         updates = tuple(Update(**row) for row in found["updates"])
-        return Survey(updates, found["reboot_required"], unsaved=tuple(found["unsaved"]))
+        unsaved, bundle = tuple(found["unsaved"]), found["bundle"]
+        return Survey(updates, found["reboot_required"], unsaved=unsaved, bundle=bundle)
 
     def drags(self, pins: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
         return dict(self._long("drags", pins=dict(pins))["drags"])

@@ -1,4 +1,4 @@
-"""The plan of a replacement: which hosts are not what the group's template says now, and in which stages they go.
+"""The plan of a replacement: which hosts are not what a new one would be now, and in which stages they go.
 
 Pure: same input, same plan. Guards refuse here as for patching in place; window and freeze alone give way to an
 override with a reason. AWS picks the hosts of a stage from any zone, so every stage must bear the loss of the fullest
@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from quartermaster.fleet.errors import GuardRefused
-from quartermaster.fleet.hosts import Group
+from quartermaster.fleet.hosts import Group, Host
+from quartermaster.playbooks.machine import Survey
 from quartermaster.playbooks.patch import Need, ends_at, health_faults, time_faults
 from quartermaster.playbooks.patch_plan import GateRule
 from quartermaster.playbooks.replace_plan import HostTurn, Preferences, ReplacePlan, Stage
@@ -27,6 +29,7 @@ __all__ = ["plan"]
 
 _JUDGE_SECONDS = 10
 """After the soak, before AWS goes on by itself: for the gate to be judged and a rollback to arrive."""
+_ALONG = "it is as new hosts are, and goes with those of an old role bundle: AWS tells hosts apart by version alone"
 _LONGEST_DELAY = 172_800
 """https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RefreshPreferences.html"""
 
@@ -37,6 +40,7 @@ def plan(
     launched: Launched,
     now: datetime,
     *,
+    surveys: Mapping[str, Survey] | None = None,
     need: Need | None = None,
     alarms: Sequence[str] = (),
     history: Sequence[Refresh] = (),
@@ -45,6 +49,7 @@ def plan(
 ) -> ReplacePlan:
     """The plan for one cluster's group. ``alarms`` send it back; ``override`` is the reason to break the window.
 
+    ``surveys`` tell by host of which role bundle it is, where that is an old one; None: the hosts were not asked.
     ``ahead``: only to be looked at, so a shut window is told rather than refused.
 
     Raises GuardRefused, naming everything that stands against it.
@@ -58,7 +63,12 @@ def plan(
         remedy = "--override with --reason, if it must be now" if against == breaks else "mend that first"
         raise GuardRefused(f"{group.cluster} is not replaced now: " + "; ".join(against), remedy=remedy)
     target = launched.latest
-    hosts = tuple(_turn(group, launched, host_id) for host_id in (host.id for host in group.hosts))
+    asked = surveys or {}
+    hosts = tuple(_turn(host, launched, asked.get(host.id, Survey())) for host in group.hosts)
+    # AWS tells hosts apart by their version alone.
+    matching = not any(host.why and host.version == target for host in hosts)
+    if not matching:
+        hosts = tuple(host if host.why else replace(host, why=_ALONG) for host in hosts)
     pending = [host for host in hosts if host.why]
     before = _before(launched, pending)
     stages: tuple[Stage, ...] = ()
@@ -71,6 +81,11 @@ def plan(
         stages = _stages(group, need, len(pending), canary=policy.canary, at_once=at_once, extra=extra)
     warnings = [f"capacity needed is {need.source}"] if need.hosts is None and pending else []
     warnings += [f"override: {override}: {fault}" if override else f"not now: {fault}" for fault in breaks]
+    warnings += [
+        f"the role bundle of {host.id} is unknown: {asked[host.id].error}"
+        for host in hosts
+        if host.id in asked and asked[host.id].error
+    ]
     reversible = before.isdigit() and before != target
     if pending and not reversible:
         warnings.append(f"there is no numbered version to go back to from {target}: a failure is not rolled back")
@@ -100,6 +115,7 @@ def plan(
             delay_seconds=min(soak + _JUDGE_SECONDS, _LONGEST_DELAY),
             alarms=tuple(alarms),
             auto_rollback=reversible,
+            skip_matching=matching,
         ),
         soak_seconds=soak,
         gate=GateRule(**policy.gate.model_dump()),
@@ -109,9 +125,8 @@ def plan(
     )
 
 
-def _turn(group: Group, launched: Launched, host_id: str) -> HostTurn:
-    host = next(host for host in group.hosts if host.id == host_id)
-    version, target = launched.hosts.get(host_id, ""), launched.latest
+def _turn(host: Host, launched: Launched, survey: Survey) -> HostTurn:
+    version, target = launched.hosts.get(host.id, ""), launched.latest
     said = launched.says.get(version, {})
     why = ""
     if not version:
@@ -119,7 +134,9 @@ def _turn(group: Group, launched: Launched, host_id: str) -> HostTurn:
     elif version != target:
         differs = ", ".join(_changes(said, launched.says[target])) or "nothing that the template says"
         why = f"it is of version {version}, {target} is the newest: {differs}"
-    return HostTurn(host_id, host.zone, version, said.get("image", ""), why)
+    elif survey.bundle:
+        why = f"it is of version {version}, the newest, but of role bundle {survey.bundle[:12]}: new hosts get another"
+    return HostTurn(host.id, host.zone, version, said.get("image", ""), why, survey.bundle)
 
 
 def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:

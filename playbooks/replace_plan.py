@@ -23,6 +23,8 @@ class HostTurn:
     image: str
     why: str = ""
     """Why it is replaced; empty when it stays."""
+    bundle: str = ""
+    """SHA-256 of the role bundle that it is of, where new hosts get another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,14 @@ class Preferences:
     """Any of them in ALARM sends it back."""
     auto_rollback: bool = True
     """Only where there is a numbered version to go back to: AWS refuses it otherwise."""
+    skip_matching: bool = True
+    """Whether hosts of the newest version stay; not where some of them are of an old bundle, which AWS knows not of."""
 
     def to_aws(self) -> dict[str, Any]:
         """As StartInstanceRefresh takes them."""
         said: dict[str, Any] = {
             "MinHealthyPercentage": self.min_healthy,
-            "SkipMatching": True,
+            "SkipMatching": self.skip_matching,
             "AutoRollback": self.auto_rollback,
             # A host in standby or protected is somebody's work: wait for it rather than pull it away.
             "StandbyInstances": "Wait",

@@ -154,3 +154,26 @@ def test_only_the_last_cycle_is_a_reason() -> None:
     assert [kind for kind, _ in why(read(Survey((PAGE,))), ended("done", "patched"), ended("failed", "failed"))] == [
         "ready"
     ]
+
+
+OLD = Survey(bundle="ab" * 32)
+
+
+def test_an_old_role_bundle_is_the_next_cycles_where_hosts_are_replaced() -> None:
+    told = why(read(OLD), method="replace", window="Sun 01:00-05:00")
+    assert told[0] == (
+        "bundle", "it is of role bundle abababababab, and new hosts get another: ops patch run web replaces it"
+    )  # fmt: skip
+    assert told[1][0] == "window"
+    assert found(read(OLD, Survey())).hosts[0].to_json()["old_bundle"] == "ab" * 32
+
+
+def test_an_old_role_bundle_waits_for_no_window_where_hosts_are_patched_in_place() -> None:
+    assert why(read(OLD), window="Sun 01:00-05:00") == [
+        ("bundle", "it is of role bundle abababababab, and new hosts get another: ops configure web brings it")
+    ]
+
+
+def test_a_host_that_was_replaced_since_is_not_pending() -> None:
+    assert [host.id for host in found(read(OLD, Survey()), ended("done", "replaced", ago=1)).hosts] == ["i-1"]
+    assert [host.id for host in found(read(OLD), ended("done", "replaced", ago=30)).hosts] == ["i-0"]

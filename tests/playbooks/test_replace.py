@@ -13,6 +13,7 @@ import pytest
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.hosts import Group
 from quartermaster.playbooks import replace as replacing
+from quartermaster.playbooks.machine import Survey
 from quartermaster.playbooks.patch import Need
 from quartermaster.playbooks.replace import _percent_kept
 from quartermaster.playbooks.replace_plan import ReplacePlan
@@ -49,6 +50,31 @@ def test_hosts_of_an_older_version_are_pending_and_say_what_differs() -> None:
 def test_nothing_is_pending_where_all_hosts_are_of_the_newest() -> None:
     found = planned(None, "2")
     assert (found.pending, found.stages) == ((), ())
+
+
+def test_hosts_of_an_old_role_bundle_are_pending_and_all_go_as_aws_knows_versions_alone() -> None:
+    hosts = [host.id for host in group().hosts]
+    found = planned(None, "2", surveys={hosts[0]: Survey(bundle="ab" * 32), hosts[1]: Survey()})
+    assert (
+        found.hosts[0].why == "it is of version 2, the newest, but of role bundle abababababab: new hosts get another"
+    )
+    assert found.hosts[1].why.startswith("it is as new hosts are, and goes with those of an old role bundle")
+    assert (len(found.pending), found.stages[-1].hosts) == (6, 6)
+    assert found.preferences.to_aws()["SkipMatching"] is False
+    assert ReplacePlan.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_an_old_bundle_of_hosts_that_their_version_replaces_lets_the_others_stay() -> None:
+    hosts = [host.id for host in group().hosts]
+    found = planned(None, "1", "2", surveys={hosts[0]: Survey(bundle="ab" * 32)})
+    assert (len(found.pending), found.preferences.skip_matching) == (3, True)
+
+
+def test_a_host_that_cannot_be_asked_for_its_bundle_is_named() -> None:
+    host = group().hosts[0].id
+    assert planned(None, "2", surveys={host: Survey(error="timed out")}).warnings == (
+        f"the role bundle of {host} is unknown: timed out",
+    )
 
 
 def test_stages_are_the_canary_and_then_waves_as_parts_of_the_whole_group() -> None:
