@@ -24,7 +24,7 @@ PARTS := tests/planner tests/infra tests/local tests/runbooks tests/fleet
 FAST_PARTS = -m "$(FAST)" $(PARTS)
 FAST_REST = -m "$(FAST)" $(addprefix --ignore=,$(PARTS))
 # On real hosts tests wait more than they compute; those that need the engine too go with the others, which evens it out.
-HOSTS = -m "hosts and not engine and not soak"
+HOSTS = -m "hosts and not engine and not soak" tests/hosts
 OTHERS = -m "(engine or not hosts) and not soak"
 
 .PHONY: help setup demo test check fmt soak acceptance-aws bench docs lock clean folders

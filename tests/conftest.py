@@ -6,6 +6,7 @@ import functools
 import gc
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import botocore.loaders
 import hypothesis
 import pytest
+import sqlalchemy as sa
 
 from quartermaster.infra import local
 from quartermaster.infra.local import postgres
@@ -56,6 +58,13 @@ def server() -> Iterator[Server]:
     shutil.rmtree(home)
 
 
+@sa.event.listens_for(sa.Pool, "checkout")
+def _unsynced(connection: object, *_: object) -> None:
+    """Do not wait for the disk: tests kill processes, which loses nothing that was written, and never the power."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("pragma synchronous=off")
+
+
 def _lacks(asked: str) -> dict[str, str]:
     """Marker to what is missing for its tests on this machine."""
     # Nothing but `make acceptance-aws` touches an account.
@@ -79,6 +88,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     lacks = _lacks(config.option.markexpr)
     kept, gone = [], []
     for item in items:
+        # The lane of real hosts of `make test` looks there alone: to collect all the others costs it a minute.
+        if item.get_closest_marker("hosts") and not item.get_closest_marker("engine"):
+            assert Path(__file__).with_name("hosts") in item.path.parents, f"{item.nodeid}: move it to tests/hosts"
         missing = [lacks[name] for name in lacks if item.get_closest_marker(name)]
         _LEFT_OUT.update(missing[:1])
         (gone if missing else kept).append(item)
