@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-THREE_LINES = """\
+PATCH = """\
 def test_a_patch_loses_nothing(ops_rehearsal):
     step = ops_rehearsal("web").patch()
     assert step.passed and step.requests["failed"] == 0, step.outcome
+"""
+DRILL = """\
+def test_the_fleet_outlives_a_host(ops_rehearsal):
+    step = ops_rehearsal("web").drill("instance_loss")
+    assert step.passed and step.requests["sent"] > 100 and step.serving_least == 1, step.outcome
 """
 
 
@@ -34,7 +39,10 @@ def test_a_fleet_that_is_wrong_fails_with_its_faults(tmp_path: Path) -> None:
 @pytest.mark.hosts
 @pytest.mark.engine
 @pytest.mark.soak
-def test_three_lines_rehearse_a_patch_of_the_users_own_fleet(tmp_path: Path) -> None:
-    fleet = "fleet: shop\nzones: 2\nclusters: {web: {balancer: {drain_seconds: 2}}}\n"
-    done = _pytest(tmp_path, THREE_LINES, fleet)
+@pytest.mark.parametrize("lines", [PATCH, DRILL], ids=["patch", "drill"])
+def test_three_lines_rehearse_it_on_the_users_own_fleet(tmp_path: Path, lines: str) -> None:
+    fleet = (
+        "fleet: shop\nzones: 2\nclusters: {web: {balancer: {drain_seconds: 2}}}\nrecovery: {web: {zone: {rto: 5m}}}\n"
+    )
+    done = _pytest(tmp_path, lines, fleet)
     assert done.returncode == 0, done.stdout + done.stderr
