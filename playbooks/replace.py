@@ -88,7 +88,10 @@ def plan(
     ]
     reversible = before.isdigit() and before != target
     if pending and not reversible:
-        warnings.append(f"there is no numbered version to go back to from {target}: a failure is not rolled back")
+        way_back = (
+            f"no numbered version to go back to from {target}" if matching else "no way back to an old role bundle"
+        )
+        warnings.append(f"there is {way_back}: a failure is not rolled back")
     if len({host.version for host in pending}) > 1:
         warnings.append(f"hosts are of several versions; a rollback brings all of them to {before}")
     warnings += [
