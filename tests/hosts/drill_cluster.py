@@ -1,45 +1,27 @@
 """A small balanced cluster of marker hosts on a local cloud of its own, made with plain boto3: no Pulumi, no roles.
 
-A marker host serves its instance id with nginx and completes its launch hook by itself, as a real one does. A drill of
-it in a process of its own, that kills itself: ``python -m tests.hosts.drill_cluster FLEET_FILE EVENT``, plan on stdin.
+A marker host serves its instance id with nginx and completes its launch hook by itself, as a real one does.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.aws import Cloud, connect
-from quartermaster.fleet.clock import SystemClock
-from quartermaster.fleet.databases import Databases
-from quartermaster.fleet.hosts import Hosts, Requests
-from quartermaster.fleet.journal import Journal
-from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.names import physical, tags
-from quartermaster.fleet.schema import Fleet, load_fleet
+from quartermaster.fleet.schema import load_fleet
 from quartermaster.fleet.workspace import Workspace
-from quartermaster.fleet.write_probe import Login, PsqlWriter
 from quartermaster.infra.local import client
 from quartermaster.infra.local.ledger import Ledger
-from quartermaster.runbooks import drill
-from quartermaster.runbooks.acts import Hands
-from quartermaster.runbooks.evidence import DrillResult
-from quartermaster.runbooks.plan import DrillPlan
+from tests.hosts.drilled import Drilled, make_database
 from tests.hosts.local_cluster import free_cidr, wait
-
-PASSWORD = "not-a-secret"
-ORDERS = physical("drills", "dev", "orders")
 
 _USER_DATA = """#!/bin/bash
 set -e
@@ -70,79 +52,13 @@ PYTHON
 """
 
 
-@dataclass(frozen=True)
-class DrillCluster:
+class DrillCluster(Drilled):
     """Cluster ``web``, serving, perhaps with database ``orders``."""
-
-    fleet: Fleet
-    workspace: Workspace
-    cloud: Cloud
-
-    @classmethod
-    def at(cls, file: Path) -> DrillCluster:
-        """The one of the local cloud that runs beside that fleet.yaml."""
-        fleet, workspace = load_fleet(file), Workspace(file)
-        return cls(fleet, workspace, connect(fleet, "dev", workspace))
 
     @property
     def url(self) -> str:
         """Of the balancer."""
         return _url(self.workspace)
-
-    @property
-    def hosts(self) -> Hosts:
-        return Hosts(self.cloud)
-
-    @property
-    def hands(self) -> Hands:
-        return Hands(
-            hosts=self.hosts, faults=self, clock=SystemClock(), counter=self,
-            databases=Databases(self.cloud, {"orders": ORDERS}), writer=self.writer,
-        )  # fmt: skip
-
-    def writer(self, database: str) -> PsqlWriter:
-        address = Databases(self.cloud, {"orders": ORDERS}).state(database).address
-        return PsqlWriter(Login(address, 5432, "orders", "ops", PASSWORD), "ops_probe_drill")
-
-    def plan(self, kind: str) -> DrillPlan:
-        """A drill of the cluster, now."""
-        scene = drill.see(kind, "web", self.fleet, self.hands)
-        return drill.plan(
-            kind, "web", scene=scene, fleet=self.fleet, stack="dev", now=datetime.now(UTC), right_now=True
-        )
-
-    def killed(self, plan: DrillPlan, after: str) -> None:
-        """Run the drill in a process that dies, as by ``kill -9``, right after it has written that event down."""
-        command = [sys.executable, "-m", "tests.hosts.drill_cluster", str(self.workspace.fleet_file), after]
-        root = Path(__file__).parents[2]
-        done = subprocess.run(command, input=json.dumps(plan.to_json()), text=True, check=False, cwd=root)
-        assert done.returncode == -signal.SIGKILL
-
-    def recovered(self) -> DrillResult:
-        """What ``ops drill recover`` makes of the drill that was killed."""
-        journal = Journal.open(self.workspace.database)
-        (row,) = [row for row in drill.unfinished(journal) if row.interrupted]
-        result = result_of(drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=self.hands))
-        assert journal.run(row.id).state == "recovered"
-        assert Leases(journal.engine).held() == []
-        assert drill.unfinished(journal) == []
-        journal.engine.dispose()
-        return result
-
-    def fail_over(self, instance: str) -> None:
-        client.kill_database(self.workspace, instance)
-
-    def fail_zone(self, zone: str) -> None:
-        client.fail_zone(self.workspace, zone)
-
-    def heal_zone(self, zone: str) -> None:
-        client.heal_zone(self.workspace, zone)
-
-    def kill_host(self, host_id: str) -> None:
-        client.kill_host(self.workspace, host_id)
-
-    def read(self, cluster: str) -> Requests:
-        return client.requests(self.workspace, physical("drills", "dev", cluster, limit=32))
 
     def await_serving(self, count: int, seconds: float = 120) -> None:
         until = time.monotonic() + seconds
@@ -152,16 +68,6 @@ class DrillCluster:
                 return
             time.sleep(0.5)
         raise AssertionError(f"not serving after {seconds} s: {self.hosts.group('web').hosts}")
-
-
-def result_of(events: Iterator[object]) -> DrillResult:
-    """The drill's result, at its end."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            assert isinstance(end.value, DrillResult)
-            return end.value
 
 
 @contextmanager
@@ -189,8 +95,8 @@ def drill_cluster(
         subnets = build(cloud, net, hosts)
         cluster = DrillCluster(fleet, workspace, cloud)
         if database:
-            _database(cloud, subnets)
-            wait(lambda: Databases(cloud, {"orders": ORDERS}).state("orders").whole)
+            make_database(cloud, subnets)
+            wait(lambda: cluster.state.whole)
         cluster.await_serving(hosts)
         yield cluster
     finally:
@@ -274,28 +180,6 @@ def build(cloud: Cloud, net: str, hosts: int, *, part: str = "web", most: int = 
     return subnets
 
 
-def _database(cloud: Cloud, subnets: list[str]) -> None:
-    rds = cloud.client("rds")
-    rds.create_db_subnet_group(DBSubnetGroupName="g", DBSubnetGroupDescription="g", SubnetIds=subnets)
-    rds.create_db_instance(
-        DBInstanceIdentifier=ORDERS, Engine="postgres", EngineVersion="16.9", DBInstanceClass="db.m6i.large",
-        AllocatedStorage=20, DBName="orders", MasterUsername="ops", MasterUserPassword=PASSWORD, MultiAZ=True,
-        DBSubnetGroupName="g", BackupRetentionPeriod=0,
-    )  # fmt: skip
-
-
 def _image(ec2: Any) -> str:
     images = ec2.describe_images(Owners=["136693071363"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}])
     return str(images["Images"][0]["ImageId"])
-
-
-def _main(file: str, after: str) -> None:
-    cluster, plan = DrillCluster.at(Path(file)), DrillPlan.from_json(json.load(sys.stdin))
-    journal = Journal.open(cluster.workspace.database)
-    for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands):
-        if f"{event.kind} {event.step}" == after:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

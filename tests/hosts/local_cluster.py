@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +62,20 @@ class LocalCluster:
     workspace: Workspace
     target_group: str = ""
     subnets: tuple[str, ...] = ()
+    _made: dict[str, Any] = field(default_factory=dict)
 
     def api(self, service: str) -> Any:
-        values = client.environment(self.workspace, "eu-west-1")
-        return boto3.client(
-            service,
-            endpoint_url=values["AWS_ENDPOINT_URL"],
-            region_name="eu-west-1",
-            aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
-        )
+        """A client of the service, made once: tests wait by asking, and to make one is most of a question's price."""
+        if service not in self._made:
+            values = client.environment(self.workspace, "eu-west-1")
+            self._made[service] = boto3.client(
+                service,
+                endpoint_url=values["AWS_ENDPOINT_URL"],
+                region_name="eu-west-1",
+                aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._made[service]
 
     @property
     def group(self) -> Any:

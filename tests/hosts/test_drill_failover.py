@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.write_probe import Probe
@@ -23,11 +17,11 @@ from quartermaster.infra.local.timing import Timing
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.document import PHASES
 from quartermaster.runbooks.evidence import DrillResult
-from tests.hosts.drill_database import INSTANCE, DrillDatabase, drill_database
+from tests.hosts.drill_database import DrillDatabase, drill_database
+from tests.hosts.drilled import ORDERS, result_of
 from tests.hosts.local_cluster import wait
 
 pytestmark = pytest.mark.hosts
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +31,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillDatabase
         yield made
 
 
-def result_of(events: Generator[Event, None, DrillResult]) -> DrillResult:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            assert isinstance(end.value, DrillResult)
-            return end.value
-
-
 def drilled(database: DrillDatabase, way: str) -> DrillResult:
     """The drill's result; it found the database in the other zone, whole, and left nothing there."""
-    journal, plan = Journal.open(database.workspace.database), database.plan(way)
+    journal, plan = Journal.open(database.workspace.database), database.plan("failover", "orders", way=way)
     result = result_of(drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=database.hands))
     assert tuple(result.rto_phases) == PHASES
     assert (result.rpo_seconds, result.objective_met, result.restored, result.way) == (0.0, True, True, way)
@@ -104,26 +89,11 @@ def test_kill_9_of_the_drill_is_put_right_by_recover_without_a_second_failover(
     database: DrillDatabase, after: str
 ) -> None:
     wait(lambda: database.state.whole)
-    plan, told = database.plan(), failovers(database)
-    command = [sys.executable, "-m", "tests.hosts.drill_database", str(database.workspace.fleet_file)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(plan.to_json()))
-        process.stdin.close()
-        for line in process.stdout:
-            if line.strip() == after:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.wait()
-    journal = Journal.open(database.workspace.database)
-    (row,) = [row for row in drill.unfinished(journal) if row.interrupted]
-    result = result_of(drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=database.hands))
-    assert result.restored
-    assert journal.run(row.id).state == "recovered"
+    told = failovers(database)
+    database.killed(database.plan("failover", "orders"), after)
+    assert database.recovered().restored
     assert failovers(database) - told == (0 if after.endswith(("steady_before", "started lose")) else 1)
-    assert_clean(database, journal)
+    assert_clean(database, Journal.open(database.workspace.database))
     assert database.ask("select n from kept") == "1"
 
 
@@ -156,10 +126,10 @@ def test_a_zone_that_is_cut_off_makes_it_fail_over_by_itself_and_gets_its_standb
 def test_without_a_standby_it_comes_back_in_its_own_zone_and_gets_one_when_asked(database: DrillDatabase) -> None:
     wait(lambda: database.state.whole)
     rds, zone = database.cloud.client("rds"), database.state.zone
-    rds.modify_db_instance(DBInstanceIdentifier=INSTANCE, MultiAZ=False, ApplyImmediately=True)
+    rds.modify_db_instance(DBInstanceIdentifier=ORDERS, MultiAZ=False, ApplyImmediately=True)
     wait(lambda: database.standby() is None)
     told = failovers(database)
-    client.kill_database(database.workspace, INSTANCE)
+    client.kill_database(database.workspace, ORDERS)
     assert database.ask("select n from kept").startswith("no answer")
     wait(lambda: database.ask("select n from kept") == "1")
     client.fail_zone(database.workspace, zone)
@@ -171,7 +141,7 @@ def test_without_a_standby_it_comes_back_in_its_own_zone_and_gets_one_when_asked
         client.heal_zone(database.workspace, zone)
     wait(lambda: database.ask("select n from kept") == "1")
     assert (database.state.zone, failovers(database)) == (zone, told)
-    rds.modify_db_instance(DBInstanceIdentifier=INSTANCE, MultiAZ=True, ApplyImmediately=True)
+    rds.modify_db_instance(DBInstanceIdentifier=ORDERS, MultiAZ=True, ApplyImmediately=True)
     wait(lambda: database.state.whole and database.state.multi_az)
     assert_clean(database, Journal.open(database.workspace.database))
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
 
 from quartermaster.fleet.load import Load, refusal
 from quartermaster.runbooks.document import PHASES
 from quartermaster.runbooks.plan import DrillPlan
-from tests.hosts.drill_cluster import DrillCluster, drill_cluster
+from tests.hosts.drill_cluster import DrillCluster
 
 pytestmark = pytest.mark.hosts
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillCluster]:
-    with drill_cluster(tmp_path_factory.mktemp("drills")) as found:
-        yield found
+@pytest.fixture
+def cluster(drilled: DrillCluster) -> DrillCluster:
+    return drilled
 
 
 def assert_whole(cluster: DrillCluster, plan: DrillPlan) -> None:
@@ -42,7 +40,7 @@ def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: D
     assert tuple(result.rto_phases) == PHASES
     assert result.rto_seconds == pytest.approx(sum(result.rto_phases.values()), abs=0.01)
     # Two failed checks 5 s apart with 3 s time-out: never before the second can have failed.
-    assert 5 <= result.rto_phases["detect"] <= 30
+    assert 5 <= result.rto_phases["detect"] <= 60
     assert (result.objective_met, result.restored, result.evidence) == (True, True, "rehearsed")
     assert 0 < result.requests["failed"] <= load.counts().failed + 5
     assert result.requests["sent"] > 1000

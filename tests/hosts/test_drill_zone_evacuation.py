@@ -21,7 +21,7 @@ from quartermaster.infra.local.pilot_light import PilotLight
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.acts import Hands
 from quartermaster.runbooks.plan import DrillPlan
-from tests.hosts.drill_cluster import DrillCluster, build, drill_cluster
+from tests.hosts.drill_cluster import DrillCluster, build
 from tests.hosts.local_cluster import free_cidr
 
 pytestmark = pytest.mark.hosts
@@ -43,17 +43,17 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with drill_cluster(tmp_path_factory.mktemp("evacuation")) as made:
-        name, elb = made.fleet.balancer_name("dev", "web"), made.cloud.client("elbv2")
-        arn = elb.describe_load_balancers(Names=[name])["LoadBalancers"][0]["LoadBalancerArn"]
-        on = [{"Key": "zonal_shift.config.enabled", "Value": "true"}]
-        elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=on)
-        session: Any = type(
-            "Session", (), {"workspace": made.workspace, "fleet": made.fleet, "stack": "dev", "hosts": made.hosts}
-        )
-        shifts = ZonalShifts(made.cloud, {"web": name})
-        yield Cluster(made, name, replace(made.hands, shifts=shifts, zone_counter=_LocalZones(session)))
+def cluster(drilled: DrillCluster) -> Cluster:
+    made = drilled
+    name, elb = made.fleet.balancer_name("dev", "web"), made.cloud.client("elbv2")
+    arn = elb.describe_load_balancers(Names=[name])["LoadBalancers"][0]["LoadBalancerArn"]
+    on = [{"Key": "zonal_shift.config.enabled", "Value": "true"}]
+    elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=on)
+    session: Any = type(
+        "Session", (), {"workspace": made.workspace, "fleet": made.fleet, "stack": "dev", "hosts": made.hosts}
+    )
+    shifts = ZonalShifts(made.cloud, {"web": name})
+    return Cluster(made, name, replace(made.hands, shifts=shifts, zone_counter=_LocalZones(session)))
 
 
 @pytest.fixture
@@ -77,7 +77,8 @@ def test_a_zone_is_left_and_taken_back_and_no_request_fails(cluster: Cluster, jo
         for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands):
             if isinstance(event, StepFinished):
                 asked[event.step] = cluster.asked(plan)
-    (row,) = [row for row in journal.runs("drill") if row.state == "done"]
+    (row,) = [row for row in journal.runs("drill") if row.subject == "zone_evacuation web"]
+    assert row.state == "done"
     assert row.result is not None
     assert row.result["restored"]
     # By the clients' count, and by the balancer's.
@@ -88,8 +89,8 @@ def test_a_zone_is_left_and_taken_back_and_no_request_fails(cluster: Cluster, jo
     assert 0 < asked["shift"] <= asked["leave"] == asked["serves"] < asked["stays"]
     assert tuple(row.result["rto_phases"]) == ("act", "converge", "verify")
     # The shift takes 3 s to arrive here, and 5 s without a request prove the zone empty.
-    assert 3 <= row.result["rto_phases"]["act"] <= 15
-    assert 4 <= row.result["rto_phases"]["converge"] <= 25
+    assert 3 <= row.result["rto_phases"]["act"] <= 60
+    assert 4 <= row.result["rto_phases"]["converge"] <= 60
     assert not [host for host in cluster.drilled.hosts.group("web").hosts if host.shifted]
 
 
