@@ -23,8 +23,11 @@ endef
 PARTS := tests/planner tests/infra tests/local tests/runbooks tests/fleet
 FAST_PARTS = -m "$(FAST)" $(PARTS)
 FAST_REST = -m "$(FAST)" $(addprefix --ignore=,$(PARTS))
-# On real hosts tests wait more than they compute; those that need the engine too go with the others, which evens it out.
-HOSTS = -m "hosts and not engine and not soak" tests/hosts
+# On real hosts tests wait more than they compute, so that two lanes of them fill what the others leave of two processors:
+# hosts that Ansible makes, and clouds, databases and drills. Those that need the engine too go with the others.
+MADE := $(patsubst %,tests/hosts/test_%.py,configure roles patch patch_controller patch_faults patch_load)
+HOSTS_MADE = -m "hosts and not engine and not soak" $(MADE)
+HOSTS_REST = -m "hosts and not engine and not soak" tests/hosts $(addprefix --ignore=,$(MADE))
 OTHERS = -m "(engine or not hosts) and not soak"
 
 .PHONY: help setup demo test check fmt soak acceptance-aws bench docs lock clean folders
@@ -45,7 +48,7 @@ demo: setup ## The whole loop on this machine, then clean up (KEEP=1 leaves it r
 
 test: folders ## Every test but the soak ones, those of pages with Chromium
 	@$(SETUP) --browser
-	$(call lanes,OTHERS HOSTS)
+	$(call lanes,OTHERS HOSTS_MADE HOSTS_REST)
 
 check: folders ## Format, lint, types, imports and the fast tests: what CI asks first
 	@$(SETUP) --only venv
