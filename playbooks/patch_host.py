@@ -65,7 +65,7 @@ class HostWork:
 
     @property
     def _pins(self) -> dict[str, str]:
-        return {update.name: self.plan.pins[update.name] for update in self.host.updates if update.old}
+        return self.plan.pinned(self.host.id)
 
     def _forward(self) -> None:
         if {"rollback", "replace"} & self.past.begun:

@@ -151,6 +151,10 @@ class PatchPlan:
         """The plan of that host. Raises KeyError."""
         return next(host for host in self.hosts if host.id == host_id)
 
+    def pinned(self, host_id: str) -> dict[str, str]:
+        """Version by package that the host is to come to; what would come anew comes with what needs it."""
+        return {update.name: self.pins[update.name] for update in self.host(host_id).updates if update.old}
+
     def to_json(self) -> dict[str, Any]:
         """The plan as a JSON object."""
         return {

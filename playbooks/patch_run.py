@@ -18,6 +18,7 @@ from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.hosts import RequestCounter, Requests
 from quartermaster.playbooks.machine import Limits, Machines
+from quartermaster.playbooks.patch_ahead import Ahead
 from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, probed, read, since
 from quartermaster.playbooks.patch_guard import crowded, moved
 from quartermaster.playbooks.patch_host import HostWork
@@ -94,6 +95,7 @@ class _Cycle:
         self._plan = past.plan
         self._run = run_id
         self._tools = tools
+        self._ahead = Ahead(tools.machines, run_id)
         self._canary: dict[str, str] = {}
         self._state = self._why = ""
         """How the cycle ended before its last wave: failed, stopped or aborted, and why."""
@@ -108,6 +110,8 @@ class _Cycle:
                 yield from self._waves()
             except OpsError as exc:
                 self._state, self._why, refused = "stopped", exc.message, exc
+            finally:
+                self._ahead.close()
             yield from self._note(self._put_back())
             if refused and not any(past.begun for past in self._past.hosts.values()):
                 raise refused
@@ -180,7 +184,7 @@ class _Cycle:
         for wave, following in zip(waves, [*waves[1:], None], strict=True):
             if self._left(wave) and self._halted():
                 return
-            yield from self._note(self._wave(wave))
+            yield from self._note(self._wave(wave, following))
             if why := self._spent(wave):
                 self._state, self._why = "failed", why
                 return
@@ -219,7 +223,7 @@ class _Cycle:
             self._tools.world.set_floor(floor)
             yield StepFinished(step="floor")
 
-    def _wave(self, wave: Wave) -> Iterator[Event]:
+    def _wave(self, wave: Wave, following: Wave | None) -> Iterator[Event]:
         left = self._left(wave)
         if not left:
             return
@@ -229,6 +233,8 @@ class _Cycle:
         yield Noted(step="wave", zone=wave.zone, message=said)
         in_service = {host.id for host in self._tools.world.group().hosts if host.lifecycle == "InService"}
         yield from self._room(wave, len(in_service & set(left) - self._returned()))
+        if following:
+            yield from self._ahead.fetch(self._past, following)
         works: list[HostWork] = []
         yield from together([self._job(host_id, works) for host_id in left])
         if wave.canary:
@@ -244,7 +250,7 @@ class _Cycle:
             if not past.begun and self._halted():
                 return
             planned = self._plan.host(host_id)
-            machine = self._tools.machines.open(host_id)
+            machine = self._ahead.open(host_id)
             work = HostWork(self._plan, self._run, planned, past, world, machine, voice, self._expected())
             work.limits = self._tools.limits
             works.append(work)
