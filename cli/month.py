@@ -28,7 +28,7 @@ class Noted:
     """A line of one day."""
 
     kind: str
-    """done, or the entry's: drill, patch, backup, freeze, holiday."""
+    """done or failed, or the entry's: drill, patch, backup, freeze, holiday."""
     text: str
     run: str = ""
     """Of what was done."""
@@ -57,7 +57,8 @@ class Month:
         found: dict[date, list[Noted]] = {self.first + i * _DAY: [] for i in range(length)}
         for run in self.done:
             day = datetime.fromisoformat(run["at"]).astimezone(self.zone).date()
-            found[day].append(Noted("done", f"{run['what']}: {run['state']}", run["run"]))
+            kind = "failed" if run["state"] in ("failed", "stopped", "interrupted") else "done"
+            found[day].append(Noted(kind, f"{run['what']}: {run['state']}", run["run"]))
         for entry in self.entries:
             if (entry.kind, entry.title) in self._daily:
                 continue

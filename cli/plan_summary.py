@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.status import Peak
 
 if TYPE_CHECKING:
     from quartermaster.planner.plan import CapacityPlan
 
-__all__ = ["keep", "peaks"]
+__all__ = ["costs", "keep", "peaks"]
 
 _HOURS = 14 * 24
 _AHEAD = timedelta(days=1)
@@ -30,6 +30,7 @@ def keep(folder: Path, stack: str, plan: CapacityPlan, now: datetime) -> None:
             "at": now.isoformat(),
             "hours": [[row.at.isoformat(), row.needed] for row in cluster.requirement[:_HOURS]],
             "runway": cluster.runway.to_json(),
+            "cost": cluster.cost.to_json(),
         }
     part = path.with_suffix(".part")
     part.write_text(json.dumps(known), encoding="utf-8")
@@ -48,6 +49,13 @@ def peaks(folder: Path, stack: str, now: datetime) -> dict[str, Peak]:
             at, needed = max(coming, key=lambda hour: hour[1])
             found[name] = Peak(at, needed, coming[0][1], datetime.fromisoformat(kept["at"]), kept["runway"])
     return found
+
+
+def costs(folder: Path, stack: str) -> dict[str, dict[str, Any]]:
+    """``planner.prices.Cost`` of each cluster's last plan as a JSON object. Read-only."""
+    path = _path(folder, stack)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {name: kept["cost"] for name, kept in known.items() if "cost" in kept}
 
 
 def _path(folder: Path, stack: str) -> Path:

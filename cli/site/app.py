@@ -6,19 +6,21 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import Flask, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from quartermaster.cli.history import state_of
+from quartermaster.cli.month import Month, first_day, month_of
 from quartermaster.cli.session import Session
+from quartermaster.cli.site.cost import spent
 from quartermaster.cli.site.door import guard
 from quartermaster.cli.site.snapshot import Kept
 from quartermaster.cli.status_facts import FleetStatus, gather
 from quartermaster.cli.timeline import bars
-from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import Noted
 from quartermaster.fleet.status import LEVELS, ClusterFacts, DatabaseFacts
 
@@ -26,6 +28,8 @@ __all__ = ["make"]
 
 _STATUS_SECONDS = 15.0
 _REPORT_SECONDS = 600.0
+_MONTHS = timedelta(days=366)
+"""How far the calendar goes, either way."""
 _RUNS = 50
 """On a page."""
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -39,6 +43,7 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
     guard(app, names, token)
     status = Kept(lambda: gather(ops), _STATUS_SECONDS)
     report = Kept(lambda: _report(ops), _REPORT_SECONDS)
+    months: dict[date, Kept[Month]] = {}
     zone = ops.fleet.tz
 
     @app.template_filter("when")
@@ -63,6 +68,26 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
         scripts = " ".join(f"'sha256-{_sha256(script)}'" for script in _SCRIPT.findall(html)) or "'none'"
         policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; img-src data:; base-uri 'none'"
         return Response(html, headers={"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"})
+
+    @app.get("/calendar")
+    def calendar_page() -> str:
+        today = ops.clock.now().astimezone(zone).date()
+        try:
+            first = first_day(request.args.get("month") or f"{today:%Y-%m}")
+        except InputError:
+            abort(404)
+        if abs(first - today) > _MONTHS:
+            abort(404)
+        month = months.setdefault(first, Kept(lambda: month_of(ops, first), _REPORT_SECONDS))
+        found = month.get()
+        around = [f"{first + timedelta(days=days):%Y-%m}" for days in (-1, 31)]
+        if found is None:
+            return render_template("wait.html.j2", what=f"{first:%B %Y}", error=month.error)
+        return render_template("calendar.html.j2", month=found, days=found.days(), today=today, around=around)
+
+    @app.get("/cost")
+    def cost_page() -> str:
+        return render_template("cost.html.j2", **spent(ops))
 
     @app.get("/history")
     def history_page() -> str:

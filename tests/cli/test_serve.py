@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -66,8 +69,47 @@ def test_a_run_is_a_timeline_and_what_it_holds_is_text(site: FlaskClient, ops: S
     assert site.get("/history/none").status_code == 404
 
 
+def test_the_calendar_shows_what_was_done_and_what_is_due(site: FlaskClient, ops: Session) -> None:
+    for _ in _until(lambda: b"<table" in site.get("/calendar").data):
+        pass
+    page = site.get("/calendar").text
+    run_id = ops.journal.runs("drill", limit=1)[0].id
+    assert f'<div class="done"><a href="/history/{run_id}">web' in page
+    assert page.count('aria-current="date"') == 1
+    assert f"{datetime.now(UTC):%B %Y}" in page
+
+
+@pytest.mark.parametrize("month", ["2026-13", "x", "2001-01", "2099-12", "2026-1", "<script>"])
+def test_a_month_that_is_none_or_far_away_is_not_looked_at(site: FlaskClient, month: str) -> None:
+    assert site.get("/calendar", query_string={"month": month}).status_code == 404
+
+
+def test_the_cost_page_tells_what_the_last_up_came_to_and_how(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
+    ops = Session(Options(fleet=tmp_path / "fleet.yaml"))
+    page = make(ops, names=["localhost"]).test_client()
+    assert "Nothing was provisioned yet" in page.get("/cost").text
+    for before, after in ((0.0, 1200.5), (1200.5, 1300.0), (1300.0, 1300.0)):
+        web = {"name": "web", "type": "aws:autoscaling/group:Group", "after": after, "why": "<b>3 hosts"}
+        cost = {
+            **{"before": before, "after": after, "delta": after - before, "currency": "USD", "unknown": ["x:Y"]},
+            **{"not_included": ["S3 requests"], "dated": "2025-10-01", "source": "built in", "resources": [web]},
+        }
+        ops.journal.start("provision_up", stack="dev").finish("done", {"cost_per_month": cost})
+    plan = {"web": {"at": "", "hours": [], "runway": {}, "cost": {"per_month": 99.0, "static_peak_per_month": None,
+            "mean_instances": 4.25, "currency": "USD", "instance": "m6i.large"}}}  # fmt: skip
+    (ops.workspace.folder("reports") / "plan-dev.json").write_text(json.dumps(plan), encoding="utf-8")
+    shown = page.get("/cost").text
+    assert "1,300.00 USD a month" in shown
+    assert shown.count('href="/history/provision_up-') == 2, "what moved nothing is left out"
+    assert "+1,200.50" in shown and "+99.50" in shown
+    assert "99.00 USD" in shown and "4.2" in shown
+    assert "&lt;b&gt;3 hosts" in shown and "Without a price: x:Y" in shown
+    ops.journal.engine.dispose()
+
+
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
-@pytest.mark.parametrize("path", ["/", "/history", "/report", "/static/site.css"])
+@pytest.mark.parametrize("path", ["/", "/history", "/report", "/cost", "/calendar", "/static/site.css"])
 def test_nothing_can_be_written(site: FlaskClient, method: str, path: str) -> None:
     assert getattr(site, method)(path).status_code == 405
 
@@ -108,7 +150,7 @@ def test_beyond_loopback_a_token_is_asked_for(ops: Session) -> None:
 
 
 def test_every_answer_carries_its_policy(site: FlaskClient) -> None:
-    for path in ("/", "/history", "/none", "/static/site.css"):
+    for path in ("/", "/history", "/cost", "/calendar", "/none", "/static/site.css"):
         with site.get(path) as answer:
             headers = answer.headers
         assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -118,7 +160,7 @@ def test_every_answer_carries_its_policy(site: FlaskClient) -> None:
 
 @given(
     path=st.text(max_size=60),
-    query=st.dictionaries(st.sampled_from(["kind", "before", "token", "x"]), st.text(max_size=40)),
+    query=st.dictionaries(st.sampled_from(["kind", "before", "month", "token", "x"]), st.text(max_size=40)),
     header=st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40),
     name=st.sampled_from(["Host", "Origin", "Cookie", "Authorization", "Sec-Fetch-Site"]),
 )
@@ -126,7 +168,7 @@ def test_every_answer_carries_its_policy(site: FlaskClient) -> None:
 def test_nothing_that_is_sent_ends_in_a_fault(
     site: FlaskClient, path: str, query: dict[str, str], header: str, name: str
 ) -> None:
-    for shown in (f"/{path}", "/history", f"/history/{path}"):
+    for shown in (f"/{quote(path)}", "/history", "/calendar", f"/history/{quote(path)}"):
         answer = site.get(shown, query_string=query, headers={name: header} if header.strip() else {})
         assert answer.status_code < 500
 
