@@ -55,7 +55,7 @@ class Maintaining:
 
     def tools(self, run: str) -> Tools:
         writer = PsqlWriter(Login(self.address, 5432, "orders", "ops", PASSWORD), f"ops_probe_{run}")
-        return Tools(self.server, writer, poll_seconds=0.3, begin_seconds=2, act_seconds=60)
+        return Tools(self.server, writer, poll_seconds=0.3, begin_seconds=20, act_seconds=300)
 
 
 if __name__ == "__main__":

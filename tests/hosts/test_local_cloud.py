@@ -14,15 +14,14 @@ from botocore.exceptions import ClientError
 from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.load import Load
 from quartermaster.infra.local import client
-from tests.hosts.local_cluster import ZONES, LocalCluster, local_cluster, wait
+from tests.hosts.local_cluster import ZONES, LocalCluster, wait
 
 pytestmark = pytest.mark.hosts
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with local_cluster(tmp_path_factory.mktemp("cluster")) as made:
-        yield made
+@pytest.fixture
+def cluster(marked: LocalCluster) -> LocalCluster:
+    return marked
 
 
 @pytest.fixture(autouse=True)

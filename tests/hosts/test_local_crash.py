@@ -84,17 +84,6 @@ def populate(cluster: LocalCluster) -> str:
     return local.instance
 
 
-def test_the_database_is_a_postgresql_with_a_synchronous_standby(cluster: LocalCluster) -> None:
-    populate(cluster)
-    found = cluster.api("rds").describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"][0]
-    wait(lambda: found["DBInstanceStatus"] in ("creating", "available"))
-    words = ["psql", "-h", found["Endpoint"]["Address"], "-U", "ops", "-d", "orders", "-Atc"]
-    environment = {**os.environ, "PGPASSWORD": "not-a-secret"}
-    query = "select application_name || ' ' || sync_state from pg_stat_replication"
-    answer = subprocess.run([*words, query], capture_output=True, text=True, check=True, env=environment)
-    assert answer.stdout == "standby sync\n"
-
-
 def test_after_down_nothing_is_left(cluster: LocalCluster) -> None:
     instance = populate(cluster)
     assert left(instance)

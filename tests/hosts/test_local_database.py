@@ -67,6 +67,11 @@ def ask(cloud: LocalCluster, query: str, *, password: str, tls: str = "require")
     return subprocess.run(["psql", where, "-XAtc", query], capture_output=True, text=True, check=False, env=environment)
 
 
+def test_it_is_a_postgresql_with_a_synchronous_standby(cloud: LocalCluster) -> None:
+    query = "select application_name || ' ' || sync_state from pg_stat_replication"
+    wait(lambda: ask(cloud, query, password="not-a-secret").stdout == "standby sync\n")
+
+
 def test_tls_is_spoken_and_nothing_else(cloud: LocalCluster) -> None:
     assert (
         ask(cloud, "select ssl from pg_stat_ssl where pid = pg_backend_pid()", password="not-a-secret").stdout == "t\n"

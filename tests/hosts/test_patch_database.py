@@ -71,7 +71,7 @@ def test_settings_wait_for_the_standby_to_take_over_and_no_confirmed_write_is_lo
     wait(maintaining.in_sync)
     after = maintaining.server.read()
     assert (found["state"], found["measured_by"], found["lost_writes"]) == ("done", "writes", 0), found
-    assert 0.3 < found["failover_seconds"] < 60
+    assert 0.3 < found["failover_seconds"] < 300
     assert found["requests"]["sent"] > found["requests"]["failed"] and found["acts"][0]["moved"]
     assert (after.zone, after.standby_zone, after.pending_reboot) == (before.standby_zone, before.zone, False)
     assert maintaining.address == address

@@ -16,22 +16,21 @@ from quartermaster.fleet.load import Load
 from quartermaster.fleet.names import tags
 from quartermaster.playbooks import replace_run
 from quartermaster.playbooks.outcomes import outcome
-from tests.hosts.local_cluster import USER_DATA, LocalCluster, local_cluster
+from tests.hosts.local_cluster import USER_DATA, LocalCluster, wait
 from tests.hosts.replace_driver import Replacing
 
 pytestmark = pytest.mark.hosts
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with local_cluster(tmp_path_factory.mktemp("replace")) as made:
-        whose = {"ResourceId": "web", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True}
-        groups = made.api("autoscaling")
-        groups.create_or_update_tags(
-            Tags=[{**whose, "Key": key, "Value": value} for key, value in tags("shop", "dev", "web").items()]
-        )
-        name_version(made, "1")
-        yield made
+def cluster(marked: LocalCluster) -> LocalCluster:
+    whose = {"ResourceId": "web", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True}
+    groups = marked.api("autoscaling")
+    groups.create_or_update_tags(
+        Tags=[{**whose, "Key": key, "Value": value} for key, value in tags("shop", "dev", "web").items()]
+    )
+    name_version(marked, "1")
+    return marked
 
 
 def name_version(cluster: LocalCluster, version: str) -> None:
@@ -81,7 +80,7 @@ def test_a_killed_replacement_is_followed_and_no_request_is_lost(cluster: LocalC
     result = outcome((recorded.event for recorded in journal.events(row.id)), run=row.id)
     assert (result.state, {host.state for host in result.hosts}) == ("done", {"replaced"}), result.to_json()
     assert {host.id for host in result.hosts} == before
-    assert before.isdisjoint(cluster.members)
+    wait(lambda: before.isdisjoint(cluster.members))  # those that went are shut down first
     assert [refresh.status for refresh in replacing.world.history()] == ["Successful"]
     assert (counts.failed, result.requests.failed) == (0, 0)
     assert counts.sent > 300 and result.requests.sent > 300
@@ -89,6 +88,7 @@ def test_a_killed_replacement_is_followed_and_no_request_is_lost(cluster: LocalC
 
 
 def test_a_template_that_never_serves_goes_back_and_the_fleet_keeps_serving(cluster: LocalCluster) -> None:
+    wait(cluster.serves)
     offer(cluster, USER_DATA.replace("CONTINUE", "ABANDON"))
     replacing = Replacing(cluster.workspace.fleet_file)
     with Load(cluster.url, 30, 8, 300) as load:
@@ -98,6 +98,6 @@ def test_a_template_that_never_serves_goes_back_and_the_fleet_keeps_serving(clus
     assert result.state == "failed"
     assert "never served" in result.hosts[0].why
     assert replacing.world.history()[0].status == "RollbackSuccessful"
-    assert cluster.serves()
+    wait(cluster.serves)
     assert set(replacing.world.versions().values()) == {"2"}
     assert counts.failed == 0

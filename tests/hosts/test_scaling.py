@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from quartermaster.fleet.load import Load
-from tests.hosts.local_cluster import LocalCluster, local_cluster, wait
+from tests.hosts.local_cluster import LocalCluster, wait
 
 pytestmark = pytest.mark.hosts
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with local_cluster(tmp_path_factory.mktemp("moves")) as made:
-        yield made
+@pytest.fixture
+def cluster(marked: LocalCluster) -> LocalCluster:
+    return marked
 
 
 def refresh(cluster: LocalCluster) -> dict[str, Any]:
@@ -25,6 +23,7 @@ def refresh(cluster: LocalCluster) -> dict[str, Any]:
 
 
 def test_an_instance_refresh_replaces_every_host_and_loses_no_request(cluster: LocalCluster) -> None:
+    wait(cluster.serves)
     before, seen = set(cluster.members), set[int]()
     with Load(cluster.url, 50, 8, 300) as load:
         cluster.api("autoscaling").start_instance_refresh(
@@ -46,7 +45,7 @@ def test_an_instance_refresh_replaces_every_host_and_loses_no_request(cluster: L
         wait(over)
     assert refresh(cluster)["Status"] == "Successful"
     assert 33 in seen  # the canary, and then the others together
-    assert before.isdisjoint(cluster.members)
+    wait(lambda: before.isdisjoint(cluster.members))  # those that went are shut down first
     assert load.counts().failed == 0
 
 
