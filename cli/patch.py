@@ -84,6 +84,8 @@ def run(
     if saved is not None:
         refuse_moved(saved, planned, fleet=ops.fleet.fleet, stack=ops.stack)
     if not planned.waves:
+        for warning in planned.warnings:
+            say(f"warning: {warning}")
         emit({"hosts": [], "state": "done", "requests": None, "run": None}, f"nothing to do on {cluster}")
         return
     confirm(f"Patch {cluster}?", plan=plan_text(planned, ops.fleet.tz, ops.clock.now()))

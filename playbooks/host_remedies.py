@@ -12,6 +12,7 @@ _REMEDIES = (
         "host key verification|identification has changed",
         "replace the host, or put back its key: only those that it said at launch are taken",
     ),
+    ("apt-get.*no such file", "hosts without apt are replaced: patching.CLUSTER.method: replace"),
     ("sudo:", "let user admin use sudo without a password again (`ops configure` does while it still can)"),
     ("no space left|enough free space", "free space on the host"),
     (r"\block\b", "end the process that holds the lock, or wait for it"),

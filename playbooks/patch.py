@@ -57,7 +57,7 @@ def plan(
     policy = fleet.patching_of(group.cluster)
     if policy.method != "in_place":
         raise InputError(f"patching.{group.cluster}.method is {policy.method}", remedy="in_place is what there is yet")
-    against = health_faults(group, refresh_running)
+    against = [*health_faults(group, refresh_running), *_unasked(group, surveys)]
     breaks = [] if ahead else time_faults(fleet, group.cluster, now)
     if not override:
         against += breaks
@@ -124,6 +124,12 @@ def health_faults(group: Group, refresh_running: bool) -> list[str]:
     if not group.hosts:
         faults.append("the group has no hosts")
     return faults
+
+
+def _unasked(group: Group, surveys: Mapping[str, Survey]) -> list[str]:
+    """That nobody could be asked what is pending: then nothing to do would not be the truth."""
+    errors = {surveys.get(host.id, Survey(error="not asked")).error for host in group.hosts}
+    return [] if "" in errors or not errors else [f"no host can be asked what is pending: {'; '.join(sorted(errors))}"]
 
 
 def _hosts(group: Group, surveys: Mapping[str, Survey], policy: Patching, at: datetime) -> tuple[HostPlan, ...]:

@@ -157,6 +157,13 @@ def test_hosts_that_are_offered_different_versions_refuse() -> None:
         plan(found, fakes.fleet(), seen, NOW, drain_seconds=5)
 
 
+def test_where_nobody_can_be_asked_there_is_no_plan_that_says_nothing_to_do() -> None:
+    found = fakes.group()
+    silent = {host.id: Survey(error="timed out") for host in found.hosts}
+    with pytest.raises(GuardRefused, match="no host can be asked what is pending: timed out"):
+        plan(found, fakes.fleet(), silent, NOW, drain_seconds=0)
+
+
 def test_without_a_forecast_the_need_is_unknown_and_said() -> None:
     assert any("unknown" in warning for warning in made().warnings)
     assert not made(need=Need(hosts=3)).warnings

@@ -92,6 +92,11 @@ def patching_fits_its_subject(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 f"{where}.minor_versions", f"minor_versions is for databases, and {name} is a cluster", "leave it out"
             )
+        image = cluster.image
+        if patching.method == "in_place" and image.family == "amazon-linux-2023" and not image.id:
+            yield Fault(
+                f"{where}.method", f"hosts of {image.family} have no apt to be patched in place by", "method: replace"
+            )
         if patching.canary > cluster.size.max:
             yield Fault(
                 f"{where}.canary",
