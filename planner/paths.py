@@ -2,10 +2,11 @@
 
 With more than a year of history a path is made of runs of four weeks, each from the same season of some year that was
 seen, a week or two off, brought to the level of now (a seasonal block bootstrap, after Politis 2001): so weeks, seasons
-and their wild days come as they came. Growth is what days exceed those of a year before by. With less history a path
-is made of any runs, around the level of the last half year. Its trend then goes on only where it was steady: for some
-months a season looks like growth, and bench/long_horizon.py shows what believing it costs. Holidays and events are
-taken out before and put upon their days after.
+and their wild days come as they came. Its level goes as far from that of now as seasons were worth at past origins.
+Growth is what days exceed those of a year before by. With less history a path is made of any runs, around the level of
+the last half year. Its trend then goes on only where it was steady: for some months a season looks like growth, and
+bench/long_horizon.py shows what believing it costs. Holidays and events are taken out before and put upon their days
+after.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ _LEVEL = 112
 _FEWEST_YEARLY = _YEAR + _BLOCK
 _SHIFT = 2
 """Weeks that a run may come from before or after its season."""
+_WORTH = 3 / 4
+"""Share of the way to last year's season that is gone where nothing is known of its worth,"""
+_FEW_MONTHS = 12
+"""which counts as so many months of the past."""
+_MONTHS_AHEAD = 6
+"""Months after a past origin that its worth is judged by."""
 _FEWEST_GROWTHS = 6
 """Months of growth against a year before from which on it counts as seen."""
 _HALF_YEAR = 182
@@ -193,8 +200,35 @@ def _by_season(z: NDArray[np.float64], days: int, count: int, random: np.random.
         rises.append(float(np.median(z[length - len(early) :] - early)) if len(early) >= _BLOCK else rises[-1])
     rise = np.interp((length - source) / _YEAR, np.arange(len(rises)), rises)
     spread = float(np.std(np.diff(months))) / np.sqrt(2) if len(months) > 3 else float(np.std(np.diff(z[::7])))
-    paths = z[source] + rise + spread * random.standard_normal((count, 1))
-    return _Drawn(paths + _grown(trend, step), growth, proven)
+    paths = z[source] + rise + spread * random.standard_normal((count, 1)) + _grown(trend, step)
+    # As much of the way from the level of now as seasons were worth in the past.
+    months = step // _BLOCK
+    level = np.stack([np.median(paths[:, months == month], axis=1) for month in range(months[-1] + 1)], axis=1)
+    stays = 1 - _season_worth(z)
+    return _Drawn(paths + stays * (float(np.median(z[-2 * _BLOCK :])) - level)[:, months], growth, proven)
+
+
+def _season_worth(z: NDArray[np.float64]) -> float:
+    """From 0 to 1: how far to go from the level of now to that of the season a year before.
+
+    What would have been best at past origins, in the mean of squares of months; few of them say little.
+    """
+    months = np.median(z[len(z) % _BLOCK :].reshape(-1, _BLOCK), axis=1)
+    year, window = _YEAR // _BLOCK, _LEVEL // _BLOCK
+    stayed, apart = [], []
+    for origin in range(year, len(months) - 1):
+        some = np.arange(max(year, origin - window + 1), origin + 1)
+        rise = float(np.median(months[some] - months[some - year]))
+        now = float(months[origin - 1 : origin + 1].mean())
+        came = months[origin + 1 : origin + 1 + _MONTHS_AHEAD]
+        stayed.append(came - now)
+        apart.append(months[origin + 1 - year :][: len(came)] + rise - now)
+    if not stayed:
+        return _WORTH
+    error, way = np.concatenate(stayed), np.concatenate(apart)
+    known = float(_FEW_MONTHS * (way**2).mean())
+    power = float((way**2).sum()) + known
+    return float(np.clip((float((error * way).sum()) + _WORTH * known) / power, 0.0, 1.0)) if power > 0 else _WORTH
 
 
 def _by_level(z: NDArray[np.float64], days: int, count: int, random: np.random.Generator) -> _Drawn:

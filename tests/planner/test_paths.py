@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quartermaster.planner import paths
 from quartermaster.planner.calendar import Calendar, Occasion
 from quartermaster.planner.paths import Ahead, ahead
 from quartermaster.planner.seasons import DAY_US, HOUR_US
@@ -114,3 +115,16 @@ def test_paths_of_anything_are_finite_and_never_negative(readings: list[float], 
         assert out.paths.shape == (16, days)
         assert np.isfinite(out.paths).all() and (out.paths >= 0).all()
         assert np.isfinite([out.level, out.usual, out.growth, out.growth_low, out.growth_high]).all()
+
+
+def test_seasons_count_for_as_much_as_they_were_worth() -> None:
+    months = np.sin(np.arange(52) * 2 * np.pi / 13)
+    noise = np.random.default_rng(1).standard_normal(52 * 28) / 100
+    again = np.repeat(months, 28) + noise
+    assert paths._season_worth(again) > 0.95
+    # A hill in the first year that no other had.
+    once = np.repeat(np.where(np.arange(52) < 13, months, 0.0), 28) + noise
+    assert paths._season_worth(once) < 0.3
+    # Nothing has been seen twice.
+    assert paths._season_worth(again[: 14 * 28]) == 0.75
+    assert paths._season_worth(np.zeros(1500)) == 0.75
