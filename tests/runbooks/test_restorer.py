@@ -12,7 +12,10 @@ from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.schema import read_text
 from quartermaster.fleet.write_probe import Login
 from quartermaster.runbooks.backups import Restored
+from quartermaster.runbooks.document import parse
+from quartermaster.runbooks.kinds.restore import KIND
 from quartermaster.runbooks.recovery_points import RecoveryPoint
+from quartermaster.runbooks.render import render
 from quartermaster.runbooks.restorer import Restorer
 from quartermaster.runbooks.vaults import RestoreTest
 from tests.runbooks.stubbed import NOW, Clock
@@ -126,3 +129,10 @@ def test_what_cannot_be_reached_is_no_answer() -> None:
     with pytest.raises(OpsError, match="nobody answers"):
         restorer(servers).answer(TEST, lambda _: servers)
     assert servers.answers == []
+
+
+def test_whatever_a_drill_began_is_removed_from_its_first_question_on() -> None:
+    """The first question starts a host on aws."""
+    steps = parse(render(KIND, {})).steps
+    undone = [step.name for step in steps if step.rollback.name == "remove_restored"]
+    assert undone == ["lose", "order", "restored", "check", "remove"]
