@@ -47,10 +47,10 @@ class Ahead:
         return machine
 
     def close(self) -> None:
-        """Leave the hosts whose turn did not come."""
+        """Leave the hosts whose turn did not come, once what was begun on them is over."""
+        self._pool.shutdown(cancel_futures=True)
         for machine, _ in self._begun.values():
             machine.close()
-        self._pool.shutdown(cancel_futures=True)
 
     def _save(self, machine: Machine, pins: Mapping[str, str]) -> None:
         with suppress(OpsError):

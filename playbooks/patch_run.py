@@ -9,6 +9,7 @@ added is put back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -101,28 +102,27 @@ class _Cycle:
         """How the cycle ended before its last wave: failed, stopped or aborted, and why."""
 
     def go(self, *, fresh: bool) -> Iterator[Event]:
-        if self._plan.waves:
-            yield from self._note(self._preflight() if fresh else self._unrefreshed())
-            refused: OpsError | None = None
-            try:
-                yield from self._note(self._suspend())
-                yield from self._note(self._prescale())
-                yield from self._waves()
-            except OpsError as exc:
-                self._state, self._why, refused = "stopped", exc.message, exc
-            finally:
-                self._ahead.close()
-            yield from self._note(self._put_back())
-            if refused and not any(past.begun for past in self._past.hosts.values()):
-                raise refused
-        bad = [host for host, past in self._past.hosts.items() if past.state in _FAILED]
-        state = self._state or ("failed" if bad else "done")
-        why = self._why or (f"not patched: {', '.join(bad)}" if bad else "")
-        if why:
-            yield Noted(step="patch", message=why, level="warning")
-        seen = self._since_start()
-        detail = {"state": state, "requests": asdict(seen) if seen else None, "why": why}
-        yield StepFinished(step="patch", detail=detail, changed=bool(self._plan.waves))
+        with closing(self._ahead):
+            if self._plan.waves:
+                yield from self._note(self._preflight() if fresh else self._unrefreshed())
+                refused: OpsError | None = None
+                try:
+                    yield from self._note(self._suspend())
+                    yield from self._note(self._prescale())
+                    yield from self._waves()
+                except OpsError as exc:
+                    self._state, self._why, refused = "stopped", exc.message, exc
+                yield from self._note(self._put_back())
+                if refused and not any(past.begun for past in self._past.hosts.values()):
+                    raise refused
+            bad = [host for host, past in self._past.hosts.items() if past.state in _FAILED]
+            state = self._state or ("failed" if bad else "done")
+            why = self._why or (f"not patched: {', '.join(bad)}" if bad else "")
+            if why:
+                yield Noted(step="patch", message=why, level="warning")
+            seen = self._since_start()
+            detail = {"state": state, "requests": asdict(seen) if seen else None, "why": why}
+            yield StepFinished(step="patch", detail=detail, changed=bool(self._plan.waves))
 
     def _note(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass events on and keep the past up to date by them, as a later resume would read them."""
