@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import itertools
+from collections.abc import Callable, Generator
 from typing import Any
 
-from quartermaster.fleet.events import Event
+from quartermaster.fleet.events import Event, StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.runbooks import drill
@@ -41,6 +42,23 @@ def finish(events: Events) -> tuple[list[Event], DrillResult]:
             seen.append(next(events))
         except StopIteration as end:
             return seen, end.value
+
+
+def cut_short(events: Events, when: Callable[[Event], bool]) -> None:
+    """See the drill as far as the first such event, and leave it there as ``kill -9`` does: nothing is cleaned up."""
+    next(event for event in events if when(event))
+    events.close()
+
+
+def finished(step: str) -> Callable[[Event], bool]:
+    """Whether an event is the end of that step."""
+    return lambda event: isinstance(event, StepFinished) and event.step == step
+
+
+def boundary(number: int) -> Callable[[Event], bool]:
+    """Whether an event is the start or end of a step that comes as the so-manyth."""
+    count = itertools.count(1)
+    return lambda event: isinstance(event, StepStarted | StepFinished) and next(count) == number
 
 
 def recover(world: FakeWorld, journal: Journal, run_id: str) -> DrillResult:

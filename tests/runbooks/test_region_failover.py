@@ -17,7 +17,7 @@ from quartermaster.runbooks import drill
 from quartermaster.runbooks.acts import Hands
 from quartermaster.runbooks.execute import Aborted
 from quartermaster.runbooks.plan import DrillPlan
-from tests.runbooks.rehearsal import finish
+from tests.runbooks.rehearsal import cut_short, finish, finished
 from tests.runbooks.world import MONDAY, FakeWorld, a_fleet, a_group
 
 THERE = "eu-central-1"
@@ -138,10 +138,7 @@ def test_a_region_that_answers_nobody_is_left_again(journal: Journal) -> None:
 def test_a_drill_that_died_leaves_no_host_there_and_the_name_here(journal: Journal, step: str) -> None:
     world = settled()
     events = drill.run(a_plan(world), journal=journal, leases=Leases(journal.engine), hands=hands(world))
-    for event in events:
-        if isinstance(event, StepFinished) and event.step == step:
-            break
-    events.close()
+    cut_short(events, finished(step))
     (row,) = drill.unfinished(journal)
     recovering = drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=hands(world))
     assert finish(recovering)[1].restored

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quartermaster.fleet.errors import GuardRefused, OpsError
-from quartermaster.fleet.events import Event, StepFinished, StepStarted
+from quartermaster.fleet.events import Event, StepFinished
 from quartermaster.fleet.hosts import Group, Requests
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
@@ -21,7 +21,7 @@ from quartermaster.runbooks.acts import Hands
 from quartermaster.runbooks.evidence import DrillResult
 from quartermaster.runbooks.execute import Aborted
 from quartermaster.runbooks.plan import DrillPlan
-from tests.runbooks.rehearsal import finish
+from tests.runbooks.rehearsal import boundary, cut_short, finish, finished
 from tests.runbooks.world import MONDAY, ZONES, FakeWorld, a_fleet, a_group
 
 AWS = "{dev: {target: aws, account: '123456789012', state: 's3://x'}}"
@@ -166,10 +166,7 @@ def test_a_request_in_a_hundred_that_fails_ends_it_and_the_zone_is_back(journal:
 def test_a_drill_that_died_leaves_no_shift_after_recover(journal: Journal, step: str) -> None:
     world = Zones()
     events = drill.run(a_plan(world), journal=journal, leases=Leases(journal.engine), hands=hands(world))
-    for event in events:
-        if isinstance(event, StepFinished) and event.step == step:
-            break
-    events.close()
+    cut_short(events, finished(step))
     (row,) = drill.unfinished(journal)
     recovering = drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=hands(world))
     assert finish(recovering)[1].restored
@@ -180,10 +177,7 @@ def test_a_drill_that_died_leaves_no_shift_after_recover(journal: Journal, step:
 def test_a_drill_that_died_before_its_shift_touches_nothing(journal: Journal) -> None:
     world = Zones()
     events = drill.run(a_plan(world), journal=journal, leases=Leases(journal.engine), hands=hands(world))
-    for event in events:
-        if isinstance(event, StepStarted):
-            break
-    events.close()
+    cut_short(events, boundary(1))
     (row,) = drill.unfinished(journal)
     finish(drill.recover(row, journal=journal, leases=Leases(journal.engine), hands=hands(world)))
     assert world.cancelled == []

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from quartermaster.fleet.errors import GuardRefused, OpsError
-from quartermaster.fleet.events import Event, StepFinished, StepStarted
+from quartermaster.fleet.events import StepFinished
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.runbooks import drill
@@ -18,7 +18,7 @@ from quartermaster.runbooks.case import Demand, Known
 from quartermaster.runbooks.document import PHASES, parse
 from quartermaster.runbooks.evidence import DrillResult
 from quartermaster.runbooks.plan import DrillPlan
-from tests.runbooks.rehearsal import Events, finish
+from tests.runbooks.rehearsal import Events, boundary, cut_short, finish, finished
 from tests.runbooks.world import MONDAY, ZONES, a_group
 from tests.runbooks.zone_world import (
     GIVEN_UP,
@@ -109,15 +109,12 @@ def test_an_rpo_that_nobody_measured_is_not_met(journal: Journal) -> None:
     assert result.detail["subjects"]["orders"]["objective_met"] is False
 
 
-@pytest.mark.parametrize("boundary", range(1, BOUNDARIES + 1))
-def test_a_kill_at_every_boundary_of_the_journal_is_put_right(journal: Journal, boundary: int) -> None:
+@pytest.mark.parametrize("number", range(1, BOUNDARIES + 1))
+def test_a_kill_at_every_boundary_of_the_journal_is_put_right(journal: Journal, number: int) -> None:
     world = ZoneWorld()
     events = start(a_plan(world), world, journal)
-    seen: list[Event] = []
-    while sum(isinstance(event, StepStarted | StepFinished) for event in seen) < boundary:
-        seen.append(next(events))
+    cut_short(events, boundary(number))
     (row,) = journal.runs()
-    events.close()
     gc.collect(1)
     assert [item.id for item in drill.unfinished(journal)] == [row.id]
     assert recover(world, journal, row.id).restored
@@ -256,10 +253,7 @@ def test_the_document_says_for_how_long_requests_may_fail() -> None:
 def test_what_a_run_measured_before_it_was_killed_stands_after_it_is_recovered(journal: Journal) -> None:
     world = ZoneWorld()
     events = start(a_plan(world, fleet=fleet(recovery=OBJECTIVES)), world, journal)
-    for event in events:
-        if isinstance(event, StepFinished) and event.step == "stays":
-            break
-    events.close()
+    cut_short(events, finished("stays"))
     result = recover(world, journal, journal.runs()[0].id)
     subjects = result.detail["subjects"]
     assert [subjects[name]["rto_seconds"] is None for name in ("web", "orders")] == [False, False]
