@@ -39,6 +39,8 @@ _COUNTER = re.compile(r"\s*[a-zA-Z_:][\w:]*_(total|count|sum|bucket)\s*(\{[^{}]*
 _UNITS = {"utilisation": "share", "instances": "instances", "latency": "seconds"}
 
 _Samples = dict[str, tuple["NDArray[np.int64]", "NDArray[np.float64]"]]
+_SECRET_PART = 7
+"""Parts of an authorization that are shorter than this are words, such as Bearer."""
 
 
 class Prometheus:
@@ -162,7 +164,7 @@ class Prometheus:
     def _refusal(self, status: int, body: bytes) -> OpsError:
         try:
             said = json.loads(body)
-            why = f"{said['errorType']}: {said['error']}"
+            why = self._masked(f"{said['errorType']}: {said['error']}")
         except (ValueError, KeyError, TypeError):
             why = ""
         if status in (401, 403):
@@ -175,6 +177,12 @@ class Prometheus:
         if 300 <= status < 400:
             return self._stranger(f" (HTTP {status}, a redirect)")
         return OpsError(f"{self._url} fails: HTTP {status} {why}".rstrip(), remedy="try again, or look at its log")
+
+    def _masked(self, text: str) -> str:
+        """Without the authorization, which a server may repeat."""
+        for part in self._authorization.reveal().split() if self._authorization is not None else ():
+            text = text.replace(part, "********") if len(part) >= _SECRET_PART else text
+        return text
 
     def _stranger(self, detail: str = "") -> OpsError:
         return OpsError(f"what answers at {self._url} is no Prometheus API{detail}", remedy="check metrics.source.url")
