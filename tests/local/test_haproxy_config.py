@@ -11,7 +11,7 @@ import pytest
 
 from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.balancer import BalancerSpec, Check, Front, Pool, Server, Tls
-from quartermaster.infra.local.haproxy_config import config
+from quartermaster.infra.local.haproxy_config import config, server_words
 
 CHECK = Check("HTTP", "/healthz", 0, 5, 2, 3, 2, "200-299")
 POOL = Pool("arn:web", "web", "http", "least_outstanding_requests", CHECK)
@@ -69,7 +69,24 @@ def test_idle_and_client_keep_alive_are_the_balancers() -> None:
 
 def test_a_server_that_served_before_serves_from_the_first_moment() -> None:
     found = config(SPEC, socket_fd=3, serving={"web": [Server("i-1", "10.9.0.4", 80)]})
-    assert "    server i-1 10.9.0.4:80 check inter 5000ms rise 3 fall 2\n" in found
+    assert "    server i-1 10.9.0.4:80 check inter 2000ms fastinter 8000ms downinter 5000ms rise 3 fall 2\n" in found
+
+
+@pytest.mark.parametrize(("every", "timeout", "fall"), [(5, 2, 2), (5, 3, 2), (10, 5, 2), (30, 5, 2), (10, 5, 5)])
+def test_a_host_is_given_up_about_when_aws_does_and_never_sooner_at_the_worst(
+    every: float, timeout: float, fall: int
+) -> None:
+    """By HAProxy's rules: a healthy host is asked each ``inter``, an ailing one ``fastinter`` after the last answer."""
+    pool = replace(
+        POOL, check=replace(CHECK, interval_seconds=every, timeout_seconds=timeout, unhealthy_threshold=fall)
+    )
+    words = server_words(pool, Server("i-1", "10.9.0.4", 80)).split()
+    spans = {name: int(words[words.index(name) + 1].removesuffix("ms")) / 1000 for name in ("inter", "fastinter")}
+    refused = spans["inter"] + (fall - 1) * spans["fastinter"]
+    silent = refused + fall * spans["inter"]
+    assert refused == pytest.approx(every * fall)  # as on AWS, at the latest
+    aws = every * fall + timeout
+    assert aws <= silent <= aws + (fall - 1) * timeout
 
 
 def test_a_certificate_is_not_in_the_configuration() -> None:

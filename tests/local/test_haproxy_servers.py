@@ -41,7 +41,7 @@ def test_a_new_server_is_let_in_when_it_passed_its_first_check_else_checked_at_t
     assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", check, on_trial=True)}) == [
         "set server web/i-1 state maint",
         "del server web/i-1",
-        "add server web/i-1 10.9.0.4:80 check inter 5000ms rise 3 fall 2",
+        "add server web/i-1 10.9.0.4:80 check inter 2000ms fastinter 8000ms downinter 5000ms rise 3 fall 2",
         f"set server web/i-1 state {state}",
         "enable health web/i-1",
     ]
