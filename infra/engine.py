@@ -6,6 +6,7 @@ Nothing of Pulumi's keyword soup and none of its errors passes this file.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import queue
 import shutil
@@ -49,17 +50,18 @@ class _Command(automation.PulumiCommand):
     def __init__(self, program: Path) -> None:
         super().__init__(root=str(program.parent.parent), skip_version_check=True)
         launcher = shutil.which("setpriv")  # of util-linux: on every Linux, on nothing else
-        self._words = [launcher, "--pdeathsig", "KILL"] if launcher else []
+        self._words: list[str] = []
+        if launcher:
+            # The SDK puts --non-interactive in front unless it is there.
+            self._words = ["--pdeathsig", "KILL", self.command, "--non-interactive"]
+            self.command = launcher
 
     def run(self, args: list[str], *rest: Any, **more: Any) -> Any:
-        if not self._words:
-            return super().run(args, *rest, **more)
-        program, self.command = self.command, str(self._words[0])
-        try:
-            # The SDK puts --non-interactive in front unless it is there.
-            return super().run([*self._words[1:], program, "--non-interactive", *args], *rest, **more)
-        finally:
-            self.command = program
+        return super().run([*self._words, *args], *rest, **more)
+
+
+_command = functools.cache(_Command)
+"""One for a program: the SDK asks each for its version, 0.2 s."""
 
 
 class _Stack(automation.Stack):
@@ -191,7 +193,7 @@ class Engine:
             env_vars=self._environment,
             project_settings=settings,
             secrets_provider=self._secrets_provider or None,
-            pulumi_command=_Command(program),
+            pulumi_command=_command(program),
         )
         if self.state_file is None or not self.state_file.exists():
             automation.Stack.create_or_select(self.stack_name, workspace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Awaitable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -117,7 +118,7 @@ async def _in_one_line(answer: Awaitable[Any], context: Any) -> Any:
 @contextmanager
 def serve(cloud: LocalCloud, region: str, table: Mapping[str, Kind] = TABLE) -> Iterator[str]:
     """Serve until the block ends; gives the value for PULUMI_DEBUG_PROVIDERS. Opens a port on loopback."""
-    connect = _Clients(cloud)
+    connect = _clients(cloud)
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="provider")
     provider = TableProvider(table, connect, region=region, account=LOCAL_ACCOUNT, executor=executor)
     loop = asyncio.new_event_loop()
@@ -172,3 +173,9 @@ class _Clients:
                 )
                 self._made[key] = session.client(service, endpoint_url=self._cloud.endpoint, config=config)
             return self._made[key]
+
+
+@functools.lru_cache(maxsize=1)
+def _clients(cloud: LocalCloud) -> _Clients:
+    """Kept from one operation to the next: `up` asks the cloud first for the preview."""
+    return _Clients(cloud)
