@@ -39,8 +39,7 @@ def test_alarms_tell_the_topic_and_the_people_and_nothing_is_left_behind(tmp_pat
         assert [one["Endpoint"] for one in subscribed] == ["https://127.0.0.1:9/ops"]
         trail = made.cloud.client("cloudtrail")
         assert trail.get_trail_status(Name="shop-dev-trail")["IsLogging"]
-        again = made.deployment()
-        run(again, "up")
-        assert {kind for kind, count in again.result.changes.items() if count} == {"same"}
+        again = made.deployment().preview().changes
+        assert {kind for kind, count in again.items() if count} == {"same"}
         run(made.deployment(), "destroy")
         assert census(made.cloud) == before
