@@ -9,28 +9,30 @@ TYPES := .venv/types/quartermaster
 SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermaster.infra.setup
 FAST := not engine and not hosts and not browser and not prometheus and not slow and not soak
 
-# Runs of pytest side by side, a lane each; what all but the first say comes at the end. Ends with a status of a lane
+# Modules of Python side by side, a lane each; what all but the first say comes at the end. Ends with a status of a lane
 # that failed. Real hosts go before the others: they wait more than they compute, and their seconds are counted.
 AFTER = $(if $(filter HOSTS_%,$(1)),nice -n 5)
 define lanes
 @said=$$(mktemp -d); beside=(); status=0; set -m; \
-  $(foreach lane,$(wordlist 2,9,$(1)),$(if $(filter HOSTS_%,$(lane)),,$(AFTER)) .venv/bin/python -m pytest -q $($(lane)) >$$said/$(lane) 2>&1 & beside+=($$!);) set +m; \
+  $(foreach lane,$(wordlist 2,9,$(1)),$(if $(filter HOSTS_%,$(lane)),,$(AFTER)) .venv/bin/python -m $($(lane)) >$$said/$(lane) 2>&1 & beside+=($$!);) set +m; \
   trap 'for lane in $${beside[@]}; do kill -INT $$lane 2>/dev/null && wait $$lane; done; rm -rf $$said' EXIT; \
-  $(AFTER) .venv/bin/python -m pytest -q $($(firstword $(1))) || status=$$?; \
+  $(AFTER) .venv/bin/python -m $($(firstword $(1))) || status=$$?; \
   for lane in $${beside[@]}; do wait $$lane || status=$$?; done; cat $$said/*; exit $$status
 endef
 
+# A minute of work where it keeps nothing of an earlier run.
+TYPED = mypy $(addprefix -p quartermaster.,$(FOLDERS))
 # About as long as each other.
 PARTS := tests/planner tests/infra tests/local
-FAST_PARTS = -m "$(FAST)" $(PARTS)
-FAST_REST = -m "$(FAST)" $(addprefix --ignore=,$(PARTS))
+FAST_PARTS = pytest -q -m "$(FAST)" $(PARTS)
+FAST_REST = pytest -q -m "$(FAST)" $(addprefix --ignore=,$(PARTS))
 # On real hosts tests wait more than they compute, so that two lanes of them fill what the others leave of two processors:
 # hosts that Ansible makes, and clouds, databases and drills. Those that need the engine too go with its own.
 MADE := $(patsubst %,tests/hosts/test_%.py,configure roles patch patch_controller patch_faults patch_load)
-HOSTS_MADE = -m "hosts and not engine and not soak" $(MADE)
-HOSTS_REST = -m "hosts and not engine and not soak" tests/hosts $(addprefix --ignore=,$(MADE))
-ENGINE = -m "engine and not soak"
-REST = -m "not engine and not hosts and not soak"
+HOSTS_MADE = pytest -q -m "hosts and not engine and not soak" $(MADE)
+HOSTS_REST = pytest -q -m "hosts and not engine and not soak" tests/hosts $(addprefix --ignore=,$(MADE))
+ENGINE = pytest -q -m "engine and not soak"
+REST = pytest -q -m "not engine and not hosts and not soak"
 
 .PHONY: help setup demo test check fmt soak acceptance-aws bench docs lock clean folders
 
@@ -56,9 +58,8 @@ check: folders ## Format, lint, types, imports and the fast tests: what CI asks 
 	@$(SETUP) --only venv
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
-	@.venv/bin/mypy $(addprefix -p quartermaster.,$(FOLDERS))
 	@PYTHONPATH=.venv/types .venv/bin/lint-imports
-	$(call lanes,FAST_REST FAST_PARTS)
+	$(call lanes,FAST_REST FAST_PARTS TYPED)
 
 fmt: folders ## Format, and mend what ruff can
 	@$(SETUP) --only venv
