@@ -38,6 +38,8 @@ class Mixture:
     """(series, members, blocks), summing to 1 over members."""
     paths: NDArray[np.float64]
     """(series, origins + 1, blocks * steps)."""
+    apart: NDArray[np.float64]
+    """Those of each member, (series, members, origins + 1, blocks * steps)."""
 
 
 def mixed(
@@ -72,7 +74,7 @@ def mixed(
     part = np.where(np.isfinite(every), spread, 0.0)
     total = part.sum(axis=1)
     path = (part * np.where(np.isfinite(every), every, 0.0)).sum(axis=1) / np.where(total > 0, total, 1.0)
-    return Mixture(names, whole, weights, np.where(total > 0, path, np.nan))
+    return Mixture(names, whole, weights, np.where(total > 0, path, np.nan), every)
 
 
 def _level(by_origin: NDArray[np.float64]) -> NDArray[np.float64]:

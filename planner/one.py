@@ -160,11 +160,10 @@ def _batch(
     if rolled is None:
         return [_fallback(job, horizon, levels) for job in jobs]
     paths = rolled.mixture.paths
-    positive = np.array([job.series.lower == 0 for job in jobs])
-    bounds = around(paths, rolled.came, shape.steps, np.asarray(levels), relative=positive)
+    bounds = around(paths, rolled.came, shape.steps, np.asarray(levels))
     quantiles, flat = bounds.quantiles, np.zeros(len(jobs))
     if any(f.name == SEASONLESS for f in forecasters):
-        quantiles, flat = averaged(bounds, rolled.past, rolled.came, np.asarray(levels))
+        quantiles, flat = averaged(bounds, rolled.mixture, rolled.past, rolled.came, np.asarray(levels))
     ranks = ranked(rolled.came - paths[:, :-1], shape.steps)
     out = []
     for i, job in enumerate(jobs):

@@ -2,8 +2,8 @@
 
 After Vovk et al. (conformal prediction) and Hyndman & Athanasopoulos, FPP3 5.5 (bootstrapped residuals): the errors at
 past origins are what the next errors are taken to be like, once each is divided by how large errors are at its phase of
-the day, so many steps ahead, and, where that serves better, for a path of its size. Late origins count for more, as
-they had more to learn from and errors come in calm and restless spells.
+the day and so many steps ahead. Late origins count for more, as they had more to learn from and errors come in calm and
+restless spells.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Bounds", "around", "empirical", "pinball"]
+__all__ = ["Bounds", "around", "empirical", "picked", "pinball", "sampled", "say"]
 
 _TAIL = 0.95
 """Beyond it an exponential tail stands beside the empirical quantile, which knows nothing past its largest error."""
 _MANY = 200
 """Errors from which on the exponential tail begins to count for less."""
-_FLOOR = 0.05
-"""Share of the usual path below which errors in percent shrink no further."""
 _PRIOR = 8.0
 """Cycles that the error of all phases counts for in the error of one."""
 _GROWTH_PRIOR = 4.0
 """Origins for which errors do not grow with the steps ahead."""
-_OPTIMISM = 1.1
+_OPTIMISM = 0.8
 """Errors on which weights were chosen are too small, and few origins show too few bad days: quantiles are moved out by
 the inverse root of the origins and two more, so much at 0.95 (bench/calibration.py)."""
 _RECENT = 14.0
 """Half-life of an origin's say in cycles."""
-_GAIN = 0.99
+_MOST_ERRORS = 1500
+"""Errors of a series looked at, or a few more: neighbours are alike, and sorting all of them took half of the time."""
+_SHIFT = 5
+"""Steps by which those looked at move from one origin to the next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,71 +48,57 @@ class Bounds:
     """(series, levels): pinball loss at the origins, late ones counting for more."""
 
 
-def around(
-    paths: NDArray[np.float64],
-    came: NDArray[np.float64],
-    steps: int,
-    levels: NDArray[np.float64],
-    *,
-    relative: NDArray[np.bool_],
-) -> Bounds:
+def around(paths: NDArray[np.float64], came: NDArray[np.float64], steps: int, levels: NDArray[np.float64]) -> Bounds:
     """Quantiles of the last of ``paths`` (series, origins + 1, ahead) from the errors of the others against ``came``.
 
-    ``levels`` ascend. ``relative``: series whose errors may be taken in percent of the path.
+    ``levels`` ascend.
     """
     past, last = paths[:, :-1], paths[:, -1]
+    origins = past.shape[1]
     errors = came - past
-    weights = _say(errors.shape[1])
-    size = _sizes(errors, weights, steps)
-    best, loss = _made(np.broadcast_to(size[:, None], past.shape), size, errors, last, weights, levels)
-    if relative.any():
-        usual = _usual(past, steps)
-        grown, now = size[:, None] * _share(past, usual[:, None]), size * _share(last, usual)
-        other, less = _made(grown, now, errors, last, weights, levels)
-        swap = relative & (less.sum(axis=1) < _GAIN * loss.sum(axis=1))
-        best = np.where(swap[:, None, None], other, best)
-        loss = np.where(swap[:, None], less, loss)
-    return Bounds(best, loss)
+    size = _sizes(errors, say(origins), steps)
+    origin, step = sampled(*past.shape[1:])
+    some, scale = picked(errors, origin, step), np.take(size, step, axis=1)
+    offsets = empirical(some / scale, say(origins)[origin], np.append(levels, 0.5))
+    middle = offsets[:, -1:]
+    offsets = middle + _widened(levels, origins) * (offsets[:, :-1] - middle)
+    loss = pinball(some, offsets[:, None] * scale[:, :, None], levels, say(origins)[origin])
+    out = last[:, :, None] + offsets[:, None] * size[:, :, None]
+    return Bounds(np.maximum.accumulate(out, axis=2), loss)
 
 
-def pinball(came: NDArray[np.float64], there: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pinball loss (series, levels) of quantiles against what came (series, origins, ...); NaN of that costs nothing.
+def pinball(
+    came: NDArray[np.float64], there: NDArray[np.float64], levels: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Pinball loss (series, levels) of quantiles against what came (series, n), each with a weight; NaN costs nothing.
 
-    ``there`` has the levels last and broadcasts to the shape of ``came`` before them.
+    ``there`` is (series, n, levels).
     """
-    say = _say(came.shape[1])
     out = np.empty((len(came), len(levels)))
     for i, level in enumerate(levels):
         short = came - there[..., i]
-        cost = np.maximum(level * short, (level - 1) * short).reshape(*came.shape[:2], -1)
         # No product of matrices: its last bit would depend on how many series there are.
-        out[:, i] = (np.nansum(cost, axis=2) * say).sum(axis=1)
+        out[:, i] = np.nansum(np.maximum(level * short, (level - 1) * short) * weights, axis=1)
     return out
 
 
-def _say(origins: int) -> NDArray[np.float64]:
+def say(origins: int) -> NDArray[np.float64]:
     """The say of each origin; 1 on average."""
     weights = 0.5 ** (np.arange(origins)[::-1] / _RECENT)
     return np.asarray(weights * (origins / weights.sum()) if origins else weights)
 
 
-def _made(
-    scale: NDArray[np.float64],
-    now: NDArray[np.float64],
-    errors: NDArray[np.float64],
-    last: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    levels: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Quantiles with that scale of errors (at the origins, now), and their pinball loss at the origins, by series."""
-    series, origins, ahead = errors.shape
-    scaled = (errors / scale).reshape(series, -1)
-    offsets = empirical(scaled, np.repeat(weights, ahead), np.append(levels, 0.5))
-    middle = offsets[:, -1:]
-    offsets = middle + _widened(levels, origins) * (offsets[:, :-1] - middle)
-    loss = pinball(errors, offsets[:, None, None, :] * scale[..., None], levels)
-    out = last[:, :, None] + offsets[:, None] * now[:, :, None]
-    return np.maximum.accumulate(out, axis=2), loss
+def sampled(origins: int, ahead: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Origin and step ahead of the errors that are looked at: every n-th, with other steps from each origin."""
+    every = -(-origins * ahead // _MOST_ERRORS)
+    origin, step = np.indices((origins, ahead))
+    kept = (step + _SHIFT * origin) % max(every, 1) == 0
+    return origin[kept], step[kept]
+
+
+def picked(rows: NDArray[np.float64], origin: NDArray[np.int64], step: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Those of rows (series, origins, ahead), a series in one piece of memory: else sums go by how many there are."""
+    return np.asarray(np.take(rows.reshape(len(rows), -1), origin * rows.shape[2] + step, axis=1))
 
 
 def _widened(levels: NDArray[np.float64], origins: int) -> NDArray[np.float64]:
@@ -157,19 +144,6 @@ def _growth(total: NDArray[np.float64], number: NDArray[np.float64], steps: int)
     over, count = (part[:, end] - part[:, start] for part in summed)
     prior = _GROWTH_PRIOR * (end - start)
     return np.asarray((over + prior) / (count + prior))
-
-
-def _usual(past: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-    """Mean path at each phase, (series, ahead)."""
-    series, _, ahead = past.shape
-    cycles = past.reshape(series, -1, steps)
-    number = np.isfinite(cycles).sum(axis=1)
-    mean = np.nansum(cycles, axis=1) / np.maximum(number, 1)
-    return np.tile(mean, ahead // steps)
-
-
-def _share(path: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum(path / np.where(usual > 0, usual, 1.0), _FLOOR)
 
 
 def empirical(

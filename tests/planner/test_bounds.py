@@ -6,6 +6,7 @@ import pytest
 from quartermaster.planner.bounds import averaged
 from quartermaster.planner.cycles import cut, shape_of
 from quartermaster.planner.forecasters.registry import candidates
+from quartermaster.planner.mixture import mixed
 from quartermaster.planner.one import SeriesForecast, forecast_series
 from quartermaster.planner.quantiles import Bounds, pinball
 from quartermaster.planner.seasons import HOUR_US, Seasons
@@ -50,16 +51,30 @@ def test_the_weights_follow_the_losses() -> None:
     values = spiky(12)
     past = cut([values], shape_of(len(values), Seasons.of_interval(HOUR_US)))
     came = past.came(4, 1)
-    truth = np.broadcast_to(np.array([10.5, 40.0, 40.0]), (1, 4, 24, 3))
-    for quantiles, share in ((truth, (0.3, 0.9)), (truth * 100, (1.0, 1.0))):
-        mixed, part = averaged(Bounds(quantiles[:, -1].copy(), pinball(came, quantiles, LEVELS)), past, came, LEVELS)
+    off = mixed({"a": np.random.default_rng(7).normal(0, 1e4, (1, 5, 24))}, came, 24, plain=(), naive=())
+    truth = np.broadcast_to(np.array([10.5, 40.0, 40.0]), (1, 24, 3))
+    cost = pinball(came.reshape(1, -1), truth[:, :1], LEVELS, np.ones(96))
+    for quantiles, loss, share in ((truth, cost, (0.3, 0.9)), (truth * 100, cost * 100, (1.0, 1.0))):
+        made, part = averaged(Bounds(quantiles, loss), off, past, came, LEVELS)
         assert share[0] <= part[0] <= share[1]
-        assert mixed[0, :, 0] == pytest.approx(quantiles[0, -1, :, 0])
-        assert (np.diff(mixed, axis=2) >= 0).all()
+        assert made[0, :, 0] == pytest.approx(quantiles[0, :, 0])
+        assert (np.diff(made, axis=2) >= 0).all()
 
 
-def test_pinball_loss_is_that_of_a_plain_sum_with_late_origins_counting_for_more() -> None:
-    came, there = np.array([[[3.0, np.nan], [1.0, 2.0]]]), np.full((1, 2, 1, 1), 2.0)
-    (say, late), level = 0.5 ** np.array([1 / 14, 0.0]), np.array([0.9])
-    expected = (say * 0.9 * 1.0 + late * 0.1 * 1.0) * 2 / (say + late)
-    assert pinball(came, there, level)[0, 0] == pytest.approx(expected)
+def test_bounds_around_a_better_forecaster_take_the_place_of_those_around_the_mixture() -> None:
+    values = daily(28)
+    past = cut([values], shape_of(len(values), Seasons.of_interval(HOUR_US)))
+    came = past.came(9, 1)
+    right = np.concatenate([came, came[:, -1:]], axis=1)
+    paths = {"right": right, "wrong": right + 50, "absent": np.where(np.arange(10)[:, None] > 2, right, np.nan)}
+    mixture = mixed(paths, came, 24, plain=(), naive=())
+    poor = Bounds(right[0, -1, :, None] + np.array([[[0.0, 500.0, 600.0]]]), np.full((1, 3), 1e4))
+    made, part = averaged(poor, mixture, past, came, LEVELS)
+    assert part[0] == 0
+    assert made[0] == pytest.approx(np.repeat(right[0, -1, :, None], 3, axis=1), rel=0.05)
+
+
+def test_pinball_loss_is_a_sum_by_weight_in_which_holes_cost_nothing() -> None:
+    came, there = np.array([[3.0, np.nan, 1.0, 2.0]]), np.full((1, 1, 1), 2.0)
+    loss = pinball(came, there, np.array([0.9]), np.array([0.5, 0.5, 1.0, 1.0]))
+    assert loss[0, 0] == pytest.approx(0.5 * 0.9 * 1.0 + 0.1 * 1.0)
