@@ -53,6 +53,7 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "scheduler run": ("runs until it is stopped", "tests/cli/test_scheduler.py"),
     "serve": ("runs until it is stopped", "tests/cli/test_serve.py"),
     "setup": ("installs packages", "tests/setup/test_run.py"),
+    "status --watch": ("needs a terminal", "tests/cli/test_status.py"),
     "status --stack prod": ("reads an account", "tests/cli/test_credentials.py"),
 }
 """What is not run here: what it needs, and the test that has it."""
