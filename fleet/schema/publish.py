@@ -34,7 +34,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of fleet.yaml. It checks form; rules over several fields are `ops validate`'s."""
     schema = Fleet.model_json_schema(by_alias=True)
     parts = schema["$defs"]
-    for model in Model.__subclasses__():
+    for model in (model for model in Model.__subclasses__() if model.__module__.startswith(__package__)):
         part = schema if model is Fleet else parts[model.__name__]
         for name, text in _field_docs(model).items():
             part["properties"][model.model_fields[name].alias or name]["description"] = text
