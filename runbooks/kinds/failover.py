@@ -88,8 +88,8 @@ def _guards(case: Case, loss: Loss) -> tuple[Guard, ...]:  # noqa: ARG001
     if state.pending_reboot:
         found = f"settings of {case.of} wait for a restart: a failover would bring them in"
         return (Guard("standby", "refused", found, f"ops patch run {case.of}"),)
-    found = (Guard("standby", "holds", f"{case.of} has a standby in {state.standby_zone or 'no zone'}"),)
-    return (*found, Guard("fault", "unknown", _ONE_ACT)) if case.target == "aws" else found
+    holds = Guard("standby", "holds", f"{case.of} has a standby in {state.standby_zone or 'no zone'}")
+    return (holds, Guard("fault", "unknown", _ONE_ACT)) if case.target == "aws" else (holds,)
 
 
 def _may_fail_over(hands: Hands, plan: DrillPlan, database: str) -> None:
