@@ -48,7 +48,7 @@ def soak(tree: Path, *, seconds: float = 500, piece_seconds: float = 120, seed: 
         env={**os.environ, "PYTHONPATH": here, "OPS_SEED": seed, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     return ended.returncode, [line for line in ended.stdout.splitlines() if line.startswith("soak: ")]
 

@@ -113,7 +113,7 @@ def test_a_run_wakes_a_worker_and_does_not_wait_for_it(
     monkeypatch.setenv("NOTIFY_URL", hook.url)
     ops = _session(tmp_path, '[{kind: webhook, url: secret:NOTIFY_URL, on: ["*"]}]')
     ops.journal.start("configure", stack="dev").finish("done")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not hook.got and time.monotonic() < until:
         time.sleep(0.1)
     assert [item["title"] for item in hook.got] == ["shop/dev: configure: done"]

@@ -174,7 +174,7 @@ def test_reader_does_not_wait_for_a_writer(journal: Journal) -> None:
     with journal.engine.begin() as db:
         db.execute(sa.text("update runs set subject = 'web'"))
         reader.start()
-        reader.join(timeout=5)
+        reader.join(timeout=25)  # less than a writer would be waited for
         while_writing = list(found)
     reader.join()
     assert while_writing == [1]

@@ -118,7 +118,7 @@ def stand(folder: Path, text: str = FLEET) -> Iterator[Stand]:
     process = subprocess.Popen([sys.executable, str(script), str(home)], stdin=subprocess.PIPE)
     assert process.stdin is not None
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while not (home / "daemon.json").exists():
             assert process.poll() is None, "the test cloud did not start"
             assert time.monotonic() < until, "the test cloud did not start in time"
@@ -129,7 +129,7 @@ def stand(folder: Path, text: str = FLEET) -> Iterator[Stand]:
     finally:
         process.stdin.close()
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def run(deployment: Deployment, act: str) -> list[object]:

@@ -197,7 +197,7 @@ def test_it_fits_the_screen_and_logs_no_error(width: int, whole: str, tmp_path: 
         [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
          "--no-first-run", "--enable-logging=stderr", "--v=0", f"--user-data-dir={tmp_path / 'profile'}",
          "--virtual-time-budget=3000", "--window-size=1400,1000", "--dump-dom", outer.as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     import json
 

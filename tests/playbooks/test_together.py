@@ -57,7 +57,7 @@ def test_no_more_threads_than_may_be_and_every_job_is_done() -> None:
     names: set[str] = set()
     done = []
     numbers = itertools.count()
-    all_at_work = threading.Barrier(AT_ONCE, timeout=30)  # on a busy machine one thread might else do another's job
+    all_at_work = threading.Barrier(AT_ONCE, timeout=120)  # on a busy machine one thread might else do another's job
 
     def job(voice: Voice) -> None:
         names.add(threading.current_thread().name)

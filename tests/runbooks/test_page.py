@@ -88,7 +88,7 @@ def look(pages: list[str], scheme: str, folder: Path) -> list[dict[str, Any]]:
          "--no-first-run", "--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'profile'}",
          f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
          "--virtual-time-budget=3000", "--window-size=1400,1000", "--dump-dom", outer.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert "CONSOLE" not in run.stderr, run.stderr
     found: list[dict[str, Any]] = json.loads(html.unescape(run.stdout.split("<title>")[1].split("</title>")[0]))

@@ -231,7 +231,7 @@ def test_the_page_fits_the_screen(width: int, journal: Journal, tmp_path: Path) 
         [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
          f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", "--window-size=1400,900",
          "--dump-dom", _framed(inner, width, tmp_path)],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     found = json.loads(shown.stdout.split("<title>")[1].split("</title>")[0])
     assert (found["over"], found["scroll"]) == ([], 0)
