@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_the_list_holds_what_rds_keeps_and_both_vaults(
 ) -> None:
     asked = {"DBInstanceIdentifier": "shop-prod-orders"}
     window = {"EarliestTime": NOW - timedelta(days=7), "LatestTime": NOW}
-    kept = {"DbiResourceId": "db-A", "Region": "eu-west-1", "Status": "active", "RestoreWindow": window}
+    kept: dict[str, Any] = {"DbiResourceId": "db-A", "Region": "eu-west-1", "Status": "active", "RestoreWindow": window}
     kept |= {"BackupRetentionPeriod": 7, "Encrypted": True}
     aws.expect("rds", "describe_db_instance_automated_backups", asked, {"DBInstanceAutomatedBackups": [kept]})
     aws.expect("rds", "describe_db_snapshots", asked, {"DBSnapshots": []})

@@ -44,7 +44,7 @@ class Aws:
         assert endpoint_url is None
         key = (service, region_name)
         if key not in self._clients:
-            made: Any = _SESSION.client(service, region_name=region_name)  # type: ignore[call-overload]
+            made: Any = _SESSION.client(service, region_name=region_name)
             self._clients[key] = made, Stubber(made)
             self._open.enter_context(self._clients[key][1])
         return self._clients[key][0]
