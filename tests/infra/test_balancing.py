@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mocked import ACCOUNT, Declared, declared
+from mocked import ACCOUNT, Declared, declared, declared_in
 
 import quartermaster.examples
 from quartermaster.fleet.schema import Fleet, load_fleet
@@ -16,7 +15,8 @@ from quartermaster.fleet.schema.servers import Balancer
 from quartermaster.infra.access_logs import log_policy
 from quartermaster.infra.target_group import health_check
 
-SHOP = load_fleet(Path(quartermaster.examples.__path__[0]) / "production" / "fleet.yaml")
+EXAMPLE = Path(quartermaster.examples.__path__[0]) / "production" / "fleet.yaml"
+SHOP = load_fleet(EXAMPLE)
 PROD = {"target": "aws", "account": ACCOUNT, "protect": True, "state": "s3://state"}
 
 
@@ -29,9 +29,8 @@ def of(made: list[Declared], type_: str) -> dict[str, Declared]:
     return {one.name: one for one in made if one.type.endswith(f":{type_}") and "Recovery$" not in one.urn}
 
 
-@cache
 def shop(stack: str) -> list[Declared]:
-    return declared(SHOP, stack)
+    return list(declared_in(EXAMPLE, stack))
 
 
 def test_on_aws_the_plain_port_leads_to_tls_and_here_it_serves() -> None:
