@@ -50,6 +50,24 @@ def test_shorter_and_hourly_histories_are_the_forecasters_own() -> None:
         assert made.choice is not None and "season of" not in made.choice.reason
 
 
+def test_hours_go_with_the_season_and_their_bounds_with_it() -> None:
+    profile = np.r_[np.full(10, 0.3), np.linspace(0.4, 1.0, 14)]
+    days = season(900, 90)
+    values = (days[:, None] * profile).ravel() * np.exp(0.02 * np.random.default_rng(5).standard_normal(990 * 24))
+    series = Series("web", "x", LAST + 23 * HOUR_US, HOUR_US, values[: 900 * 24], 0.0)
+    few = candidates(("seasonal_naive_week", "week_median"))
+    made, near = (next(forecast_prepared([series], 24 * n, LEVELS, few)) for n in (90, 28))
+    came = values[900 * 24 :]
+    same_week = np.tile(near.at(0.5)[:168], 13)[: len(came)]
+    wrong, as_now = (np.median(np.abs(middle / came - 1)[24 * 30 :]) for middle in (made.at(0.5), same_week))
+    assert wrong < 0.08 and 3 * wrong < as_now
+    assert (made.at(0.9) >= came)[24 * 30 :].mean() > 0.8
+    assert (np.diff(made.quantiles, axis=1) >= 0).all()
+    # Four weeks are what forecasters know.
+    assert made.choice is not None and "months ahead" in made.choice.reason
+    assert near.choice is not None and "months ahead" not in near.choice.reason
+
+
 def test_levels_never_cross_and_holidays_stay_on_their_days() -> None:
     values = season(900)[:900]
     # The fourth of July halved demand in both years.
