@@ -26,11 +26,10 @@ _SPANS = (1, 3, 7)
 _POWER = 6
 _WORST = 1.3
 """As for paths (mixture.py): weights are inverse losses to this power, and none where a loss is that much larger."""
-_ALONE = 1.1
+_ALONE = 1.2
 """The loss of bounds around one forecaster's path counts for this much more than around the mixture's."""
 _OPTIMISM = 1.0
-"""Bounds around the mixture's path are judged by the errors that weights in it were chosen by: this over the origins is
-added to their loss."""
+"""Bounds around paths are judged by the errors that they are made of: this over the origins is added to their loss."""
 
 
 def averaged(
@@ -46,9 +45,9 @@ def averaged(
         return mixed.quantiles, np.zeros(len(past))
     alone = list(_alone(mixture, past.shape.steps, came, levels))
     flat = list(_flat(past, came, levels[upper]))
-    own = Bounds(mixed.quantiles[:, :, upper], mixed.loss[:, upper] * (1 + _OPTIMISM / came.shape[1]))
-    every = [own, *alone, *flat]
+    every = [Bounds(mixed.quantiles[:, :, upper], mixed.loss[:, upper]), *alone, *flat]
     loss = np.maximum(np.stack([one.loss for one in every]).sum(axis=2), 1e-300)
+    loss[: 1 + len(alone)] *= 1 + _OPTIMISM / came.shape[1]
     ratio = loss.min(axis=0) / loss
     weights = np.where(ratio * _WORST >= 1, ratio, 0.0) ** _POWER
     # One after the other: how a library adds up goes by how many series there are.

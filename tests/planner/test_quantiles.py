@@ -22,7 +22,7 @@ def test_demand_stays_under_a_level_about_as_often_as_it_says() -> None:
     quantiles = fan(paths, paths + 10 * rng.standard_normal(paths.shape))
     came = 100 + 10 * rng.standard_normal((4000, 24))
     share = (came[:, :, None] <= quantiles).mean(axis=(0, 1))
-    assert share == pytest.approx(LEVELS, abs=0.02)
+    assert share == pytest.approx(LEVELS, abs=0.03)
 
 
 def test_few_origins_give_wider_quantiles_than_many() -> None:
