@@ -18,6 +18,7 @@ import pytest
 from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import StepFinished
+from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.write_probe import Login, ask
 from quartermaster.infra.local import client
 from quartermaster.runbooks import restoring
@@ -155,12 +156,32 @@ def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> N
     assert not database.backups.left("orders")
 
 
-def test_what_a_killed_drill_left_is_removed(database: BackedUp) -> None:
+@pytest.mark.parametrize(
+    "after",
+    [
+        "finished order",
+        pytest.param("started steady_before", marks=pytest.mark.soak),
+        pytest.param("started lose", marks=pytest.mark.soak),
+        pytest.param("finished lose", marks=pytest.mark.soak),
+        pytest.param("started order", marks=pytest.mark.soak),
+        pytest.param("finished restored", marks=pytest.mark.soak),
+        pytest.param("started check", marks=pytest.mark.soak),
+        pytest.param("finished check", marks=pytest.mark.soak),
+        pytest.param("started remove", marks=pytest.mark.soak),
+    ],
+)
+def test_what_a_killed_drill_left_is_removed(database: BackedUp, after: str) -> None:
     words = ops(database, "drill", "run", "restore", "orders", "--now")
+    journal = Journal.open(database.workspace.database)
+    before = {row.id for row in journal.runs("drill")}
+
+    def told() -> list[str]:
+        new = [row.id for row in journal.runs("drill") if row.id not in before]
+        return [f"{one.event.kind} {one.event.step}" for run in new for one in journal.events(run)]
+
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        wait(lambda: database.backups.left("orders"))
+        wait(lambda: after in told())
         os.kill(child.pid, 9)
-    assert database.backups.left("orders")
     refused = subprocess.run(words, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "ops drill recover" in refused.stderr
     done = subprocess.run(ops(database, "drill", "recover"), capture_output=True, text=True, check=False)
