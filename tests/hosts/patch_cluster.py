@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,11 @@ class PatchCluster:
     def workspace(self) -> Workspace:
         return Workspace(self.file)
 
-    @property
+    @cached_property
     def cloud(self) -> Cloud:
         return connect(self.fleet, "dev", self.workspace)
 
-    @property
+    @cached_property
     def hosts(self) -> Hosts:
         return Hosts(self.cloud)
 

@@ -26,8 +26,9 @@ FAILS = {"postinst": "#!/bin/sh\nexit 1\n"}
 HANGS = {"postinst": "#!/bin/sh\nsleep 600\n"}
 BIG = {"/srv/www/page/big": secrets.token_hex(200_000)}
 LIMITS = Limits(
-    drain_slack=10, lock=6, transaction=60, converge=300, reboot=20, health=4, healthy=60, replacement=150, poll=0.3
+    drain_slack=60, lock=6, transaction=120, converge=300, reboot=120, health=30, healthy=120, replacement=400, poll=0.3
 )
+"""As long as a busy machine takes; a row whose fault is that something never ends waits for less."""
 _CLOCK_LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"
 
 
@@ -237,11 +238,12 @@ FAULTS = (
     ),
     Fault(
         "package lock held for ever", r"save: .*lock.*\(end the process", "failed",
-        _lock(600), heal=lambda scene: scene.on("kill $(cat /run/holder)"), soak=True,
+        _lock(600), heal=lambda scene: scene.on("kill $(cat /run/holder)"),
     ),
     Fault("package lock held for a while", "", "patched", _lock(3), "upgrade", ends="done"),
     Fault(
         "bad package: health fails", r"not healthy on itself", "rolled_back", scripts=STOPS_NGINX,
+        limits=replace(LIMITS, health=8),
     ),
     Fault(
         "bad package: postinst fails", r"upgrade: upgrade failed \(100\)", "rolled_back", scripts=FAILS, soak=True,
@@ -258,7 +260,7 @@ FAULTS = (
     Fault(
         "drain never ends", r"was not drained in \d+ s: EnteringStandby.*recover", "drained",
         lambda scene: _drain(scene, 25), "standby",
-        heal=_drained, left="EnteringStandby",
+        heal=_drained, left="EnteringStandby", limits=replace(LIMITS, drain_slack=10),
     ),
     Fault(
         "converge fails", r"converge failed.*left drained.*no canary has passed", "drained", _broken_bundle, "upgrade",
@@ -272,11 +274,12 @@ FAULTS = (
     Fault(
         "reboot that never returns", r"did not come back within \d+ s of its reboot", "drained",
         _sshd_stays_away, "reboot", heal=_sshd_again, scripts=REBOOT, left="Standby",
+        limits=replace(LIMITS, reboot=15),
     ),
     Fault(
         "host lost during its reboot", r"did not come back.*serves in its place", "replaced",
         lambda scene: threading.Timer(1.0, _lose, [scene]).start(), "reboot",
-        scripts=REBOOT, strikes="next", ends="done", left="gone",
+        scripts=REBOOT, strikes="next", ends="done", left="gone", limits=replace(LIMITS, reboot=30),
     ),
     Fault(
         "group scales in meanwhile", r"no longer in group", "failed",
