@@ -70,7 +70,7 @@ def read_text(text: str, *, file: str = FILE, today: date | None = None) -> Load
                 fault for rule in RULES for fault in rule(fleet) if not any(_touch(fault.where, at) for at in known)
             ]
     if faults or fleet is None:
-        placed = sorted({_placed(fault, tree, file) for fault in faults}, key=lambda one: (one.line or 0, one.where))
+        placed = sorted({_placed(fault, tree, file) for fault in faults}, key=_order)
         raise InputError(
             f"{file} has {len(placed)} fault{'s' if len(placed) != 1 else ''}",
             placed,
@@ -79,6 +79,11 @@ def read_text(text: str, *, file: str = FILE, today: date | None = None) -> Load
     warnings = [fault for rule in WARNINGS for fault in rule(fleet)]
     warnings += ended_waivers(fleet, today) if today else ()
     return Loaded(fleet, tuple(_placed(fault, tree, file) for fault in warnings))
+
+
+def _order(fault: Fault) -> tuple[int, str, str]:
+    """By line; those of one line always in the same order."""
+    return fault.line or 0, fault.where, fault.problem
 
 
 def _validate(data: Any) -> tuple[Fleet | None, list[Fault]]:

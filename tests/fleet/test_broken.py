@@ -7,14 +7,16 @@ and ``# fault`` at the end of each line that a fault is reported on.
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from quartermaster.fleet.errors import InputError
-from quartermaster.fleet.schema import load_fleet
+from quartermaster.fleet.schema import load_fleet, read_text
 
 BROKEN = sorted((Path(__file__).parent / "broken").glob("*.yaml"))
+GOLDEN = Path(__file__).with_name("broken.txt")
 
 
 def test_there_are_enough_broken_files() -> None:
@@ -39,3 +41,13 @@ def test_broken_file_is_refused_with_line_and_remedy(path: Path) -> None:
         assert fault.file == str(path)
     if lines:
         assert {fault.line for fault in faults} == lines
+
+
+def test_each_fault_reads_as_it_did() -> None:
+    """To refresh: write what this test compares into tests/fleet/broken.txt, and read it."""
+    told = []
+    for path in BROKEN:
+        with pytest.raises(InputError) as refused:
+            read_text(path.read_text(), file=path.name, today=date(2026, 11, 22))
+        told += [f"{path.stem}: {fault.where}: {fault.problem} -> {fault.remedy}" for fault in refused.value.faults]
+    assert told == GOLDEN.read_text(encoding="utf-8").splitlines()
