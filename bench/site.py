@@ -109,7 +109,8 @@ def pages(ops: Session) -> Iterator[tuple[str, float]]:
         time.sleep(0.1)
     newest = ops.journal.runs("drill", limit=1)[0].id
     middle = (datetime.now(UTC) - timedelta(days=180)).isoformat()
-    for path in ("/", "/history", "/history?kind=drill", f"/history?before={middle}", f"/history/{newest}"):
+    shown = ("/", "/cost", "/calendar", "/history", "/history?kind=drill")
+    for path in (*shown, f"/history?before={middle}", f"/history/{newest}"):
         taken = []
         for _ in range(TIMES):
             began = time.perf_counter()
