@@ -1,4 +1,4 @@
-"""Rehearsals: what of a fleet is copied, and how the outcome is told. The run itself: tests/cli/test_pytest_plugin.py."""
+"""Rehearsals: what of a fleet is copied, and how the outcome is told. The run itself is in test_pytest_plugin.py."""
 
 from __future__ import annotations
 
