@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +70,26 @@ class Fleet:
 
     def events(self, kind: str, pid: int) -> list[Event]:
         """Events of the run of that process."""
-        database = Workspace(self.file).database
-        if not database.exists():
+        if not Workspace(self.file).database.exists():
             return []
-        journal = Journal.open(database)
-        runs = [row for row in journal.runs(kind) if row.pid == pid]
-        return [item.event for item in journal.events(runs[0].id)] if runs else []
+        runs = [row for row in self._journal.runs(kind) if row.pid == pid]
+        return [item.event for item in self._journal.events(runs[0].id)] if runs else []
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal.open(Workspace(self.file).database)
+
+    @cached_property
+    def _session(self) -> dict[str, str]:
+        given = self.json("local", "env")
+        return {
+            "endpoint_url": given["AWS_ENDPOINT_URL"],
+            "aws_access_key_id": given["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": given["AWS_SECRET_ACCESS_KEY"],
+        }
 
     def aws(self, service: str) -> Any:
-        given = self.json("local", "env")
-        return boto3.client(
-            service,
-            region_name="eu-west-1",
-            endpoint_url=given["AWS_ENDPOINT_URL"],
-            aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
-        )
+        return boto3.client(service, region_name="eu-west-1", **self._session)
 
     def census(self) -> dict[str, int]:
         """How many there are of what has no unique name."""
