@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from quartermaster.planner.plan import CapacityPlan
     from quartermaster.planner.settings import Settings
 
-group = Group("capacity", "Capacity plans: plan, apply, whatif.")
+group = Group("capacity", "Capacity plans: plan, apply, whatif, report.")
 
 Unit = Annotated[
     float | None, typer.Option("--unit-capacity", help="Demand one instance carries at target utilisation.")
@@ -108,6 +109,26 @@ def apply(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
         changes.append(shown)
     document: dict[str, Any] = {"file": str(ops.fleet_file), "changes": changes}
     emit(document, f"wrote {ops.fleet_file}; next: ops provision up" if changes else "nothing to change")
+
+
+@group.command("report", example="ops capacity report --metrics requests.parquet --unit-capacity 40 --out plan.html")
+def report(
+    metrics: Metrics = None,
+    unit_capacity: Unit = None,
+    out: Annotated[Path | None, typer.Option(help="HTML file to write; default: .ops/reports/capacity.html.")] = None,
+) -> None:
+    """Write the plan as one self-contained page: forecast, floors, cost, runways, replay, with the reasons."""
+    from quartermaster.planner.report import ReportData, render
+
+    ops = session()
+    path = out or ops.workspace.folder("reports") / "capacity.html"
+    if not path.parent.is_dir():
+        raise InputError(f"no folder {path.parent} for --out", remedy="create it, or choose another --out")
+    found, now = _plan(metrics, unit_capacity), ops.clock.now()
+    name, zone = (ops.fleet.fleet, ops.fleet.tz) if metrics is None else (metrics.stem, UTC)
+    data = ReportData(name, "", "", now, found, zone=zone)
+    path.write_text(render(data), encoding="utf-8")
+    emit({"file": str(path)}, f"wrote {path}")
 
 
 def _plan(metrics: Path | None, unit: float | None) -> CapacityPlan:

@@ -22,6 +22,7 @@ class ReportData:
 
     fleet: str
     stack: str
+    """Empty: the page is of the plan alone."""
     target: str
     generated_at: datetime
     plan: CapacityPlan | None = None

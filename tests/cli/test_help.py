@@ -70,6 +70,7 @@ def test_the_commands_of_the_contract_exist() -> None:
         "capacity plan",
         "capacity apply",
         "capacity whatif",
+        "capacity report",
         "drill schedule",
         "schedule show",
         "scheduler run",

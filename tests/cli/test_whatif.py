@@ -60,3 +60,15 @@ def test_every_assumption_is_a_column_with_its_cost(tmp_path: Path, capsys: pyte
     assert run([*asked, "--growth", "20%"]) == 0
     table = capsys.readouterr().out
     assert "growth 20%" in table and "against the plan" in table and "size.max met by" in table
+
+
+def test_the_plan_of_a_file_is_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(demand(days=35), tmp_path / "web.parquet")
+    asked = ["capacity", "report", "--metrics", str(tmp_path / "web.parquet"), "--unit-capacity", "10", "--json"]
+    assert run([*asked, "--out", str(tmp_path / "plan.html")]) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": str(tmp_path / "plan.html")}
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "web needs" in page and "target tracking" in page
+    # Of no stack, it says nothing of drills and patches.
+    assert "Stack" not in page and "Drill" not in page and "Patching" not in page
+    assert run([*asked, "--out", str(tmp_path / "none" / "plan.html")]) == 2
