@@ -14,6 +14,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("cli", "examples", "fleet", "infra", "planner", "playbooks", "runbooks")
 pytestmark = pytest.mark.slow
+LEFT_OUT = "engine or hosts or browser or prometheus or haproxy or postgres or slow or soak"
+LOWEST = (
+    *(f"tests/fleet/test_{name}.py" for name in ("schema", "store", "journal")),
+    *(f"tests/cli/test_{name}.py" for name in ("bad_day", "serve", "iam", "drill_export", "metrics")),
+    *(f"tests/planner/test_{name}.py" for name in ("plan", "ical")),
+)
+"""Of each library that is asked for, tests that use it."""
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +50,17 @@ def test_every_file_that_the_code_reads_is_in_the_wheel(wheel: Path) -> None:
     assert packed - there == set()
 
 
-def test_it_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "versions",
+    [
+        pytest.param(("-c", str(ROOT / "requirements.lock")), id="locked"),
+        pytest.param(("--resolution", "lowest-direct"), id="lowest", marks=pytest.mark.soak),
+    ],
+)
+def test_it_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path, versions: tuple[str, ...]) -> None:
     _uv("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
     python = tmp_path / "venv/bin/python"
-    _uv("pip", "install", "--quiet", "--python", str(python), "-c", str(ROOT / "requirements.lock"), str(wheel))
+    _uv("pip", "install", "--quiet", "--python", str(python), *versions, str(wheel))
     # No network: an import that fetches something fails here.
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "http_proxy": "http://127.0.0.1:9", "NO_COLOR": "1"}
 
@@ -72,6 +86,17 @@ def test_it_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> N
             check=False,
         ).stdout
     )
+
+
+@pytest.mark.soak
+def test_tests_pass_with_the_lowest_versions_that_are_asked_for(wheel: Path, tmp_path: Path) -> None:
+    _uv("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
+    python = str(tmp_path / "venv/bin/python")
+    _uv("pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct", str(wheel))
+    _uv("pip", "install", "--quiet", "--python", python, "pytest", "hypothesis", "ics")
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", f"not ({LEFT_OUT})", *LOWEST]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-5000:]
 
 
 def _uv(*arguments: str) -> None:
