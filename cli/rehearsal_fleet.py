@@ -47,7 +47,7 @@ def scaled(tree: Mapping[str, Any], of: str, network: str, folder: Path) -> dict
             copy[part] = {name: value for name, value in (tree[part] or {}).items() if name in names}
     copy["patching"] = {
         **copy.get("patching", {}),
-        **{name: {**(copy.get("patching", {}).get(name) or {}), **_SOAK} for name in clusters},
+        **{name: _patching(one, copy.get("patching", {}).get(name) or {}) for name, one in clusters.items()},
     }
     if "metrics" in tree:
         demand = {name: value for name, value in ((tree["metrics"] or {}).get("demand") or {}).items() if name in names}
@@ -65,6 +65,13 @@ def _cluster(declared: Mapping[str, Any], zones: int) -> dict[str, Any]:
     least = zones * _HOSTS_A_ZONE
     small["size"] = {"min": least, "max": least * _GROWTH}
     return small
+
+
+def _patching(cluster: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of it, at once and at any hour; hosts without apt are replaced, as no other way is taken."""
+    image = cluster.get("image") or {}
+    only = {"method": "replace"} if image.get("family") == "amazon-linux-2023" and not image.get("id") else {}
+    return {**only, **said, **_SOAK}
 
 
 def _recovery(declared: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
