@@ -23,7 +23,7 @@ endef
 # A minute of work where it keeps nothing of an earlier run.
 TYPED = mypy $(addprefix -p quartermaster.,$(FOLDERS))
 # About as long as each other.
-PARTS := tests/planner tests/infra tests/local
+PARTS := tests/planner tests/infra tests/local tests/fleet
 FAST_PARTS = pytest -q -m "$(FAST)" $(PARTS)
 FAST_REST = pytest -q -m "$(FAST)" $(addprefix --ignore=,$(PARTS))
 # On real hosts tests wait more than they compute, so that two lanes of them fill what the others leave of two processors:
