@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,7 +127,10 @@ def test_refresh_asks_the_hosts_and_keeps_what_they_say(
             return fakes.group(3)
 
     monkeypatch.setattr(Session, "hosts", Hosts())
+    monkeypatch.setattr(Session, "cloud", SimpleNamespace(client=lambda _: None))
     monkeypatch.setattr("quartermaster.cli.ssh.inventory", lambda *_: None)
+    monkeypatch.setattr("quartermaster.cli.ssh.stack_bucket", lambda _: ("bucket", "123456789012"))
+    monkeypatch.setattr("quartermaster.playbooks.publish.current", lambda *_: "of-today")
     machines = Kept.of(fakes.group(3))
     monkeypatch.setattr("quartermaster.playbooks.remote.SshMachines", lambda *_: machines)
     assert asked(capsys, folder, "status", "web", "--refresh")["compliance"]["pending"] == 3
