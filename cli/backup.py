@@ -5,17 +5,19 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quartermaster.cli.group import Group
+from quartermaster.cli.instants import absolute
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from quartermaster.fleet.events import Event
     from quartermaster.fleet.write_probe import Login
     from quartermaster.runbooks.restorer import Restorer
@@ -201,15 +203,8 @@ def _asked(ops: Session, database: str, to: str, random: bool, confirm_stack: st
     ops.typed_confirmation(confirm_stack)
     if to and random:
         raise InputError("--to and --random exclude each other", remedy="say one of them")
-    return _instant(to) if to else None, secrets.token_hex(4) if random else ""
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise InputError(f"--to {text!r} is no instant", remedy="such as 2026-03-01T12:00:00Z") from exc
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = absolute(to, "--to", remedy="such as 2026-03-01T12:00:00Z") if to else None
+    return at, secrets.token_hex(4) if random else ""
 
 
 def _accepted(ops: Session, database: str) -> str:

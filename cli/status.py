@@ -75,19 +75,14 @@ def _document(ops: Session, found: FleetStatus) -> dict[str, Any]:
 
 
 def _told(ops: Session, found: FleetStatus) -> str:
-    ordered = sorted(found.standings, key=lambda one: (LEVELS.index(one.level), one.facts.name))
     local = found.at.astimezone(ops.fleet.tz)
     head = f"{ops.fleet.fleet} · {ops.stack} ({ops.declared.target}) · {local:%a %d %b %H:%M} {ops.fleet.timezone}"
-    counts = [(level, sum(one.level == level for one in ordered)) for level in LEVELS]
-    head += " · " + ", ".join(f"{count} {_WORDS[level]}" for level, count in counts if count)
+    head += " · " + ", ".join(f"{count} {_WORDS[level]}" for level, count in found.counts if count)
     parts = [head, ""]
-    said = [("stack", remark) for remark in found.remarks]
-    said += [(one.facts.name, remark) for one in ordered for remark in one.remarks]
-    if said:
-        said.sort(key=lambda row: LEVELS.index(row[1].level))
-        parts.append(table(["", "of", "what", "what helps"], [_line(name, remark) for name, remark in said]))
-    clusters = [one for one in ordered if isinstance(one.facts, ClusterFacts)]
-    databases = [one for one in ordered if isinstance(one.facts, DatabaseFacts)]
+    if found.said:
+        parts.append(table(["", "of", "what", "what helps"], [_line(name, remark) for name, remark in found.said]))
+    clusters = [one for one in found.worst_first if isinstance(one.facts, ClusterFacts)]
+    databases = [one for one in found.worst_first if isinstance(one.facts, DatabaseFacts)]
     if clusters:
         columns = ["", "cluster", "#serving", "peak ahead", "size.max lasts", "patches", "next window", "last drill"]
         parts.append(table(columns, [_cluster(ops, one, found.at) for one in clusters]))

@@ -11,7 +11,17 @@ from quartermaster.cli.history import state_of
 from quartermaster.cli.patch_report import compliance_of
 from quartermaster.cli.plan_summary import peaks
 from quartermaster.fleet.errors import OpsError
-from quartermaster.fleet.status import ClusterFacts, DatabaseFacts, DrillFact, Remark, Standing, of_cluster, of_database
+from quartermaster.fleet.status import (
+    LEVELS,
+    ClusterFacts,
+    DatabaseFacts,
+    DrillFact,
+    Level,
+    Remark,
+    Standing,
+    of_cluster,
+    of_database,
+)
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
@@ -45,6 +55,23 @@ class FleetStatus:
     """Of the stack as a whole."""
     drift: Mapping[str, Any] | None
     """When it was last looked for and how much there was; None: never."""
+
+    @property
+    def worst_first(self) -> list[Standing]:
+        """How each stands: the worst first, then by name."""
+        return sorted(self.standings, key=lambda one: (LEVELS.index(one.level), one.facts.name))
+
+    @property
+    def counts(self) -> list[tuple[Level, int]]:
+        """How many stand how, the worst first."""
+        return [(level, sum(one.level == level for one in self.standings)) for level in LEVELS]
+
+    @property
+    def said(self) -> list[tuple[str, Remark]]:
+        """Of whom, and what: the worst first; of the stack as a whole before others as bad."""
+        of_all = [("stack", remark) for remark in self.remarks]
+        of_each = [(one.facts.name, remark) for one in self.worst_first for remark in one.remarks]
+        return sorted([*of_all, *of_each], key=lambda row: LEVELS.index(row[1].level))
 
 
 def gather(ops: Session) -> FleetStatus:

@@ -22,7 +22,7 @@ from quartermaster.cli.status_facts import FleetStatus, gather
 from quartermaster.cli.timeline import bars
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import Noted
-from quartermaster.fleet.status import LEVELS, ClusterFacts, DatabaseFacts
+from quartermaster.fleet.status import ClusterFacts, DatabaseFacts
 
 __all__ = ["make"]
 
@@ -128,15 +128,13 @@ def _report(ops: Session) -> str:
 
 def _shown(found: FleetStatus) -> dict[str, Any]:
     """The status as its template takes it: the worst first."""
-    ordered = sorted(found.standings, key=lambda one: (LEVELS.index(one.level), one.facts.name))
-    said = [("stack", remark) for remark in found.remarks]
-    said += [(one.facts.name, remark) for one in ordered for remark in one.remarks]
+    ordered = [(one.level, one.facts) for one in found.worst_first]
     return {
         "at": found.at,
-        "counts": [(level, sum(one.level == level for one in ordered)) for level in LEVELS],
-        "remarks": sorted(said, key=lambda row: LEVELS.index(row[1].level)),
-        "clusters": [(one.level, one.facts) for one in ordered if isinstance(one.facts, ClusterFacts)],
-        "databases": [(one.level, one.facts) for one in ordered if isinstance(one.facts, DatabaseFacts)],
+        "counts": found.counts,
+        "remarks": found.said,
+        "clusters": [row for row in ordered if isinstance(row[1], ClusterFacts)],
+        "databases": [row for row in ordered if isinstance(row[1], DatabaseFacts)],
         "leases": found.leases,
         "drift": found.drift,
     }
