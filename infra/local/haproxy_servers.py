@@ -40,6 +40,8 @@ def decide(pool: Pool, wanted: Mapping[str, Server], found: Mapping[str, Health]
             if health.checked:
                 commands += [f"set server {path} state maint", f"del server {path}"]
                 commands += _add(path, server_words(pool, server, slowly=slowly), "ready" if health.passed else "drain")
+                # Until one more check has passed HAProxy would give it up at the first that fails.
+                commands += [f"set server {path} health up"] if health.passed else []
                 anew = True
         elif health.state == "drain" and health.passed:
             # Slow start begins as a server leaves maintenance.

@@ -33,9 +33,12 @@ def test_a_new_server_starts_drained_and_is_checked_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize(("check", "state"), [("L7OK", "ready"), ("L7STS", "drain")])
+@pytest.mark.parametrize(
+    ("check", "state", "trusted"),
+    [("L7OK", "ready", ["set server web/i-1 health up"]), ("L7STS", "drain", [])],
+)
 def test_a_new_server_is_let_in_when_it_passed_its_first_check_else_checked_at_the_interval(
-    check: str, state: str
+    check: str, state: str, trusted: list[str]
 ) -> None:
     assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", "INI", on_trial=True)}) == []
     assert decide(POOL, {"i-1": SERVER}, {"i-1": Health("drain", check, on_trial=True)}) == [
@@ -44,6 +47,7 @@ def test_a_new_server_is_let_in_when_it_passed_its_first_check_else_checked_at_t
         "add server web/i-1 10.9.0.4:80 check inter 2000ms fastinter 8000ms downinter 5000ms rise 3 fall 2",
         f"set server web/i-1 state {state}",
         "enable health web/i-1",
+        *trusted,
     ]
 
 

@@ -119,6 +119,34 @@ def split(hosts: Mapping[str, Server]) -> dict[str, dict[str, Server]]:
     return {"blue": {name: hosts[name] for name in ("b1", "b2")}, "green": {"g1": hosts["g1"]}}
 
 
+def test_a_new_server_is_given_up_after_as_many_failed_checks_as_any_other(tmp_path: Path) -> None:
+    failed: list[float] = []
+    sick = threading.Event()
+
+    class Host(_Host):
+        def do_GET(self) -> None:
+            if not sick.is_set():
+                return super().do_GET()
+            failed.append(time.monotonic())
+            return self.send_error(500)
+
+    host = _Quiet(("127.0.0.1", 0), Host)
+    host.name = "b1"  # type: ignore[attr-defined]
+    threading.Thread(target=host.serve_forever, args=(0.02,), daemon=True).start()
+    pool = replace(BLUE, check=replace(CHECK, interval_seconds=0.5, timeout_seconds=0.4))
+    made = spec(Front(free_port(), "http", (("blue", 1),)), pools=(pool,))
+    wanted = {"blue": {"b1": Server("b1", "127.0.0.1", host.server_port)}}
+    with serving(tmp_path, made, wanted) as running:
+        sick.set()
+        until = time.monotonic() + 60
+        while (states := running.step(made, wanted)["blue"]["b1"]).state == "up":
+            assert time.monotonic() < until, states
+            time.sleep(0.02)
+    host.shutdown()
+    host.server_close()
+    assert len(failed) >= CHECK.unhealthy_threshold
+
+
 def test_requests_of_one_connection_are_shared_by_weight_and_a_new_share_loses_none(
     hosts: Mapping[str, Server], tmp_path: Path
 ) -> None:
