@@ -92,6 +92,8 @@ class Node:
         self._world, self._network, self._bridge = world, network, bridge
         self.folder = world.home / "databases" / name
         self.process: subprocess.Popen[bytes] | None = None
+        self._commands: set[subprocess.Popen[str]] = set()
+        """At work beside the server."""
         self.applied: tuple[str, ...] = ()
         """Names of the parameter group's settings that this server has."""
         self._replication = secrets.token_urlsafe(24)
@@ -224,7 +226,9 @@ class Node:
                 self.cut()
 
     def cut(self) -> None:
-        """Take the server's power: it dies where it is."""
+        """Take the server's power: it dies where it is, and with it what works beside it."""
+        for command in list(self._commands):
+            command.kill()
         process, self.process = self.process, None
         if process is not None:
             # unshare --kill-child: with it dies the namespace's PID 1, which is the server.
@@ -260,19 +264,25 @@ class Node:
 
     def run(self, *command: str, text: str = "", password: str = "") -> str:
         """What a command says that runs as the server's user, where the server is. Raises OpsError when it fails."""
-        done = subprocess.run(
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
             self._inside(*command),
-            input=text,
-            capture_output=True,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
             text=True,
             errors="replace",  # of a damaged backup a tool may print anything
-            check=False,
             cwd="/",
             env=_environment(password),
-        )
-        if done.returncode != 0:
-            raise OpsError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
+        ) as process:
+            self._commands.add(process)
+            try:
+                said, error = process.communicate(text)
+            finally:
+                self._commands.discard(process)
+        if process.returncode != 0:
+            raise OpsError(f"{command[0]}: {error.strip() or said.strip() or f'ended with {process.returncode}'}")
+        return said
 
     def log(self) -> str:
         """What the server said since it was made."""

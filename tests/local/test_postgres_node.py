@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,19 @@ def test_a_statement_goes_in_by_stdin(node: postgres.Node, monkeypatch: pytest.M
     ((command, options),) = ran
     assert "planted-secret" not in " ".join(command)
     assert options["input"] == LOGIN
+
+
+def test_what_works_beside_a_server_dies_with_it(node: postgres.Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.process, node._commands = None, set()
+    monkeypatch.setattr(node, "_inside", lambda *words: ["sleep", "600"])
+    with ThreadPoolExecutor() as pool:
+        copying = pool.submit(node.run, "pg_basebackup")
+        while not node._commands and not copying.done():
+            time.sleep(0.01)
+        node.cut()
+        with pytest.raises(OpsError, match="pg_basebackup: ended with -9"):
+            copying.result(timeout=60)
+    assert not node._commands
 
 
 @pytest.mark.parametrize("late", [False, True])
