@@ -28,22 +28,25 @@ class Databases:
         self._world, self._network, self._work, self._backups = world, network, work, backups
         self._authority = Authority.kept_in(world.home / "authority")
         self._databases: dict[str, Database] = {}
-        self._broken: set[str] = set()
+        self._broken: set[tuple[str, float]] = set()
+        """By name and since when they were asked for."""
 
     def step(self, wanted: Mapping[str, DatabaseSpec]) -> None:
         """One turn: databases come and go, and those that are there are looked after."""
-        for name in self._databases.keys() - wanted.keys():
+        there = dict(self._databases)
+        # A name may have been given anew since.
+        kept = {name: it for name, it in there.items() if name in wanted and wanted[name].since == it.spec.since}
+        for name in there.keys() - kept.keys():
             self._work.submit(f"database/{name}", self._remove, name)
-        self._broken &= wanted.keys()
+        self._broken &= {(name, spec.since) for name, spec in wanted.items()}
         for name, spec in wanted.items():
             ready = not spec.source or spec.source in self._databases
-            if name not in self._databases and name not in self._broken and ready:
+            if name not in self._databases and (name, spec.since) not in self._broken and ready:
                 self._work.submit(f"database/{name}", self._make, spec)
-        for name, database in list(self._databases.items()):
-            if name in wanted:
-                self._work.submit(f"database/{name}", self._tend, database, wanted[name])
+        for name, database in kept.items():
+            self._work.submit(f"database/{name}", self._tend, database, wanted[name])
             database.plug()
-        self._backups.step(self._databases)
+        self._backups.step(kept)
 
     def kill(self, name: str) -> None:
         """Take the power of a database's primary; the API is told nothing. Raises KeyError with the known ones."""
@@ -105,18 +108,20 @@ class Databases:
                 database.follow(node("-standby", spec.standby_zone, spec.standby_address))
         except OpsError as exc:
             log.error("database %s cannot be made: %s", spec.name, exc)
-            self._broken.add(spec.name)
+            self._broken.add((spec.name, spec.since))
             for made in nodes:
                 made.close()
             with self._world.lock:
-                moto_rds.failed(self._world, spec.name)
-                if restore is not None:
-                    moto_rds_backups.restore_failed(self._world, spec.name, exc.message)
+                if _wanted(spec):
+                    moto_rds.failed(self._world, spec.name)
+                    if restore is not None:
+                        moto_rds_backups.restore_failed(self._world, spec.name, exc.message)
             return
         self._databases[spec.name] = database
         log.info("database %s answers at %s:%d", spec.name, spec.address, spec.port)
         with self._world.lock:
-            moto_rds.made(spec.name)
+            if _wanted(spec):
+                moto_rds.made(spec.name)
 
     def _tend(self, database: Database, wanted: DatabaseSpec) -> None:
         if wanted.restarts != database.spec.restarts:
@@ -168,3 +173,9 @@ class Databases:
     def _remove(self, name: str) -> None:
         self._databases.pop(name).close()
         log.info("database %s removed", name)
+
+
+def _wanted(spec: DatabaseSpec) -> bool:
+    """Whether it is still that one: it may have been deleted while it was made, and another of its name be wanted."""
+    place = moto_rds.place(spec.name)
+    return place is not None and place.since == spec.since

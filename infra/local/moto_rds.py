@@ -54,6 +54,8 @@ class DatabaseSpec:
     """How often it was told to restart, …"""
     failover: bool = False
     """… the last time on its standby."""
+    since: float = 0.0
+    """When it was asked for; another one of the same name is so since another instant."""
 
 
 @dataclass
@@ -158,6 +160,7 @@ def specs(world: World) -> dict[str, DatabaseSpec]:
                 parameters=_in_force(backend, database, place),
                 restarts=place.restarts,
                 failover=place.failover,
+                since=place.since,
             )
     return found
 
