@@ -79,10 +79,11 @@ def _told(ops: Session, found: FleetStatus) -> str:
     head = f"{ops.fleet.fleet} · {ops.stack} ({ops.declared.target}) · {local:%a %d %b %H:%M} {ops.fleet.timezone}"
     head += " · " + ", ".join(f"{count} {_WORDS[level]}" for level, count in found.counts if count)
     parts = [head, ""]
-    if found.said:
-        parts.append(table(["", "of", "what", "what helps"], [_line(name, remark) for name, remark in found.said]))
-    clusters = [one for one in found.worst_first if isinstance(one.facts, ClusterFacts)]
-    databases = [one for one in found.worst_first if isinstance(one.facts, DatabaseFacts)]
+    if said := found.said:
+        parts.append(table(["", "of", "what", "what helps"], [_line(name, remark) for name, remark in said]))
+    ordered = found.worst_first
+    clusters = [one for one in ordered if isinstance(one.facts, ClusterFacts)]
+    databases = [one for one in ordered if isinstance(one.facts, DatabaseFacts)]
     if clusters:
         columns = ["", "cluster", "#serving", "peak ahead", "size.max lasts", "patches", "next window", "last drill"]
         parts.append(table(columns, [_cluster(ops, one, found.at) for one in clusters]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -16,22 +15,9 @@ from quartermaster.cli.faults_aws import FisFaults, _arns, stop_alarms
 from quartermaster.fleet.aws import Cloud
 from quartermaster.fleet.errors import GuardRefused, OpsError
 from quartermaster.fleet.schema import Fleet, read_text
+from tests.runbooks.stubbed import Clock
 
 ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:shop-prod-web-errors"
-NOW = datetime(2026, 11, 16, 10, 0, tzinfo=UTC)
-
-
-class Clock:
-    """Moves when somebody waits."""
-
-    def __init__(self) -> None:
-        self.instant = NOW
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def sleep(self, seconds: float) -> None:
-        self.instant += timedelta(seconds=seconds)
 
 
 @pytest.fixture
