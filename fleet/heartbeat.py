@@ -20,14 +20,15 @@ _MAKE = f"create table if not exists {_TABLE} (id int primary key, at timestampt
 _BEAT = f"insert into {_TABLE} values (1, clock_timestamp()) on conflict (id) do update set at = excluded.at"
 _TRY_SECONDS = 5
 _NEWEST = f"""select case when to_regclass('{_TABLE}') is not null then (xpath('/row/at/text()',
-  query_to_xml('select extract(epoch from at) as at from {_TABLE}', false, true, '')))[1]::text end,
+  query_to_xml('select extract(epoch from max(at)) as at from {_TABLE}', false, true, '')))[1]::text end,
   extract(epoch from clock_timestamp())"""
 
 
 def newest(ask: Callable[[str], str]) -> tuple[datetime | None, datetime]:
     """The newest beat in the database, None where there never was one; and what its server's clock says, as beats are
     by that one and not by ours. Read-only. Raises OpsError."""
-    # The second query stands in the first's answer, as a table that is not there cannot be named.
+    # The second query stands in the first's answer, as a table that is not there cannot be named; and a greatest there
+    # always is, if only as nothing: without a row there was no XML to look into between the table's making and a beat.
     said = ask(_NEWEST).partition("|")
     return _instant(said[0]) if said[0] else None, _instant(said[2])
 
