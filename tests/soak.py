@@ -1,6 +1,7 @@
 """`make soak` in parts: what passed for this code is remembered, and a run ends in good order within nine minutes.
 
-A plugin of pytest that does nothing unless it is asked for `-m soak`.
+A plugin of pytest that does nothing unless it is asked for `-m soak`, nor where pytest may keep nothing
+(`-p no:cacheprovider`): then all are run in one go.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PIECE_SECONDS = 120.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.markexpr == "soak":
+    if config.option.markexpr == "soak" and config.pluginmanager.has_plugin("cacheprovider"):
         config.pluginmanager.register(_Soak(config))
 
 
@@ -29,7 +30,7 @@ class _Soak:
     """One run: leaves out what passed before, and ends in time."""
 
     def __init__(self, config: pytest.Config) -> None:
-        assert config.cache is not None
+        assert config.cache is not None, "the plugin that makes it is there"
         seed = os.environ.get("OPS_SEED", "")
         self._file = config.cache.mkdir("soak") / f"{_digest(config.rootpath)}-{seed}"
         self._ends_at = time.monotonic() + SECONDS

@@ -37,11 +37,13 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def soak(tree: Path, *, seconds: float = 500, piece_seconds: float = 120, seed: str = "") -> tuple[int, list[str]]:
-    """A run in that time: its exit status, and what it said of itself."""
+def soak(
+    tree: Path, *more: str, seconds: float = 500, piece_seconds: float = 120, seed: str = ""
+) -> tuple[int, list[str]]:
+    """A run in that time, with ``more`` for pytest: its exit status, and what it said of itself."""
     here = str(Path(__file__).parent)
     script = f"import soak, sys, pytest; soak.SECONDS = {seconds}; soak.PIECE_SECONDS = {piece_seconds}; "
-    script += "sys.exit(pytest.main(['-q', '-p', 'soak', '-m', 'soak']))"
+    script += f"sys.exit(pytest.main(['-q', '-p', 'soak', '-m', 'soak', *{more!r}]))"
     ended = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tree,
@@ -92,3 +94,9 @@ def test_a_piece_that_takes_too_long_is_stopped_and_left(tree: Path) -> None:
         75,
         ["soak: 0 of 4 passed before, 4 to go", "soak: 1 of 4 left: run it again to go on"],
     )
+
+
+def test_where_nothing_may_be_kept_all_is_run_every_time(tree: Path) -> None:
+    (tree / "mended").touch()
+    assert soak(tree, "-p", "no:cacheprovider", seconds=100) == (0, [])
+    assert not (tree / ".pytest_cache").exists()
