@@ -119,6 +119,10 @@ class Haproxy:
             self._before = (self._before[0] + self._last[0], self._before[1] + self._last[1])
             self._last = (0, 0)
         self._running = spec
+        # It would give up each of them at its first failed check, however many the process before had seen pass.
+        trusted = [(pool.name, server.id) for pool in spec.pools for server in self._healthy.get(pool.name, ())]
+        if old is not None and trusted:
+            self._ask(";".join(f"set server {pool}/{server} health up" for pool, server in trusted))
         log.info("balancer %s serves at %s with %s", spec.name, spec.url, ", ".join(p.algorithm for p in spec.pools))
 
     def _count(self, stat: str) -> None:
