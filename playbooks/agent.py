@@ -74,9 +74,12 @@ def drags(pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
 def save(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
     """Which packages the upgrade would change: their present .deb kept where it can be had, the new ones fetched."""
     folder = _folder(run)
-    kept = _load(f"{folder}/saved.json")
-    if kept:
-        return kept
+    with open(f"{folder}/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the agent of a controller that is gone may be at it still
+        return _load(f"{folder}/saved.json") or _save(folder, pins)
+
+
+def _save(folder: str, pins: Mapping[str, str]) -> dict[str, Any]:
     for old in glob.glob(f"{STATE}/*"):
         if old != folder:
             shutil.rmtree(old)
