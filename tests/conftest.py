@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from quartermaster.infra import local
-from quartermaster.infra.local import postgres
+from quartermaster.infra.local import postgres_settings
 from quartermaster.infra.setup import basetree, engine
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _lacks(asked: str) -> dict[str, str]:
         lacks["prometheus"] = "a Prometheus server"
     if not shutil.which("haproxy"):
         lacks["haproxy"] = "HAProxy"
-    if postgres.binaries() is None:
+    if postgres_settings.binaries() is None:
         lacks["postgres"] = "PostgreSQL"
     return lacks
 

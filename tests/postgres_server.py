@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from quartermaster.infra.local.postgres import binaries
+from quartermaster.infra.local.postgres_settings import binaries
 
 __all__ = ["PASSWORD", "Server"]
 

@@ -13,7 +13,8 @@ from quartermaster.infra.local.database import Database
 from quartermaster.infra.local.machines import Work
 from quartermaster.infra.local.moto_rds import DatabaseSpec
 from quartermaster.infra.local.network import Network
-from quartermaster.infra.local.postgres import Node, binaries
+from quartermaster.infra.local.postgres import Node
+from quartermaster.infra.local.postgres_settings import binaries
 from quartermaster.infra.local.world import World, log
 
 __all__ = ["Databases"]

@@ -9,77 +9,22 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.local.network import Attachment, Bridge, Network
-from quartermaster.infra.local.pgbackrest import archive_command, gist
+from quartermaster.infra.local.pgbackrest import gist
 from quartermaster.infra.local.postgres_service import role
+from quartermaster.infra.local.postgres_settings import HOME, SETTINGS, binaries, settings, write_settings
 from quartermaster.infra.local.world import World
 
-__all__ = ["Node", "binaries", "settings", "write_settings"]
+__all__ = ["Node"]
 
 _REPLICATION = "rdsrepladmin"
 """Standbys follow as this user, as RDS's do: a login that is rotated does not cut them off."""
-_SETTINGS = "fleet.conf"
 _STOP_SECONDS = 60.0
 _ANSWER_SECONDS = 3
 """Long: a busy machine is no dead server."""
-_HOME = "/var/lib/postgresql"
-"""Where the data folder is seen inside: the machine's own place for it, so that the user may reach it."""
-
-
-def binaries() -> Path | None:
-    """The folder of the newest PostgreSQL server on this machine, None without one. Read-only."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    return found[-1] if found else None
-
-
-def settings(port: int) -> dict[str, str]:
-    """Server settings: replication and TLS on, nothing of the machine used but the data folder. Pure."""
-    return {
-        "listen_addresses": "*",  # of the namespace's own: the address moves to the standby in a failover
-        "port": str(port),
-        "unix_socket_directories": "",
-        "wal_level": "replica",
-        "archive_mode": "on",
-        "archive_command": archive_command(),
-        "max_wal_senders": "8",
-        "wal_keep_size": "128MB",
-        "hot_standby": "on",
-        "shared_buffers": "32MB",
-        "ssl": "on",
-        "ssl_cert_file": f"{_HOME}/server.pem",
-        "ssl_key_file": f"{_HOME}/server.key",
-        "password_encryption": "scram-sha-256",
-        # A standby that falls silent must not stop the primary for the kernel's two hours.
-        "wal_sender_timeout": "10s",
-        "wal_receiver_timeout": "10s",
-    }
-
-
-@cache
-def _known() -> frozenset[str]:
-    """The settings that this machine's PostgreSQL has."""
-    folder = binaries()
-    if folder is None:
-        return frozenset()
-    told = subprocess.run([folder / "postgres", "--describe-config"], capture_output=True, text=True, check=True)
-    return frozenset(line.split("\t", 1)[0] for line in told.stdout.splitlines())
-
-
-def write_settings(folder: Path, asked: Mapping[str, str]) -> tuple[str, ...]:
-    """Write what a parameter group asks for beside the server's own settings; the names that are applied.
-
-    Not applied: what this PostgreSQL does not know (RDS's own, another major's), what this machine needs otherwise, and
-    formulas of an instance's memory.
-    """
-    free = asked.keys() & _known() - settings(0).keys()
-    applied = {name: asked[name] for name in sorted(free) if "{" not in asked[name]}
-    lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in applied.items()]
-    (folder / _SETTINGS).write_text("".join(["max_connections = '60'\n", *lines]), encoding="utf-8")
-    return tuple(applied)
 
 
 class Node:
@@ -122,19 +67,19 @@ class Node:
         """Initialise an empty server with ``user`` as its master and ``database``."""
         secret = self.folder / "data" / "password"
         self.write(secret, f"{password}\n".encode())
-        options = [f"--username={user}", f"--pwfile={_HOME}/password", "--auth=scram-sha-256", "--encoding=UTF8"]
-        self.run("initdb", f"--pgdata={_HOME}/main", "--locale=C.UTF-8", "--data-checksums", "--no-sync", *options)
+        options = [f"--username={user}", f"--pwfile={HOME}/password", "--auth=scram-sha-256", "--encoding=UTF8"]
+        self.run("initdb", f"--pgdata={HOME}/main", "--locale=C.UTF-8", "--data-checksums", "--no-sync", *options)
         secret.unlink()
         kind = "hostssl" if tls_only else "host"
         rules = "".join(f"{kind} {what} all {self.network} scram-sha-256\n" for what in ("all", "replication"))
         with (self.folder / "data/main/pg_hba.conf").open("a", encoding="utf-8") as file:
             file.write(rules)
         with (self.folder / "data/main/postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write(f"include_if_exists '{_SETTINGS}'\n")
+            file.write(f"include_if_exists '{SETTINGS}'\n")
         lines = [f"CREATE ROLE {_REPLICATION} REPLICATION LOGIN PASSWORD '{self._replication}'", role()]
         if database and database != "postgres":
             lines.append(f'CREATE DATABASE "{database}"')
-        self.run("postgres", "--single", "-D", f"{_HOME}/main", "postgres", text="".join(f"{it}\n" for it in lines))
+        self.run("postgres", "--single", "-D", f"{HOME}/main", "postgres", text="".join(f"{it}\n" for it in lines))
 
     def certify(self, certificate: bytes, key: bytes) -> None:
         """Give the server the certificate that it speaks TLS with."""
@@ -145,14 +90,14 @@ class Node:
         """Copy the upstream and follow it as a streaming standby called ``name``."""
         self._replication = upstream._replication
         line = f"host={upstream.address} port={upstream.port} user={_REPLICATION} application_name={name}"
-        words = ["-D", f"{_HOME}/main", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d", line]
+        words = ["-D", f"{HOME}/main", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d", line]
         self.run("pg_basebackup", *words, password=self._replication)
 
     def set(self, asked: Mapping[str, str]) -> None:
         """Write the settings of a parameter group; what is read at the start only waits for it."""
         main = self.folder / "data/main"
         self.applied = write_settings(main, asked)
-        shutil.chown(main / _SETTINGS, "postgres", "postgres")
+        shutil.chown(main / SETTINGS, "postgres", "postgres")
 
     def start(self) -> None:
         """Start the server; returns when it accepts connections or raises OpsError."""
@@ -160,7 +105,7 @@ class Node:
         options = [word for pair in settings(self.port).items() for word in ("-c", "=".join(pair))]
         with (self.folder / "postgres.log").open("ab") as output:
             self.process = subprocess.Popen(
-                self._inside("postgres", "-D", f"{_HOME}/main", *options),
+                self._inside("postgres", "-D", f"{HOME}/main", *options),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -317,7 +262,7 @@ class Node:
         assert folder is not None
         act: Sequence[str] = [*user, str(folder / tool), *words]
         start = ["nsenter", f"--net=/run/netns/{self.attachment.netns}", *spaces]
-        return [*start, "sh", "-c", mounts, str(self.folder / "data"), _HOME, *act]
+        return [*start, "sh", "-c", mounts, str(self.folder / "data"), HOME, *act]
 
 
 def _environment(password: str = "") -> dict[str, str]:

@@ -15,7 +15,7 @@ from quartermaster.fleet.schema import load_fleet
 from quartermaster.infra.backup import failures
 from quartermaster.infra.bucket import lifecycle_rules
 from quartermaster.infra.layout import layout
-from quartermaster.infra.local.postgres import binaries
+from quartermaster.infra.local.postgres_settings import binaries
 from quartermaster.infra.postgres import _RESTART, parameters
 from quartermaster.infra.program import declare
 
