@@ -28,6 +28,8 @@ class Event:
     host: str = ""
     zone: str = ""
     detail: Mapping[str, Json] = field(default_factory=dict)
+    more: bool = field(default=False, compare=False, repr=False)
+    """Another event follows before anybody acts: the journal may write both at once. Not part of the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,9 @@ _KINDS: dict[str, type[Event]] = {cls.kind: cls for cls in (StepStarted, StepFin
 
 def to_record(event: Event) -> dict[str, Json]:
     """The event as a JSON object, its kind under ``kind``."""
-    return {"kind": event.kind, **asdict(event)}
+    record = {"kind": event.kind, **asdict(event)}
+    del record["more"]
+    return record
 
 
 def from_record(record: Mapping[str, Json]) -> Event:

@@ -81,10 +81,18 @@ class Run:
         """Whether this process has closed it."""
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Pass events on, each committed to the journal first."""
-        for event in events:
-            self._journal.add(self.id, event)
-            yield event
+        """Pass events on, each committed to the journal first; those that follow one another at once, together."""
+        waiting: list[Event] = []
+        try:
+            for event in events:
+                waiting.append(event)
+                if not event.more:
+                    batch, waiting = waiting, []
+                    self._journal.add(self.id, *batch)
+                    yield from batch
+        finally:
+            if waiting:  # the last of them was refused: of what came before it some is done
+                self._journal.add(self.id, *waiting)
 
     def finish(self, state: str, result: Mapping[str, Json] | None = None) -> None:
         """Close the run as done, failed, stopped or recovered, with its result."""
@@ -179,10 +187,10 @@ class Journal:
             raise KeyError(f"no run {run_id!r} in the journal")
         return _run_row(row)
 
-    def add(self, run_id: str, event: Event) -> None:
-        """Write an event into a run that another process carries out: a word to it."""
+    def add(self, run_id: str, *events: Event) -> None:
+        """Write events into a run, all or none; also into one that another process carries out: a word to it."""
         with self._engine.begin() as db:
-            _append(db, run_id, to_record(event))
+            _append(db, run_id, *map(to_record, events))
 
     def events(
         self,
@@ -232,15 +240,15 @@ class Journal:
         self.heard()
 
 
-def _append(db: sa.Connection, run_id: str, line: Mapping[str, Json]) -> None:
-    """Write a line, chained to the last one: nobody else writes within this transaction."""
-    record, at = written(line), _iso(datetime.now(UTC))
-    prior = last_hash(db)
-    db.execute(
-        _events.insert().values(
-            run=run_id, at=at, record=record, prior_hash=prior, hash=digest(prior, run_id, at, record)
-        )
-    )
+def _append(db: sa.Connection, run_id: str, *told: Mapping[str, Json]) -> None:
+    """Write lines, chained to the last one: nobody else writes within this transaction."""
+    at, prior = _iso(datetime.now(UTC)), last_hash(db)
+    rows = []
+    for line in told:
+        record = written(line)
+        rows.append({"run": run_id, "at": at, "record": record, "prior_hash": prior})
+        prior = rows[-1]["hash"] = digest(prior, run_id, at, record)
+    db.execute(_events.insert(), rows)
 
 
 def _within(column: sa.Column[Any], since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:

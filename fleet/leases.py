@@ -224,10 +224,13 @@ class Lease:
         self.check()
 
     def fenced(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Pass events on; check the lease before each started step goes on to act."""
+        """Pass events on; check the lease before a started step goes on to act."""
+        acts = False
         for event in events:
-            if isinstance(event, StepStarted):
+            acts = acts or isinstance(event, StepStarted)
+            if acts and not event.more:
                 self.check()
+                acts = False
             yield event
 
 

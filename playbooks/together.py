@@ -1,7 +1,8 @@
-"""Jobs side by side as one stream of events, each event taken by the consumer before its job goes on.
+"""Jobs side by side as one stream of events, each act announced to the consumer before its job goes on.
 
-So the journal's rule (written down before the act) holds for threads as well: ``say`` returns once the consumer has
-come back for the next event. When the consumer stops, every job ends at its next ``say`` or ``wait``.
+So the journal's rule (written down before the act) holds for threads as well: ``say`` of a started step returns once
+the consumer has come back for the next event. Events that wait together are handed over as such, for one write. When
+the consumer stops, every job ends at its next started step or ``wait``.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
-from quartermaster.fleet.events import Event
+from quartermaster.fleet.events import Event, StepStarted
 
 __all__ = ["AT_ONCE", "Job", "Voice", "together"]
 
@@ -23,14 +26,15 @@ class Voice:
     """What a job speaks through."""
 
     def __init__(self) -> None:
-        self._talk: queue.Queue[tuple[Event, threading.Event] | None] = queue.Queue()
+        self._talk: queue.SimpleQueue[tuple[Event, threading.Event] | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
 
     def say(self, event: Event) -> None:
-        """Hand the event over; returns when it has been taken. Acts come after it."""
+        """Hand the event over; of a started step, return when it has been taken: its act comes after."""
         taken = threading.Event()
         self._talk.put((event, taken))
-        taken.wait()
+        if isinstance(event, StepStarted):
+            taken.wait()
         self._check()
 
     def wait(self, seconds: float) -> None:
@@ -57,18 +61,21 @@ class Voice:
 
     def _listen(self, count: int) -> Iterator[Event]:
         while count:
-            spoken = self._talk.get()
-            if spoken is None:
-                count -= 1
-                continue
-            event, taken = spoken
+            spoken = [self._talk.get()]
+            with suppress(queue.Empty):
+                while True:
+                    spoken.append(self._talk.get_nowait())
+            said = [one for one in spoken if one is not None]
+            count -= len(spoken) - len(said)
             try:
-                yield event
+                yield from (replace(event, more=True) for event, _ in said[:-1])
+                yield from (event for event, _ in said[-1:])
             except BaseException:
-                self._stopped.set()  # before the job may go on
+                self._stopped.set()  # before a job may go on
                 raise
             finally:
-                taken.set()
+                for _, taken in said:
+                    taken.set()
 
     def _dismiss(self) -> None:
         """Let jobs that wait to be heard find out that nobody listens."""

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from quartermaster.fleet.errors import LeaseLost
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted, from_record, to_record
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.processes import process_alive, process_started
@@ -65,6 +67,35 @@ def test_step_is_written_down_before_the_generator_acts(journal: Journal, place:
 
     list(run.record(work()))
     assert seen == ["drain"]
+
+
+def test_events_that_follow_at_once_are_one_write_before_anybody_acts(journal: Journal, place: str) -> None:
+    run = journal.start("patch", stack="dev")
+    written: list[int] = []
+    sa.event.listen(journal.engine, "commit", lambda _: written.append(1))
+
+    def work() -> Iterator[Event]:
+        yield replace(EVENTS[2], more=True)
+        yield replace(EVENTS[1], more=True)
+        yield EVENTS[0]
+        other = opened(place)
+        assert [recorded.event for recorded in other.events(run.id)] == [EVENTS[2], EVENTS[1], EVENTS[0]]
+        other.engine.dispose()
+
+    assert list(run.record(work())) == [EVENTS[2], EVENTS[1], EVENTS[0]]
+    assert len(written) == 1 and journal.broken_at() is None
+
+
+def test_what_was_done_is_written_down_though_the_act_that_follows_is_refused(journal: Journal) -> None:
+    run = journal.start("patch", stack="dev")
+
+    def work() -> Iterator[Event]:
+        yield replace(EVENTS[2], more=True)
+        raise LeaseLost("broken")
+
+    with pytest.raises(LeaseLost):
+        list(run.record(work()))
+    assert [recorded.event for recorded in journal.events(run.id)] == [EVENTS[2]]
 
 
 def test_finished_run_keeps_its_result(journal: Journal) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from moto import mock_aws
 
 from quartermaster.fleet.errors import InputError, LeaseHeld, LeaseLost
-from quartermaster.fleet.events import StepFinished, StepStarted
+from quartermaster.fleet.events import Event, Noted, StepFinished, StepStarted
 from quartermaster.fleet.leases import Leases, overlap
 from quartermaster.fleet.leases_shared import SharedLeases
 from quartermaster.fleet.store import open_engine, open_url
@@ -130,7 +130,7 @@ def test_breaking_needs_a_reason(leases: Leases) -> None:
 def test_nothing_is_done_after_the_lease_is_lost(leases: Leases) -> None:
     acts: list[str] = []
 
-    def work() -> Iterator[StepStarted | StepFinished]:
+    def work() -> Iterator[Event]:
         for step in ("first", "second"):
             yield StepStarted(step=step)
             acts.append(step)
@@ -140,6 +140,21 @@ def test_nothing_is_done_after_the_lease_is_lost(leases: Leases) -> None:
     with leases.hold(["dev"], run="a") as lease, pytest.raises(LeaseLost):
         list(lease.fenced(work()))
     assert acts == ["first"]
+
+
+def test_no_step_of_those_announced_together_is_begun_once_the_lease_is_broken(leases: Leases) -> None:
+    acted: list[str] = []
+
+    def work() -> Iterator[Event]:
+        yield StepStarted(step="drain", host="i-1", more=True)
+        yield StepStarted(step="drain", host="i-2", more=True)
+        yield Noted(step="drain", message="at once")
+        acted.append("drain")
+
+    with leases.hold(["dev"], run="a") as lease, pytest.raises(LeaseLost):
+        leases.break_scope("dev", reason="test")
+        list(lease.fenced(work()))
+    assert acted == []
 
 
 def test_expired_lease_is_lost_and_free(kept: Leases, engine: sa.Engine) -> None:

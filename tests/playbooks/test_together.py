@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import itertools
 import threading
+from functools import partial
 
 import pytest
 
-from quartermaster.fleet.events import Noted
+from quartermaster.fleet.events import Noted, StepFinished, StepStarted
 from quartermaster.playbooks.together import AT_ONCE, Voice, together
+
+ABOUT_TO = StepStarted(step="job")
 
 
 def note(text: str) -> Noted:
     return Noted(step="job", message=text)
 
 
-def test_an_event_is_taken_before_its_job_goes_on() -> None:
+def test_a_started_step_is_taken_before_its_job_acts() -> None:
     acted = threading.Event()
 
     def job(voice: Voice) -> None:
-        voice.say(note("about to"))
+        voice.say(ABOUT_TO)
         acted.set()
 
     events = together([job])
@@ -28,11 +31,39 @@ def test_an_event_is_taken_before_its_job_goes_on() -> None:
     assert list(events) == [] and acted.is_set()
 
 
+def test_what_waits_together_is_handed_over_together_before_any_of_it_acts() -> None:
+    acted: list[str] = []
+    first_taken, all_said = threading.Event(), threading.Barrier(3, timeout=120)
+
+    def job(voice: Voice, name: str) -> None:
+        first_taken.wait()
+        voice.say(StepFinished(step="before", host=name))
+        all_said.wait()
+        voice.say(StepStarted(step="act", host=name))
+        acted.append(name)
+
+    def first(voice: Voice) -> None:
+        voice.say(ABOUT_TO)
+
+    events = together([first, partial(job, name="a"), partial(job, name="b")])
+    assert not next(events).more
+    first_taken.set()
+    all_said.wait()
+    waiting = [next(events)]
+    while waiting[-1].more:
+        assert acted == []
+        waiting.append(next(events))
+    rest = list(events)
+    assert len(waiting) >= 2 and [event.more for event in waiting] == [True] * (len(waiting) - 1) + [False]
+    for name in "ab":
+        assert [event.step for event in [*waiting, *rest] if event.host == name] == ["before", "act"]
+
+
 def test_jobs_end_without_acting_when_the_consumer_is_gone() -> None:
     acted: list[str] = []
 
     def job(voice: Voice) -> None:
-        voice.say(note("about to"))
+        voice.say(ABOUT_TO)
         acted.append("done")
 
     events = together([job, job])
@@ -72,7 +103,7 @@ def test_no_more_threads_than_may_be_and_every_job_is_done() -> None:
 
 def test_waiting_ends_when_the_consumer_is_gone() -> None:
     def job(voice: Voice) -> None:
-        voice.say(note("waiting"))
+        voice.say(ABOUT_TO)
         voice.wait(60)
 
     events = together([job])
