@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quartermaster.cli.group import Group
-from quartermaster.cli.month import Month, first_day, month_of
+from quartermaster.cli.month import first_day, month_of
 from quartermaster.cli.output import emit, say, table
 from quartermaster.cli.session import Session, session
 
 if TYPE_CHECKING:
     from quartermaster.planner.agenda import Entry
     from quartermaster.planner.drill_schedule import DrillSchedule
+    from quartermaster.planner.month import Month
 
 __all__ = ["attach", "group"]
 

@@ -8,9 +8,12 @@ from datetime import UTC, datetime, tzinfo
 from importlib.resources import files
 from typing import Any
 
+from quartermaster.planner import report_cost
+from quartermaster.planner.month import Month
 from quartermaster.planner.plan import CapacityPlan
 from quartermaster.planner.report_cluster import money, section, span, when
 from quartermaster.planner.report_patching import patching, sentence
+from quartermaster.planner.spent import Spent
 from quartermaster.planner.verification import Verification
 
 __all__ = ["ReportData", "render"]
@@ -36,6 +39,9 @@ class ReportData:
     """``drill run --json`` of past runs, newest first."""
     zone: tzinfo = field(default=UTC)
     """Of the people who read it."""
+    spent: Spent | None = None
+    months: Sequence[Month] = ()
+    """The calendar; their drills are those of ``drills``."""
 
 
 def render(data: ReportData) -> str:
@@ -61,6 +67,9 @@ def render(data: ReportData) -> str:
         findings=[] if data.plan is None else [
             [f.series, f.kind, f.where, str(f.rows), f.detail, f.remedy] for f in data.plan.findings
         ],
+        cost=None if data.spent is None else report_cost.cost(data.spent, data.zone),
+        months=data.months,
+        today=data.generated_at.astimezone(data.zone).date(),
         calendar=_calendar(data),
         infeasible=[] if data.drills is None else [[i["kind"], i["of"], i["rule"]] for i in data.drills["infeasible"]],
         has_drills=data.drills is not None,
@@ -84,6 +93,7 @@ def _summary(data: ReportData) -> list[str]:
             )
         out.append(line + ".")
         out += [f"{c.name}: {s}." for s in c.statements]
+    out += [told] if data.spent and (told := report_cost.sentence(data.spent)) else []
     if data.drills is not None and data.drills["drills"]:
         first = data.drills["drills"][0]
         out.append(f"Next drill: {_words(first['kind'])} of {first['of']}, {_stamp(first['starts_at'], data.zone)}.")

@@ -13,16 +13,17 @@ from flask import Flask, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from quartermaster.cli.history import state_of
-from quartermaster.cli.month import Month, first_day, month_of
+from quartermaster.cli.month import first_day, month_of
 from quartermaster.cli.session import Session
-from quartermaster.cli.site.cost import spent
 from quartermaster.cli.site.door import guard
 from quartermaster.cli.site.snapshot import Kept
+from quartermaster.cli.spent import spent
 from quartermaster.cli.status_facts import FleetStatus, gather
 from quartermaster.cli.timeline import bars
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import Noted
 from quartermaster.fleet.status import ClusterFacts, DatabaseFacts
+from quartermaster.planner.month import Month
 
 __all__ = ["make"]
 
@@ -87,7 +88,7 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
 
     @app.get("/cost")
     def cost_page() -> str:
-        return render_template("cost.html.j2", **spent(ops))
+        return render_template("cost.html.j2", spent=spent(ops))
 
     @app.get("/history")
     def history_page() -> str:

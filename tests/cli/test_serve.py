@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -36,7 +36,7 @@ def ops(tmp_path_factory: pytest.TempPathFactory) -> Session:
         record = ops.journal.start("drill" if number % 2 else "patch", stack="dev", subject=f"web {number}")
         steps = [StepStarted(step="lose", host="i-1"), Noted(step="lose", message="<script>alert(1)</script>")]
         list(record.record([*steps, StepFinished(step="lose", host="i-1", seconds=1.5)]))
-        record.finish("done", {"rto_seconds": 4.0, "why": "</script><b>"})
+        record.finish("done", {"kind": "tabletop", "of": "web", "rto_seconds": 4.0, "why": "</script><b>"})
     return ops
 
 
@@ -78,6 +78,18 @@ def test_the_calendar_shows_what_was_done_and_what_is_due(site: FlaskClient, ops
     assert f'<div class="done"><a href="/history/{run_id}">web' in page
     assert page.count('aria-current="date"') == 1
     assert f"{datetime.now(UTC):%B %Y}" in page
+
+
+def test_the_report_holds_cost_and_calendar_and_runs_no_script_but_its_own(site: FlaskClient, ops: Session) -> None:
+    for _ in _until(lambda: b"<h2>" in site.get("/report").data):
+        pass
+    answer = site.get("/report")
+    assert "<h2>Cost</h2>" in answer.text and "ops provision preview" in answer.text
+    today = datetime.now(UTC)
+    coming = (today.replace(day=1) + timedelta(days=31)).replace(day=1)
+    assert all(f"<h3>{month:%B %Y} " in answer.text for month in (today, coming))
+    assert answer.text.count('<div class="done">') == 60, "each drill and patch cycle of the journal"
+    assert "script-src 'sha256-" in answer.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("month", ["2026-13", "x", "2001-01", "2099-12", "2026-1", "<script>"])

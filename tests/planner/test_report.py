@@ -6,19 +6,23 @@ import html
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from quartermaster.planner.agenda import Entry
 from quartermaster.planner.chart import Layer, Line, Mark, chart, nice_ticks, plane
+from quartermaster.planner.month import Month
 from quartermaster.planner.plan import CapacityPlan, plan
 from quartermaster.planner.report import ReportData, render
 from quartermaster.planner.samples import demand
 from quartermaster.planner.settings import Settings
+from quartermaster.planner.spent import Moved, Spent
 from quartermaster.planner.verification import keep, verify
 from tests.planner.test_report_patching import PATCHING
 
@@ -47,6 +51,32 @@ RESULT: dict[str, Any] = {
     "objective_met": True,
     "restored": True,
 }
+WEB = {"name": "web", "type": "aws:autoscaling/group:Group", "after": 280.32, "why": "3 hosts <b>"}
+SPENT = Spent(
+    now={
+        **{"after": 1300.0, "currency": "USD", "unknown": ["jobs: no price"], "not_included": ["S3 requests"]},
+        "resources": [WEB, {**WEB, "name": "gone", "after": 0.0}],
+    },
+    at=NOW,
+    past=[Moved("provision_up-1", NOW, 1200.5, 1200.5), Moved("provision_up-2", NOW, 99.5, 1300.0)],
+    planned={
+        "web": {"per_month": 210.5, "static_peak_per_month": 410.0, "mean_instances": 4.25, "currency": "USD",
+                "instance": "m6i.large"}
+    },
+)  # fmt: skip
+MONTH = Month(
+    first=date(2026, 3, 1),
+    zone=ZoneInfo("Europe/Dublin"),
+    entries=(
+        Entry("drill", "restore orders <b>", NOW, NOW + timedelta(hours=1), "1"),
+        *(
+            Entry("backup", "backup daily", NOW + timedelta(days=d), NOW + timedelta(days=d, hours=1), str(d))
+            for d in range(-1, 30)
+        ),
+    ),
+    done=({"run": "patch-1", "what": "patch web", "state": "failed", "at": "2026-03-01T23:00:00+00:00"},),
+    plan=None,
+)
 
 
 def planned(frame: pd.DataFrame) -> CapacityPlan:
@@ -58,7 +88,10 @@ def page(frame: pd.DataFrame | None = None, forecasts: Path | None = None) -> st
     found = planned(demand() if frame is None else frame)
     seen = {} if forecasts is None else {name: verify(forecasts, c) for name, c in found.clusters.items()}
     verified = {name: v for name, v in seen.items() if v is not None}
-    return render(ReportData("shop", "dev", "local", NOW, found, verified, DRILLS, {"web": PATCHING}, [RESULT]))
+    parts = {"spent": SPENT, "months": [MONTH]}
+    return render(
+        ReportData("shop", "dev", "local", NOW, found, verified, DRILLS, {"web": PATCHING}, [RESULT], **parts)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +130,33 @@ def test_it_says_what_was_given(whole: str) -> None:
     assert "one instance lost &lt;b&gt;" in whole
 
 
+def test_the_cost_is_told_with_how_it_came_about(whole: str) -> None:
+    part = whole.partition("<h2>Cost</h2>")[2].partition("<h2>Calendar</h2>")[0]
+    for said in ("$1,300", "$210", "4.2 m6i.large", "+1,200.50", "+99.50", "width:92.3%", "280.32", "jobs: no price"):
+        assert said in part
+    assert "3 hosts &lt;b&gt;" in part and '<td data-h="resource">gone' not in part
+    assert "The stack costs $1,300 a month" in whole
+    assert "ops provision preview" not in part
+    assert "ops provision preview" in render(ReportData("shop", "dev", "local", NOW))
+
+
+def test_the_calendar_is_a_page_of_a_month(whole: str) -> None:
+    part = whole.partition("<h2>Calendar</h2>")[2].partition("<h2>Patching")[0]
+    assert part.count('<td class="') == 42 and "March 2026" in part
+    assert (
+        '<td class="today"><b><span class="name">Mon </span>2</b><div class="drill">01:00 restore orders &lt;b&gt;'
+        in part
+    )
+    assert '<span class="name">Sun </span>1</b><div class="failed">patch web: failed</div></td>' in part
+    assert part.count("backup daily") == 1
+
+
 def test_every_way_limit_and_type_is_told_with_its_reason(whole: str) -> None:
     text = html.unescape(re.sub(r"<[^>]+>", " ", whole))
     for said in ("this plan", "target tracking alone", "predictive scaling", "constant peak", "No purchase advice"):
         assert said in text
     assert "size.max" in text and "m6a.large" in text and "refused:" in text
-    assert text.count("as CSV") == 8
+    assert text.count("as CSV") == 9
 
 
 def test_earlier_forecasts_stand_beside_what_came(whole: str) -> None:
