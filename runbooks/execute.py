@@ -193,5 +193,5 @@ class Execution:
     def _since(self, began: datetime) -> float:
         return round((self._clock.now() - began).total_seconds(), 3)
 
-    def _place(self, step: Step) -> dict[str, str]:
+    def _place(self, step: Step) -> dict[str, Json]:
         return {"host": self._plan.host, "zone": self._plan.zone} if step.phase else {}
