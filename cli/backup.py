@@ -67,12 +67,36 @@ def run(database: _Database) -> None:
 
 
 @group.command("restore", example="ops backup restore orders --to 2026-03-01T12:00:00Z")
-def restore(database: _Database, to: _To = "", random: _Random = False, confirm_stack: _Confirm = "") -> None:
-    """Restore beside the original, where nobody reaches it; the original is never written over."""
+def restore(
+    database: _Database,
+    to: _To = "",
+    random: _Random = False,
+    over_original: Annotated[
+        bool, typer.Option("--over-original", help="Put it in the original's place: asked twice, the original is kept.")
+    ] = False,
+    again: Annotated[
+        str, typer.Option(help="The database's name once more, for --over-original where nobody is asked.")
+    ] = "",
+    confirm_stack: _Confirm = "",
+) -> None:
+    """Restore beside the original, where nobody reaches it, or with --over-original in its place.
+
+    In its place: what comes back is checked, then loaded beside the original, and you are told which rows would be
+    lost and asked again. Then the two change names, in one moment, under the same endpoint and logins; what was there
+    stays on the server until `ops backup remove DATABASE --replaced`. Cut short, the same command begins anew or, when
+    the names have changed, ends what is left to do.
+    """
     from quartermaster.runbooks import restoring
 
     ops = session()
     at, seed = _asked(ops, database, to, random, confirm_stack)
+    if over_original:
+        from quartermaster.cli.backup_over import restore_over
+
+        restore_over(ops, restorer(ops), database, at, seed, again, poll=_poll(ops))
+        return
+    if again:
+        raise InputError("--again is for --over-original", remedy="leave it out")
     confirm(f"Restore {database} beside the original? It costs as another instance does until it is removed.")
     steps = restoring.restore(restorer(ops), database, ops.clock, poll=_poll(ops), to=at, draw=seed)
     document = _recorded(ops, database, steps)
@@ -99,11 +123,21 @@ def verify(database: _Database, to: _To = "", random: _Random = False, confirm_s
 
 
 @group.command("remove", example="ops backup remove orders --yes")
-def remove(database: _Database) -> None:
-    """Remove what was restored beside a database."""
+def remove(
+    database: _Database,
+    replaced: Annotated[
+        bool, typer.Option("--replaced", help="What restores over the original replaced, instead.")
+    ] = False,
+) -> None:
+    """Remove what was restored beside a database, or what it had before it was restored over."""
     ops = session()
     _accepted(ops, database)
     tool = restorer(ops)
+    if replaced:
+        from quartermaster.cli.backup_over import drop_replaced
+
+        drop_replaced(ops, tool, database)
+        return
     if not tool.backups.left(database):
         emit({"removed": False}, f"nothing restored of {database} is there")
         return

@@ -71,6 +71,14 @@ class Backups:
             found += self._vaults.points(self._source(name)["DBInstanceArn"])
         return sorted(found, key=lambda point: point.at, reverse=True)
 
+    def instance(self, name: str) -> str:
+        """What RDS calls the database."""
+        return self._ids[name]
+
+    def storage_bytes(self, name: str) -> int:
+        """The storage that the database's server has. Read-only."""
+        return int(self._source(name)["AllocatedStorage"]) * 2**30
+
     def take(self, name: str, called: str) -> str:
         """Order a backup, on aws into the vault, else a snapshot that is called so; by what ``taken`` knows it.
 

@@ -20,7 +20,7 @@ from quartermaster.fleet.write_probe import Login, ask
 from quartermaster.runbooks.backups import Backups, Restored
 from quartermaster.runbooks.recovery_points import Choice, choose
 from quartermaster.runbooks.vaults import RestoreTest
-from quartermaster.runbooks.verify import READER, Check, make_reader, rows, unaskable, verify
+from quartermaster.runbooks.verify import READER, Check, answered, make_reader, rows, unaskable, verify
 
 __all__ = ["Asking", "Loss", "Restorer"]
 
@@ -75,6 +75,14 @@ class Restorer:
         self.backups = backups
         self._fleet, self._login, self.clock, self._asking = fleet, login, clock, asking
         self._losses: dict[str, Loss] = {}
+
+    def original(self, name: str) -> Login:
+        """As whom its applications ask the database. Raises OpsError where that is not known."""
+        return self._login(name)
+
+    def ask(self, name: str, to: Login, statement: str, seconds: float) -> str:
+        """What a database answers, from where it can be reached. Raises OpsError."""
+        return self._asking(name, to, statement, seconds=seconds)
 
     def look(self, name: str) -> dict[str, Json]:
         """What there is of a restore, as JSON. Read-only."""
@@ -149,6 +157,21 @@ class Restorer:
             "checks": {check.name: check.found for check in found},
             **self._asked_from,
         }
+
+    def sound(self, name: str) -> dict[str, Json]:
+        """What was restored, checked by itself, whatever the original has. Raises OpsError that names what fails."""
+        found = self._checks(name, self.reach(name), self._asking, None)
+        if wrong := _wrong(found):
+            raise OpsError(f"the restored data of {name} is not sound: {'; '.join(wrong)}")
+        return {"checks": {check.name: check.found for check in found}, **self._asked_from}
+
+    def answers(self, name: str) -> dict[str, Json]:
+        """What the database itself answers to the fleet's checks. Read-only. Raises OpsError that names what fails."""
+        ask = self._reading(name, self._login(name), _READ_ONLY)
+        found = answered(ask, self._fleet.recovery.checks.get(name, ()))
+        if wrong := _wrong(found):
+            raise OpsError(f"{name} is not sound: {'; '.join(wrong)}")
+        return {check.name: check.found for check in found}
 
     def answer(self, test: RestoreTest, asking: Callable[[str], Asking]) -> dict[str, Json]:
         """Check what AWS Backup's restore test restored, and tell it. Changes AWS.

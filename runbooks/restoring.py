@@ -11,7 +11,7 @@ from quartermaster.fleet.events import Event, Json, StepFailed, StepFinished, St
 from quartermaster.runbooks.restorer import Asking, Restorer
 from quartermaster.runbooks.vaults import RestoreTest
 
-__all__ = ["answer", "restore", "take", "verify"]
+__all__ = ["answer", "restore", "step", "take", "until", "verify"]
 
 _LONGEST = timedelta(hours=4)
 
@@ -28,8 +28,8 @@ def take(restorer: Restorer, name: str, snapshot: str, clock: Clock, *, poll: fl
         found = backups.taken(name, ordered["ordered"])
         return found.to_json(clock.now()) if found else None
 
-    yield from _step("order", f"Backup {snapshot} is ordered", clock, order)
-    yield from _step("wait", "The backup is complete", clock, lambda: _until(done, clock, poll))
+    yield from step("order", f"Backup {snapshot} is ordered", clock, order)
+    yield from step("wait", "The backup is complete", clock, lambda: until(done, clock, poll))
 
 
 def restore(
@@ -45,8 +45,8 @@ def restore(
     """Restore beside the original, and leave it there. ``compare``: note what the original has, to be checked by."""
     if restorer.backups.restored(name) is None:
         choose = lambda: restorer.lose(name, to=to, draw=draw, compare=compare)  # noqa: E731 - named for the line below
-        yield from _step("choose", "What to restore", clock, choose)
-        yield from _step("order", "The restore is ordered", clock, lambda: restorer.restore(name))
+        yield from step("choose", "What to restore", clock, choose)
+        yield from step("order", "The restore is ordered", clock, lambda: restorer.restore(name))
 
     def ready() -> dict[str, Json] | None:
         found = restorer.backups.restored(name)
@@ -57,7 +57,7 @@ def restore(
             )
         return {"id": found.id, "address": found.address, "port": found.port} if found.ready else None
 
-    yield from _step("wait", "The data come back", clock, lambda: _until(ready, clock, poll))
+    yield from step("wait", "The data come back", clock, lambda: until(ready, clock, poll))
 
 
 def verify(
@@ -65,10 +65,10 @@ def verify(
 ) -> Iterator[Event]:
     """Restore, check, and remove again, whatever the checks say."""
     # What an interrupted one left was checked by nobody, and may be of another time.
-    yield from _step("clear", "Nothing restored is left", clock, lambda: restorer.backups.remove(name))
+    yield from step("clear", "Nothing restored is left", clock, lambda: restorer.backups.remove(name))
     try:
         yield from restore(restorer, name, clock, poll=poll, to=to, draw=draw, compare=True)
-        yield from _step("check", "The data are checked", clock, lambda: restorer.check(name, rpo=rpo))
+        yield from step("check", "The data are checked", clock, lambda: restorer.check(name, rpo=rpo))
     finally:
         restorer.backups.remove(name)
 
@@ -78,12 +78,13 @@ def answer(restorer: Restorer, test: RestoreTest, asking: Callable[[str], Asking
     clock = restorer.clock
     try:
         title = f"What {test.job} restored is checked, and AWS Backup told"
-        yield from _step("answer", title, clock, lambda: restorer.answer(test, asking))
+        yield from step("answer", title, clock, lambda: restorer.answer(test, asking))
     finally:
         restorer.backups.dismiss(test.database)
 
 
-def _step(step: str, title: str, clock: Clock, act: Callable[[], object]) -> Iterator[Event]:
+def step(step: str, title: str, clock: Clock, act: Callable[[], object]) -> Iterator[Event]:
+    """Do one act as a step; what it found, if that is a mapping, is the step's detail."""
     yield StepStarted(step=step, title=title)
     began = clock.now()
     try:
@@ -96,10 +97,11 @@ def _step(step: str, title: str, clock: Clock, act: Callable[[], object]) -> Ite
     yield StepFinished(step=step, title=title, seconds=seconds, changed=found is not False, detail=detail)
 
 
-def _until(look: Callable[[], dict[str, Json] | None], clock: Clock, poll: float) -> dict[str, Json]:
-    until = clock.now() + _LONGEST
+def until(look: Callable[[], dict[str, Json] | None], clock: Clock, poll: float) -> dict[str, Json]:
+    """What a look finds once it finds something. Raises OpsError after hours."""
+    over = clock.now() + _LONGEST
     while (found := look()) is None:
-        if clock.now() > until:
+        if clock.now() > over:
             raise OpsError(f"not within {_LONGEST}", remedy="run the same command again: it goes on waiting")
         clock.sleep(poll)
     return found

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 
 from quartermaster.fleet.errors import OpsError
 
-__all__ = ["READER", "Check", "make_reader", "rows", "unaskable", "verify"]
+__all__ = ["READER", "Check", "answered", "make_reader", "rows", "unaskable", "verify"]
 
 Ask = Callable[[str], str]
 """Answers a statement as psql does, unaligned. Raises OpsError."""
 _CHECKSUMS = "show data_checksums"
 _STRUCTURE = """
+begin;
 create extension if not exists amcheck;
 select c.oid::regclass || ': ' || h.msg from pg_class c, lateral verify_heapam(c.oid) h
   where c.relkind in ('r', 'm', 't') and c.relpersistence <> 't' limit 3;
 select count(bt_index_check(i.indexrelid, true)) from pg_index i join pg_class c on c.oid = i.indexrelid
   join pg_am a on a.oid = c.relam where a.amname = 'btree' and c.relpersistence <> 't' and i.indisvalid;
+rollback;
 """
-"""Reads every page of every table and index, so that PostgreSQL checks the checksum of each.
+"""Reads every page of every table and index, so that PostgreSQL checks the checksum of each. The extension goes again.
 
 https://www.postgresql.org/docs/current/amcheck.html
 """
@@ -80,8 +82,12 @@ def verify(
     ``source``: rows that the original had at the loss, None where it could not be asked; ``senseless``: checks that it
     could not answer either, so that they say nothing of the restore.
     """
-    answers = (_answers(reader, sql, senseless=sql in senseless) for sql in checks)
-    return (*_intact(ask), _counted(reader, source), *answers)
+    return (*_intact(ask), _counted(reader, source), *answered(reader, checks, senseless))
+
+
+def answered(ask: Ask, checks: Sequence[str], senseless: Collection[str] = ()) -> tuple[Check, ...]:
+    """What the fleet's checks come to. Read-only."""
+    return tuple(_answers(ask, sql, senseless=sql in senseless) for sql in checks)
 
 
 def _intact(ask: Ask) -> list[Check]:
@@ -103,7 +109,7 @@ def _counted(ask: Ask, source: Mapping[str, int] | None) -> Check:
         return Check("rows", False, exc.message)
     total = f"{sum(found.values())} rows in {len(found)} tables"
     if source is None:
-        return Check("rows", True, f"{total}; the original could not be asked")
+        return Check("rows", True, f"{total}; the original was not asked")
     lost = [name for name, count in source.items() if count and not found.get(name)]
     if lost:
         return Check("rows", False, f"empty or missing: {', '.join(lost)}")

@@ -117,7 +117,7 @@ def _data_loss(fleet: Fleet, of: str, objective: Objective | None) -> Iterator[Q
         "loss_command",
         "Data is gone: what do you type?",
         f"Which command restores {of}, where to, and who checks the data before users see it?",
-        f"`ops runbook run restore {of}`: into isolation, never over the original; "
+        f"`ops runbook run restore {of}`: into isolation, and then `ops backup restore {of} --over-original`; "
         f"checked by {len(fleet.recovery.checks.get(of, ()))} queries of `recovery.checks`{_within(objective)}",
     )
 

@@ -1,0 +1,95 @@
+"""``ops backup restore --over-original``: asked twice, the second time by what would be lost."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from quartermaster.cli.options import options
+from quartermaster.cli.output import confirm, draw, emit, say, table
+from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.events import StepFinished
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from quartermaster.cli.session import Session
+    from quartermaster.fleet.journal import Run
+    from quartermaster.runbooks.overwrite import Overwriting
+    from quartermaster.runbooks.restorer import Restorer
+
+__all__ = ["drop_replaced", "restore_over"]
+
+
+def restore_over(
+    ops: Session, tool: Restorer, database: str, to: datetime | None, draw_: str, again: str, *, poll: float
+) -> None:
+    """Restore, ask again, and put what was restored in the original's place. Raises InputError when not confirmed."""
+    if draw_:
+        raise InputError("--random and --over-original exclude each other", remedy="--to, or neither for the newest")
+    asks = sys.stdin.isatty() and not options().yes
+    if again != database and (again or not asks):
+        raise InputError(
+            f"{database} is to be written over; a plain yes is not enough", remedy=f"--again {database}, too"
+        )
+    cut = {row.id for row in ops.journal.runs("backup", stack=ops.stack) if row.interrupted and row.subject == database}
+    work = _overwriting(ops, tool, database, poll=poll)
+    ended = work.done_by() in cut
+    if not ended:
+        plan = work.plan(to)
+        confirm(f"Restore {database}, to be asked again before its data are written over?", plan=plan.text)
+    ops.explain_interrupted("backup")
+    with ops.run("backup", subject=database, scopes=[ops.scope("database", database)]) as (record, lease):
+        work = _overwriting(ops, tool, database, poll=poll, run=record.id)
+        if not ended:
+            draw(record.record(lease.fenced(work.prepare(plan))))
+            lost = _found(ops, record)["rows"]
+            try:
+                _second(database, lost, asked=bool(again))
+            except BaseException:
+                draw(record.record(lease.fenced(work.clear())))
+                raise
+            draw(record.record(lease.fenced(work.exchange(plan))))
+        draw(record.record(lease.fenced(work.finish())))
+        document = {"database": database, "run": record.id, **_found(ops, record)}
+        record.finish("done", document)
+    kept = f"; what was there is {document['kept']}: ops backup remove {database} --replaced" if not ended else ""
+    emit(document, f"{database} is restored over{kept}")
+
+
+def drop_replaced(ops: Session, tool: Restorer, database: str) -> None:
+    """Drop what restores over the original replaced, after asking."""
+    confirm(f"Drop for good what {database} had before it was restored over?")
+    with ops.run("backup", subject=database, scopes=[ops.scope("database", database)]) as (record, _):
+        gone = _overwriting(ops, tool, database, poll=0).drop_kept()
+        record.finish("done", {"dropped": list(gone)})
+    emit({"dropped": gone}, f"dropped: {', '.join(gone) or 'there was none'}")
+
+
+def _second(database: str, lost: dict[str, dict[str, int | None]], *, asked: bool) -> None:
+    """Show what the restored data have less and more, and have the name typed. Raises InputError."""
+    rows = [(name, *("none" if n is None else n for n in (one["now"], one["then"]))) for name, one in lost.items()]
+    say(table(["table", "#rows now", "#rows then"], rows) if rows else "every table has as many rows as it had then")
+    if asked:
+        return
+    import typer
+
+    typed = typer.prompt(f"Type {database} to write its data over", default="", show_default=False, err=True)
+    if typed != database:
+        raise InputError("not confirmed; the database is as it was")
+
+
+def _found(ops: Session, record: Run) -> dict[str, Any]:
+    """What the steps found, all in one, and their seconds."""
+    done = [item.event for item in ops.journal.events(record.id) if isinstance(item.event, StepFinished)]
+    found: dict[str, Any] = {}
+    for event in done:
+        found |= dict(event.detail)
+    return {**found, "seconds": round(sum(event.seconds for event in done), 3)}
+
+
+def _overwriting(ops: Session, tool: Restorer, database: str, *, poll: float, run: str = "") -> Overwriting:
+    from quartermaster.fleet.databases import Databases
+    from quartermaster.runbooks.overwrite import Overwriting
+
+    return Overwriting(tool, Databases(ops.cloud, ops.rds_ids), database, ops.clock, run=run, poll=poll)

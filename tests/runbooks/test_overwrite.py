@@ -1,0 +1,303 @@
+"""A database that restored data take the place of, on a real PostgreSQL server; RDS is played."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from quartermaster.fleet.errors import InputError, OpsError
+from quartermaster.fleet.events import StepFinished
+from quartermaster.fleet.schema import read_text
+from quartermaster.fleet.write_probe import Login
+from quartermaster.runbooks.backups import Restored
+from quartermaster.runbooks.overwrite import Overwriting, Plan, kept_name
+from quartermaster.runbooks.recovery_points import Choice, RecoveryPoint
+from quartermaster.runbooks.restorer import Restorer
+from tests.hosts.local_cluster import wait
+from tests.postgres_server import PASSWORD, Server
+
+if TYPE_CHECKING:
+    from quartermaster.fleet.databases import DatabaseState
+
+pytestmark = pytest.mark.postgres
+NOW = datetime.now(UTC)
+THEN = NOW - timedelta(hours=1)
+FLEET = "fleet: shop\ndatabases: {orders: {}}\nrecovery: {checks: {orders: ['select count(*) >= 3 from orders']}}\n"
+
+
+@pytest.fixture(scope="module")
+def copied() -> Iterator[Server]:
+    """Where data come back: a server of its own."""
+    home = Path(tempfile.mkdtemp(prefix="ops-postgres-"))
+    running = Server(home)
+    yield running
+    running.stop()
+    shutil.rmtree(home)
+
+
+def ask(name: str, to: Login, statement: str, *, seconds: float) -> str:
+    """As `psql` is asked everywhere, but for TLS, which these servers do not speak."""
+    assert name == "orders"
+    where = f"host={to.host} port={to.port} user={to.user} dbname={to.database}"
+    done = subprocess.run(
+        ["psql", where, "-XAtqv", "ON_ERROR_STOP=1"], input=statement.replace("sslmode=require", ""), text=True,
+        capture_output=True, check=False, timeout=seconds, env={**os.environ, "PGPASSWORD": to.password},
+    )  # fmt: skip
+    if done.returncode:
+        raise OpsError(done.stderr)
+    return done.stdout.strip()
+
+
+@dataclass
+class World:
+    """RDS with the original and what is restored of it, and who asks both."""
+
+    original: Login
+    copy: Login
+    storage: int = 2**40
+    there: bool = False
+    ordered: list[str] = field(default_factory=list)
+
+    def points(self, name: str) -> list[RecoveryPoint]:
+        return [RecoveryPoint("db-A", "continuous", NOW, THEN, "eu-west-1", None, True, "", None, "available")]
+
+    def instance(self, name: str) -> str:
+        return f"shop-dev-{name}"
+
+    def storage_bytes(self, name: str) -> int:
+        return self.storage
+
+    def take(self, name: str, called: str) -> str:
+        self.ordered.append(called)
+        return called
+
+    def taken(self, name: str, ordered: str) -> RecoveryPoint:
+        return self.points(name)[0]
+
+    def restore(self, name: str, choice: Choice) -> None:
+        assert choice.to == THEN
+        self.there = True
+
+    def restored(self, name: str) -> Restored | None:
+        return (
+            Restored("shop-dev-drill-orders", "available", self.copy.host, self.copy.port, "") if self.there else None
+        )
+
+    def password(self, instance: str, password: str) -> None:
+        assert password == PASSWORD
+
+    def remove(self, name: str) -> bool:
+        was, self.there = self.there, False
+        return was
+
+    def state(self, name: str) -> DatabaseState:
+        whole: Any = State()
+        return whole
+
+    def sql(self, statement: str, to: Login | None = None) -> str:
+        return ask("orders", to or self.original, statement, seconds=30)
+
+    def names(self) -> list[str]:
+        """The databases of the original's server that are of this test."""
+        listed = f"select datname from pg_database where datname like '{self.original.database}%' order by 1"
+        return self.sql(listed, replace(self.original, database="postgres")).split()
+
+
+@dataclass(frozen=True)
+class State:
+    whole: bool = True
+    standby_zone: str = "eu-west-1b"
+
+
+@pytest.fixture
+def world(server: Server, copied: Server, request: pytest.FixtureRequest) -> World:
+    """Five orders now; three of another kind came back, with a table that is gone since and one that is younger."""
+    database = "orders_" + re.sub(r"\W", "_", request.node.name)[5:30].lower()
+    of_server = [Login("127.0.0.1", it.port, database, "ops", PASSWORD) for it in (server, copied)]
+    made = World(*of_server)
+    for to in of_server:
+        made.sql(f'create database "{database}"', replace(to, database="postgres"))
+        made.sql("create table orders (id int primary key, what text)", to)
+    made.sql("insert into orders select n, 'new' from generate_series(1, 5) n; create table young ()")
+    made.sql(
+        f"insert into orders select n, 'old' from generate_series(1, 3) n; create table gone (n int);"
+        f"insert into gone values (1); alter database \"{database}\" set work_mem = '7MB'",
+        made.copy,
+    )
+    return made
+
+
+def overwriting(world: World, run: str = "R1") -> Overwriting:
+    backups: Any = world
+    clock = Clock()
+    fleet = read_text(FLEET).fleet
+    restorer = Restorer(backups, fleet, lambda _: world.original, clock, ask)
+    return Overwriting(restorer, world, "orders", clock, run=run, poll=0)
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+def detail(events: Iterator[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for event in events:
+        found |= dict(event.detail) if isinstance(event, StepFinished) else {}
+    return found
+
+
+def test_what_was_restored_takes_the_place_under_load_and_what_was_there_is_kept(world: World) -> None:
+    work, over = overwriting(world), threading.Event()
+    seen: list[list[str]] = [[], [], []]
+    plan = work.plan(THEN)
+    assert (plan.at, plan.seconds, plan.known_by) == (THEN, 3600, "clock")
+    found = detail(work.prepare(plan))
+    assert found["rows"] == {
+        "public.gone": {"now": None, "then": 1},
+        "public.orders": {"now": 5, "then": 3},
+        "public.young": {"now": 0, "then": None},
+    }
+    assert world.sql("select string_agg(distinct what, ',') from orders") == "new"
+
+    def ask_on_and_on(seen: list[str]) -> None:
+        """As a pool of connections does: at once again."""
+        to, connection = world.original, None
+        while not over.is_set():
+            try:
+                connection = connection or psycopg.connect(
+                    host=to.host, port=to.port, user=to.user, password=to.password, dbname=to.database, autocommit=True
+                )
+                row = connection.execute("select max(what) from orders").fetchone()
+                assert row is not None
+                seen.append(row[0])
+            except psycopg.Error:
+                connection = None
+        if connection is not None:
+            connection.close()
+
+    users = [threading.Thread(target=ask_on_and_on, args=[one]) for one in seen]
+    for user in users:
+        user.start()
+    try:
+        wait(lambda: all(seen))
+        found = detail(work.exchange(plan))
+        wait(lambda: all(one[-1] == "old" for one in seen))
+    finally:
+        over.set()
+        for user in users:
+            user.join()
+    assert found["kept"] == kept_name(world.original.database, NOW)
+    assert all(one == sorted(one) for one in seen)  # new, and from some answer on old
+    found |= detail(work.finish())
+    assert found["standby_zone"] and list(found["checks"].values()) == ["true"]
+    assert world.sql("select string_agg(distinct what, ',') from orders; show work_mem; table gone") == "old\n7MB\n1"
+    assert world.sql("select count(*) from orders", replace(world.original, database=found["kept"])) == "5"
+    assert not world.there and world.names() == [world.original.database, found["kept"]]
+    assert work.done_by() == "R1" and len(world.ordered) == 1
+    assert work.drop_kept() == [found["kept"]]
+    assert world.names() == [world.original.database]
+
+
+def test_data_that_are_not_sound_are_not_even_loaded(world: World) -> None:
+    world.sql("delete from orders where id = 1", world.copy)
+    work = overwriting(world)
+    with pytest.raises(OpsError, match=r"restored data of orders is not sound: .*count\(\*\) >= 3"):
+        list(work.prepare(work.plan(THEN)))
+    assert_as_before(world)
+
+
+def test_data_for_which_there_is_no_room_are_not_loaded(world: World) -> None:
+    world.storage = 2**20
+    work = overwriting(world)
+    with pytest.raises(OpsError, match=r"orders has -\d+ MiB of storage left, and \d+ are to come"):
+        list(work.prepare(work.plan(THEN)))
+    assert_as_before(world)
+
+
+def test_a_load_that_fails_tells_why_and_leaves_nothing(world: World) -> None:
+    """A role of then that is gone by now."""
+    owner = f"owner_{world.original.database}"
+    world.sql(f"create role {owner}; alter table gone owner to {owner}", world.copy)
+    work = overwriting(world)
+    with pytest.raises(OpsError, match=rf'cannot be loaded beside it: .*role "{owner}" does not exist'):
+        list(work.prepare(work.plan(THEN)))
+    assert_as_before(world)
+
+
+@pytest.mark.soak
+def test_what_a_killed_run_left_is_removed_by_the_next(world: World) -> None:
+    work = overwriting(world)
+    plan = work.plan(THEN)
+    list(work.prepare(plan))  # and no word of it since
+    copy = replace(world.copy, database="postgres")
+    name = world.original.database
+    world.sql(f'alter database "{name}_restored" rename to "{name}"', copy)  # RDS restores it anew
+    again = overwriting(world, "R2")
+    assert again.done_by() == ""
+    list(again.prepare(plan))
+    list(again.exchange(plan))
+    assert overwriting(world).done_by() == "R2"
+
+
+@pytest.mark.soak
+def test_names_that_cannot_change_leave_all_as_it_was(world: World) -> None:
+    work = overwriting(world)
+    plan = work.plan(THEN)
+    list(work.prepare(plan))
+    name = world.original.database
+    server = replace(world.original, database="postgres")
+    world.sql(f'create database "{kept_name(name, NOW)}"', server)  # the name is taken
+    with pytest.raises(OpsError, match="already exists"):
+        list(work.exchange(plan))
+    world.sql(f'drop database "{kept_name(name, NOW)}"', server)
+    assert_as_before(world)
+
+
+@pytest.mark.soak
+def test_a_word_that_is_lost_after_the_exchange_is_no_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = overwriting(world)
+    plan = work.plan(THEN)
+    list(work.prepare(plan))
+    told = ask
+
+    def lost(name: str, to: Login, statement: str, *, seconds: float) -> str:
+        said = told(name, to, statement, seconds=seconds)
+        if "commit" in statement:
+            raise OpsError("server closed the connection unexpectedly")
+        return said
+
+    monkeypatch.setattr(work._restorer, "_asking", lost)
+    found = detail(work.exchange(plan))
+    assert world.sql("select count(*) from orders", replace(world.original, database=found["kept"])) == "5"
+
+
+def test_a_name_that_would_have_to_be_quoted_is_refused(world: World) -> None:
+    world.original = replace(world.original, database='or"ders')
+    with pytest.raises(InputError, match="no plain name"):
+        overwriting(world)
+
+
+def test_the_plan_tells_what_comes_back_and_what_is_lost() -> None:
+    text = Plan(THEN, THEN, "asked for", 3600.0, "heartbeat").text
+    assert f"as it was at {THEN:%F %T} UTC: asked for" in text
+    assert "all that was written since: 3600 s up to its newest heartbeat" in text
+
+
+def assert_as_before(world: World) -> None:
+    assert world.sql("select string_agg(distinct what, ',') from orders") == "new"
+    assert not world.there and world.names() == [world.original.database]
