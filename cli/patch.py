@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +20,10 @@ from quartermaster.fleet.errors import InputError, OpsError, Stopped
 
 if TYPE_CHECKING:
     from quartermaster.fleet.events import Event
+    from quartermaster.fleet.hosts import Group
     from quartermaster.fleet.journal import Run, RunRow
     from quartermaster.fleet.leases import Lease
+    from quartermaster.playbooks.patch_gate import Probe
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.patch_waves import Need
 
@@ -157,11 +160,13 @@ def under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple
     """A journalled run with its leases, that heeds Ctrl-C, `ops patch pause` and `ops patch abort`."""
     from quartermaster.cli.patch_control import Control
 
-    with ops.run("patch", subject=cluster, scopes=_scopes(ops, cluster), resume=resume) as (record, lease):
+    found = ops.hosts.group(cluster)
+    scopes = [ops.scope("cluster", cluster), *(ops.scope("zone", zone) for zone in found.zones)]
+    with ops.run("patch", subject=cluster, scopes=scopes, resume=resume) as (record, lease):
         control = Control(ops.journal, record.id)
         with control.listening():
             try:
-                yield record, lease, replace(_tools(ops, cluster), asked=control)
+                yield record, lease, replace(_tools(ops, found), asked=control)
             except (OpsError, KeyboardInterrupt):
                 raise
             except Exception as exc:  # what the run left is there to be resumed or recovered
@@ -169,21 +174,25 @@ def under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple
                 raise Stopped(problem, remedy=f"ops patch recover {cluster}; --debug shows where") from exc
 
 
-def _tools(ops: Session, cluster: str) -> Tools:
+def _tools(ops: Session, found: Group) -> Tools:
     from quartermaster.cli.ssh import machines_of, stack_bucket
     from quartermaster.playbooks.patch_gate import http_probe
     from quartermaster.playbooks.patch_pins import BucketPins
     from quartermaster.playbooks.patch_run import Tools
     from quartermaster.playbooks.world import CloudWorld
 
-    behind = ops.fleet.balancer_of(cluster)
+    cluster, behind = found.cluster, ops.fleet.balancer_of(found.cluster)
     path = behind[1].health if behind is not None else ""
+
+    @cache  # the address is asked for once, and not before the gate has too few requests to judge by
+    def probe() -> Probe:
+        return http_probe(ops.url(cluster) + path)
+
     return Tools(
         world=CloudWorld(ops.hosts, cluster),
-        machines=machines_of(ops, ops.hosts.group(cluster)),
+        machines=machines_of(ops, found),
         counter=ops.counter if behind is not None else None,
-        # The address is asked for when the gate has too few requests to judge by.
-        probe=(lambda count: http_probe(ops.url(cluster) + path)(count)) if path.startswith("/") else None,
+        probe=(lambda count: probe()(count)) if path.startswith("/") else None,
         pins=BucketPins(ops.cloud.client("s3"), stack_bucket(ops)[0], cluster),
         clock=ops.clock,
     )
@@ -246,10 +255,6 @@ def _known(ops: Session, name: str) -> None:
     known = (*ops.fleet.clusters, *ops.fleet.postgres)
     if name not in known:
         raise InputError(f"no cluster or database {name!r} in {ops.fleet_file.name}", remedy=", ".join(known))
-
-
-def _scopes(ops: Session, cluster: str) -> list[str]:
-    return [ops.scope("cluster", cluster), *(ops.scope("zone", zone) for zone in ops.hosts.group(cluster).zones)]
 
 
 def _told(document: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """Fetching ahead: while one wave is worked on, the hosts of the next keep their packages and bring the new ones.
 
+Those of the first do so while the group is made ready.
+
 They serve meanwhile and nothing of them changes. A host's own turn asks for the same again: it is told what was done,
 or does what was not, and says then why it cannot.
 """
@@ -28,8 +30,10 @@ class Ahead:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ahead")
         self._begun: dict[str, tuple[Machine, Future[None]]] = {}
 
-    def fetch(self, past: Past, wave: Wave) -> Iterator[Event]:
-        """Begin on those hosts of the wave that nobody has begun on. Returns at once."""
+    def fetch(self, past: Past, wave: Wave | None) -> Iterator[Event]:
+        """Begin on those hosts of the wave, if there is one, that nobody has begun on. Returns at once."""
+        if wave is None:
+            return
         waiting = {host: past.plan.pinned(host) for host in wave.hosts if not past.host(host).begun}
         if waiting := {host: pins for host, pins in waiting.items() if pins}:
             said = f"meanwhile {len(waiting)} host(s) of wave {wave.number} fetch their packages"

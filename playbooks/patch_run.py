@@ -107,6 +107,8 @@ class _Cycle:
                 yield from self._note(self._preflight() if fresh else self._unrefreshed())
                 refused: OpsError | None = None
                 try:
+                    if not self._halted():
+                        yield from self._ahead.fetch(self._past, next(filter(self._left, self._plan.waves), None))
                     yield from self._note(self._suspend())
                     yield from self._note(self._prescale())
                     yield from self._waves()
@@ -233,8 +235,7 @@ class _Cycle:
         yield Noted(step="wave", zone=wave.zone, message=said)
         in_service = {host.id for host in self._tools.world.group().hosts if host.lifecycle == "InService"}
         yield from self._room(wave, len(in_service & set(left) - self._returned()))
-        if following:
-            yield from self._ahead.fetch(self._past, following)
+        yield from self._ahead.fetch(self._past, following)
         works: list[HostWork] = []
         yield from together([self._job(host_id, works) for host_id in left])
         if wave.canary:

@@ -60,6 +60,15 @@ def test_the_next_wave_fetches_while_the_canary_is_worked_on_and_serves(bench: B
             assert not any(act == f"standby {host}" for host in following.hosts for act in bench.world.acts)
 
 
+def test_the_first_wave_fetches_while_the_group_is_made_ready(bench: Bench) -> None:
+    (canary,) = bench.plan.waves[0].hosts
+    for event in run(bench.plan, "patch-1", bench.tools()):
+        if isinstance(event, StepStarted) and event.step == "processes":
+            assert machine(bench, canary).fetched.wait(60) and bench.world.acts == []
+            return
+    pytest.fail("no processes were suspended")
+
+
 def test_what_could_not_be_fetched_ahead_is_fetched_in_its_turn(bench: Bench) -> None:
     host = bench.plan.waves[1].hosts[0]
     machine(bench, host).fails_at_first = True
