@@ -93,7 +93,7 @@ def restore(
     if over_original:
         from quartermaster.cli.backup_over import restore_over
 
-        restore_over(ops, restorer(ops), database, at, seed, again, poll=_poll(ops))
+        restore_over(ops, lambda: restorer(ops), database, at, seed, again, poll=_poll(ops))
         return
     if again:
         raise InputError("--again is for --over-original", remedy="leave it out")

@@ -11,6 +11,7 @@ from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.events import StepFinished
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from quartermaster.cli.session import Session
@@ -22,10 +23,20 @@ __all__ = ["drop_replaced", "restore_over"]
 
 
 def restore_over(
-    ops: Session, tool: Restorer, database: str, to: datetime | None, draw_: str, again: str, *, poll: float
+    ops: Session,
+    reached: Callable[[], Restorer],
+    database: str,
+    to: datetime | None,
+    seed: str,
+    again: str,
+    *,
+    poll: float,
 ) -> None:
-    """Restore, ask again, and put what was restored in the original's place. Raises InputError when not confirmed."""
-    if draw_:
+    """Restore, ask again, and put what was restored in the original's place. Raises InputError when not confirmed.
+
+    ``reached``: what restores, asked for after all that was typed is known to be right.
+    """
+    if seed:
         raise InputError("--random and --over-original exclude each other", remedy="--to, or neither for the newest")
     asks = sys.stdin.isatty() and not options().yes
     if again != database and (again or not asks):
@@ -33,6 +44,7 @@ def restore_over(
             f"{database} is to be written over; a plain yes is not enough", remedy=f"--again {database}, too"
         )
     cut = {row.id for row in ops.journal.runs("backup", stack=ops.stack) if row.interrupted and row.subject == database}
+    tool = reached()
     work = _overwriting(ops, tool, database, poll=poll)
     ended = work.done_by() in cut
     if not ended:
