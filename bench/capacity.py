@@ -52,7 +52,8 @@ def judged(series: Series, instances: int, changes: int) -> str:
             f", over {o.over_provisioning:7.1%}"
             f"; over at 1 % of hours {'never' if enough is None else format(enough, '.1%'):>7s}"
             + (
-                f"; beaten both ways by q{better.quantile:g} x {better.factor:g} + {better.headroom:g}"
+                f"; beaten both ways ({better.outcome.under_share:.2%}, {better.outcome.under_time:.2%}, "
+                f"{better.outcome.over_provisioning:.1%}) by {better.told}"
                 if better
                 else ""
             )

@@ -67,7 +67,8 @@ def _advice(item: Mapping[str, Any]) -> Iterator[str]:
             )
         if replay["thrifty"] is not None:
             mix = replay["thrifty"]
-            above = f"tracking with {mix['headroom'] - 1:.0%} headroom" if mix["headroom"] else "no tracking"
+            held = mix["target_utilisation"]
+            above = "no tracking" if held is None else f"tracking at {held:.0%} busy"
             yield (
                 f"least that was short in at most 1% of hours: floors at q{mix['quantile']:g}, {above}: "
                 f"{mix['outcome']['over_provisioning']:.0%} more than needed"

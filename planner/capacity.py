@@ -26,7 +26,7 @@ from quartermaster.fleet.errors import Fault, InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Rules", "carried", "instances", "left_after", "requirement", "smallest_leaving"]
+__all__ = ["Rules", "carried", "instances", "left_after", "requirement", "smallest_leaving", "tracking_count"]
 
 _MOST = 2.0**53
 _ROUNDING = 1e-9
@@ -71,9 +71,19 @@ class Rules:
         return self.unit * self.at_utilisation / self.target_utilisation
 
     @property
+    def least(self) -> int:
+        """The smallest group that survives a loss at all (without cross-zone, in every zone), or its min."""
+        return max(self.smallest, self.lost + 1 if self.cross_zone else self.zones)
+
+    @property
     def tracking_utilisation(self) -> float:
-        """The utilisation that target tracking should hold so that the group survives at any time."""
-        return min(self.target_utilisation, self.at_utilisation * (self.zones - self.lost) / self.zones)
+        """How busy target tracking may keep a group, so that it survives at any size.
+
+        Tracking knows the mean of all hosts and nothing of zones. Worst is a group with one more in each zone that may
+        be lost: four in three zones have two in one of them and keep half. Larger groups are spread more evenly.
+        """
+        sizes = range(self.least, self.least + self.zones)
+        return self.target_utilisation * min(carried(n, self) / (n * self.unit) for n in sizes)
 
 
 def left_after(count: int, zones: int, lost: int) -> int:
@@ -117,6 +127,13 @@ def requirement(demand: Sequence[float] | NDArray[np.float64], rules: Rules) -> 
     rounds, rest = np.divmod(_ceiling(asked / rules.surviving_unit), left)
     surviving = rounds * rules.zones + np.where(rest > 0, rules.lost + rest, 0)
     return np.asarray(np.maximum(_ceiling(asked / rules.unit), surviving))
+
+
+def tracking_count(demand: Sequence[float] | NDArray[np.float64], rules: Rules) -> NDArray[np.int64]:
+    """Instances that target tracking asks for, for each demand; not clipped. It knows how busy hosts are, not zones."""
+    asked = np.asarray(demand, dtype=np.float64)
+    asked = np.where(np.isfinite(asked) & (asked > 0), asked, 0.0)
+    return _ceiling(asked / rules.unit * (rules.target_utilisation / rules.tracking_utilisation))
 
 
 def _ceiling(ratio: NDArray[np.float64]) -> NDArray[np.int64]:

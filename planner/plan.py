@@ -32,6 +32,7 @@ from quartermaster.planner.series import Series
 from quartermaster.planner.settings import Settings
 from quartermaster.planner.statements import iso, over_budget, told
 from quartermaster.planner.together import lead_of
+from quartermaster.planner.tracking import Tracking, tracking_of
 from quartermaster.planner.unit import UnitCapacity
 from quartermaster.planner.within_hour import WithinHour, by_hour, finer_of, learn
 
@@ -80,6 +81,8 @@ class ClusterPlan:
     """To every limit that is known, that one first."""
     within_hour: WithinHour | None
     """The headroom for the busiest minutes of an hour; ``forecast`` holds it already. None where none was learned."""
+    tracking: Tracking
+    """Above the floors, for what was not planned."""
     advice: Advice
     replay: Replay | None
     replay_reason: str
@@ -117,7 +120,7 @@ class ClusterPlan:
             "runways": [r.to_json() for r in self.runways],
             "within_hour": None if self.within_hour is None else self.within_hour.to_json(),
             "lead_minutes": {"value": self.settings.lead_minutes, "source": self.settings.lead_source},
-            "tracking": {"target_utilisation": self.rules.tracking_utilisation},
+            "tracking": self.tracking.to_json(),
             **self.advice.to_json(),
             "replay": None if self.replay is None else self.replay.to_json(),
             "replay_reason": self.replay_reason,
@@ -244,8 +247,10 @@ def _one(
         forecasters,
         fine,
         price,
+        tracking=own.tracking,
         calendar=own.calendar,
     )
+    tracking = tracking_of(demand, hours.at(0.5), rules, own)
     return ClusterPlan(
         name=name,
         series=series,
@@ -260,12 +265,14 @@ def _one(
         runway=limits[0],
         runways=limits,
         within_hour=factors,
+        tracking=tracking,
         advice=advise(by_the_hour, demand, rules, own, learned, peak),
         replay=None if isinstance(replayed, str) else replayed,
         replay_reason=replayed if isinstance(replayed, str) else "",
         statements=(
             *told(result.choice, rows, rules, lowered, stale * by_the_hour.interval_us / DAY_US),
             *over_budget(own, cost),
+            tracking.told(),
             *([factors.told()] if factors is not None else []),
         ),
     )

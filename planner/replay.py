@@ -23,6 +23,7 @@ from quartermaster.planner.schedule import cheapest_days
 from quartermaster.planner.seasons import DAY_US, HOUR_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.together import lead_of, over_lead
+from quartermaster.planner.tracking import above_floors
 from quartermaster.planner.trial import Outcome, Trial
 from quartermaster.planner.within_hour import learn
 
@@ -37,9 +38,10 @@ _BEFORE = 21
 """Days that a replayed day has before it; of a shorter history two thirds."""
 FACTORS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 """On the demand provisioned for: the trade-off curves."""
-_LEVELS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
-_HEADROOM = (0.0, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.35, 1.5)
-"""0: floors alone."""
+_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+_HEADROOM = (0.0, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 1.0, 1.05, 1.1)
+"""Of tracking over what keeps the group through a loss of zones at every size, which most sizes exceed; 0: floors
+alone."""
 _MOST_UNDER = 0.01
 
 
@@ -64,13 +66,15 @@ class Mix:
     changes_per_day: int
     """As often as the floors may change."""
     headroom: float
-    """Factor by which tracking provisions above the demand it sees; 0: nothing tracks."""
+    """Factor by which tracking provisions above what the rules tell it; 0: nothing tracks."""
+    target_utilisation: float | None
+    """What tracking then holds; None: nothing tracks."""
     outcome: Outcome
 
     @property
     def told(self) -> str:
         """For people."""
-        above = f"tracking with {self.headroom - 1:+.0%}" if self.headroom else "no tracking"
+        above = "no tracking" if self.target_utilisation is None else f"tracking at {self.target_utilisation:.0%} busy"
         return f"floors at q{self.quantile:g}, {above}"
 
 
@@ -120,12 +124,14 @@ def replay(
     fine: Series | None = None,
     price: float | None = None,
     *,
+    tracking: float | None = None,
     calendar: Calendar | None = None,
 ) -> Replay | str:
     """Replay up to four weeks, or say why there is no replay.
 
     ``series`` is by the hour or coarser; ``fine`` the same demand in finer steps, by which it is then judged;
-    ``price`` is that of an instance and hour.
+    ``price`` is that of an instance and hour; ``tracking`` the utilisation that target
+    tracking above the plan's floors is told to hold (0: there is none); None: as the first day's plan would tell it.
     """
     day = series.seasons.day
     if day <= 1 or DAY_US % series.interval_us:
@@ -147,7 +153,7 @@ def replay(
     within = _within(fine, int(hours[0]))
     steps = _steps(series, fine, days * day)
     trial = Trial(rules, lead_minutes, series.values, days * day, series.interval_us / 60e6, steps, price)
-    return _judged(series, made, trial, quantile, changes_per_day, within)
+    return _judged(series, made, trial, quantile, changes_per_day, within, tracking)
 
 
 def _judged(
@@ -157,6 +163,7 @@ def _judged(
     quantile: float,
     changes_per_day: int,
     within: NDArray[np.float64],
+    tracking: float | None,
 ) -> Replay:
     day, minutes, count = series.seasons.day, trial.minutes, trial.count
 
@@ -165,16 +172,19 @@ def _judged(
     def planned(level: float) -> NDArray[np.float64]:
         return provided[:, made[0].levels.index(level)]
 
-    def floors(demand: NDArray[np.float64], changes: int = changes_per_day) -> NDArray[np.int64]:
-        wanted = trial.clip(requirement(demand, trial.rules))
+    def floors(demand: NDArray[np.float64], changes: int = changes_per_day, least: int = 0) -> NDArray[np.int64]:
+        wanted = np.maximum(trial.clip(requirement(demand, trial.rules)), least)
         return cheapest_days(wanted.reshape(-1, day), changes).ravel()
 
     own = planned(quantile)
+    holds = trial.rules.tracking_utilisation
+    if tracking is None:
+        tracking = above_floors(own[:day], planned(0.5)[:day], trial.rules)
     scaled = np.stack([floors(own * f) for f in FACTORS], axis=1)
     standing = series.last_us - series.interval_us * np.arange(count - 1, -1, -1)
     at = FACTORS.index(1.0)
     ways = {
-        "planner": trial.floors(scaled, [1.0] * len(FACTORS)),
+        "planner": trial.floors(scaled, [holds / tracking if tracking else 0.0] * len(FACTORS)),
         "floors_only": trial.floors(scaled, [0.0] * len(FACTORS)),
         "static_peak": trial.static_peak(FACTORS, float(within.max())),
         "target_tracking": trial.target_tracking(FACTORS),
@@ -182,12 +192,13 @@ def _judged(
     }
     levels = sorted({*_LEVELS, quantile})
     kinds = [(level, 1.0, changes) for changes in sorted({changes_per_day, day}) for level in levels]
-    kinds += [(quantile, f, changes_per_day) for f in FACTORS if 1 < f <= 1.5]
+    kinds += [(quantile, f, changes_per_day) for f in FACTORS if f != 1 and f <= 1.5]
     kinds += [(0.5, f, day) for f in FACTORS if 1 < f <= 1.5]
-    each = np.stack([floors(planned(level) * f, changes) for level, f, changes in kinds], axis=1)
+    # Who may choose the floors sets the group's min with them: to what survives, as under the scalers alone.
+    each = np.stack([floors(planned(level) * f, changes, trial.least) for level, f, changes in kinds], axis=1)
     grid = [(*kind, headroom) for kind in kinds for headroom in _HEADROOM]
     outcomes = trial.floors(np.repeat(each, len(_HEADROOM), axis=1), [headroom for *_, headroom in grid])
-    mixes = [Mix(*kind, o) for kind, o in zip(grid, outcomes, strict=True)]
+    mixes = [Mix(*kind, holds / kind[-1] if kind[-1] else None, o) for kind, o in zip(grid, outcomes, strict=True)]
     enough = [m for m in mixes if m.outcome.under_share <= _MOST_UNDER]
     came = series.values[-count:]
     leading = [m.choice.model for m in made if m.choice is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from quartermaster.planner.calendar import Calendar, Occasion
 from quartermaster.planner.capacity import Rules
@@ -13,6 +13,8 @@ from quartermaster.planner.purchase import Commitment
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
+    from quartermaster.fleet.schema.planning import Capacity
+    from quartermaster.fleet.schema.servers import Scaling
 
 __all__ = ["LEAD_MINUTES", "Settings", "calendar_of", "of_fleet"]
 
@@ -58,6 +60,9 @@ class Settings:
     disk_gib: float | None = None
     commitments: tuple[Commitment, ...] = ()
     """What is paid for already."""
+    tracking: float | None = None
+    """How busy target tracking is told to keep hosts, as a share; 0: nothing tracks; None: as the plan says."""
+    tracks: Literal["cpu", "requests", "none"] = "cpu"
 
     def rules(self, unit: float) -> Rules:
         """The pure part, for a unit capacity in the series' own unit. Raises InputError for impossible settings."""
@@ -114,6 +119,8 @@ def of_fleet(fleet: Fleet, lead_measured: Mapping[str, float] | None = None) -> 
                 address_room=_room(fleet, name),
                 disk_gib=float(cluster.disk_gib),
                 commitments=tuple(Commitment(c.instances, c.until) for c in capacity.commitments),
+                tracking=_tracking(cluster.scaling, capacity),
+                tracks=cluster.scaling.track,
             ),
         )
     return out
@@ -127,6 +134,19 @@ def calendar_of(fleet: Fleet) -> Calendar:
     )
     # Nobody who lives by UTC needs to say so; whoever says nothing may live by any clock.
     return Calendar(None if fleet.timezone == "UTC" else fleet.tz, fleet.holiday_code, events)
+
+
+def _tracking(scaling: Scaling, capacity: Capacity) -> float | None:
+    """How busy hosts are at the target that scaling gives; of requests, where it is known how many a host carries."""
+    if scaling.track == "none":
+        return 0.0
+    if scaling.target is None:
+        return None
+    if scaling.track == "cpu":
+        return min(scaling.target / 100, 1.0)
+    if capacity.unit == "learn":
+        return None
+    return min(scaling.target / 60 / float(capacity.unit) * capacity.target_utilisation, 1.0)
 
 
 def _series_of(fleet: Fleet, cluster: str) -> str:

@@ -1,7 +1,8 @@
 """Ways to provision, tried on a demand that came: what served at each step, what was short, what stood idle.
 
 All are judged alike: instances are short where the demand of a step needs more, by the plan's own rules (a zone lost
-included), than serve then.
+included), than serve then. AWS's scalers know those rules only as a utilisation to hold: how many instances stand in
+the fullest zone is nothing that their metric tells.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quartermaster.fleet.prices import HOURS_A_MONTH
-from quartermaster.planner.capacity import Rules, requirement
+from quartermaster.planner.capacity import Rules, requirement, tracking_count
 from quartermaster.planner.scalers import IN_SHARE, STEP_MINUTES, predicted, tracked
 from quartermaster.planner.together import lead_of
 
@@ -89,15 +90,17 @@ class Trial:
         return self.floors(floors, [0.0] * len(factors))
 
     def target_tracking(self, factors: Sequence[float]) -> list[Outcome]:
-        """Target tracking alone, on a target that leaves room for the loss of the zones."""
-        return self.floors(np.full((self.count, len(factors)), max(self.rules.smallest, 1)), factors)
+        """Target tracking alone, at the utilisation that the rules tell, on a group whose min survives."""
+        return self.floors(np.full((self.count, len(factors)), self.least), factors)
 
     def predictive_scaling(self, factors: Sequence[float], within: NDArray[np.float64]) -> list[Outcome]:
         """The hourly forecast as a floor, launched ahead by the lead time, and target tracking beside it."""
         hours = max(1, round(self.minutes / 60))
         forecast = predicted(np.repeat(self.history, hours), (len(self.history) - self.count) * hours)
         ahead = forecast.reshape(-1, hours).max(axis=1) * within
-        floors = self._spread(np.stack([self.clip(requirement(ahead * f, self.rules)) for f in factors], axis=1))
+        asked = np.stack([self.clip(tracking_count(ahead * f, self.rules)) for f in factors], axis=1)
+        np.maximum(asked, self.least, out=asked)
+        floors = self._spread(asked)
         lead = round(self.lead_minutes / STEP_MINUTES)
         early = np.concatenate([floors[lead:], np.repeat(floors[-1:], lead, axis=0)])
         return self._run(factors, early)
@@ -107,6 +110,11 @@ class Trial:
         """Intervals of a day."""
         return min(self.count, round(1440 / self.minutes))
 
+    @property
+    def least(self) -> int:
+        """The min of a group that is to survive, within its limits."""
+        return int(self.clip(np.array(self.rules.least)))
+
     def clip(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Within the group's limits."""
         return np.clip(counts, max(self.rules.smallest, 1), self.rules.largest)
@@ -114,7 +122,7 @@ class Trial:
     def _asked(self, factor: float) -> NDArray[np.int64]:
         """What tracking asks for at each step; where nothing was read the metric stands as it was."""
         last = np.maximum.accumulate(np.where(np.isfinite(self.steps), np.arange(len(self.steps)), 0))
-        return self.clip(requirement(np.nan_to_num(self.steps[last]) * factor, self.rules))
+        return self.clip(tracking_count(np.nan_to_num(self.steps[last]) * factor, self.rules))
 
     def _spread(self, floors: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.repeat(floors, len(self.steps) // len(floors), axis=0)

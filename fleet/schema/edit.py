@@ -14,7 +14,7 @@ from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.schema.servers import ScheduleEntry
 from quartermaster.fleet.schema.tree import read_tree
 
-__all__ = ["with_schedule"]
+__all__ = ["with_schedule", "with_target"]
 
 _STEP = 2
 """Spaces of indentation below the part above."""
@@ -42,6 +42,45 @@ def with_schedule(text: str, cluster: str, entries: Iterable[ScheduleEntry | Map
     return new_text
 
 
+def with_target(text: str, cluster: str, target: float) -> str:
+    """The text with ``clusters.CLUSTER.scaling.target`` set where it says none. Pure.
+
+    Raises InputError when the text has no such cluster, or stands in a form that cannot be edited in place.
+    """
+    key, node = _cluster(text, cluster)
+    scaling = _child(node, "scaling")
+    if scaling is None:
+        new_text = _with_pair(text, key, node, f"scaling: {{target: {target:g}}}")
+    elif _child(scaling[1], "target") is None:
+        new_text = _with_pair(text, *scaling, f"target: {target:g}")
+    else:
+        return text
+    old, new = read_tree(text), read_tree(new_text)
+    if not new.faults:
+        clusters = {name: dict(value or {}) for name, value in old.value["clusters"].items()}
+        clusters[cluster]["scaling"] = {**(clusters[cluster].get("scaling") or {}), "target": target}
+        if new.value == {**old.value, "clusters": {**old.value["clusters"], cluster: clusters[cluster]}}:
+            return new_text
+    problem, where = f"the scaling of {cluster} cannot be edited in place", f"clusters.{cluster}.scaling"
+    remedy = f"write {where}.target: {target:g} by hand"
+    raise InputError(problem, [Fault(where, problem, remedy)], remedy=remedy)
+
+
+def _with_pair(text: str, key: Node, node: Node, pair: str) -> str:
+    """The text with one more pair in a mapping, which may still be empty."""
+    if isinstance(node, MappingNode) and node.flow_style:
+        brace = node.end_mark.index - 1
+        return f"{text[:brace].rstrip()}{', ' if node.value else ''}{pair}{text[brace:]}"
+    if isinstance(node, MappingNode):
+        column = node.value[0][0].start_mark.column
+        at = _line_end(text, _content_end(text, (_child(node, "size") or node.value[-1])[1]))
+    else:
+        column = key.start_mark.column + _STEP
+        at = _line_end(text, key.end_mark.index)
+    head = text[:at] if text[:at].endswith("\n") else text[:at] + _newline(text)
+    return f"{head}{' ' * column}{pair}{_newline(text)}{text[at:]}"
+
+
 def _replaced(text: str, key: Node, old: Node, wanted: list[ScheduleEntry]) -> str:
     start = old.start_mark.index
     if isinstance(old, SequenceNode) and not old.flow_style:
@@ -67,19 +106,10 @@ def _replaced(text: str, key: Node, old: Node, wanted: list[ScheduleEntry]) -> s
 
 def _inserted(text: str, key: Node, node: Node, wanted: list[ScheduleEntry]) -> str:
     if isinstance(node, MappingNode) and node.flow_style:
-        brace = node.end_mark.index - 1
-        comma = ", " if node.value else ""
-        return f"{text[:brace].rstrip()}{comma}schedule: {_flow_list(wanted)}{text[brace:]}"
-    if isinstance(node, MappingNode):
-        column = node.value[0][0].start_mark.column
-        after = (_child(node, "size") or node.value[-1])[1]
-        at = _line_end(text, _content_end(text, after))
-    else:
-        column = key.start_mark.column + _STEP
-        at = _line_end(text, key.end_mark.index)
-    head = text[:at] if text[:at].endswith("\n") else text[:at] + _newline(text)
-    entry = f"{' ' * column}schedule:{_newline(text)}{_block(text, column + _STEP, wanted)}"
-    return head + entry + text[at:]
+        return _with_pair(text, key, node, f"schedule: {_flow_list(wanted)}")
+    column = node.value[0][0].start_mark.column if isinstance(node, MappingNode) else key.start_mark.column + _STEP
+    block = _block(text, column + _STEP, wanted).removesuffix(_newline(text))
+    return _with_pair(text, key, node, f"schedule:{_newline(text)}{block}")
 
 
 def _cluster(text: str, name: str) -> tuple[Node, Node]:

@@ -8,7 +8,7 @@ import pytest
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.schema import example, read_text
-from quartermaster.fleet.schema.edit import with_schedule
+from quartermaster.fleet.schema.edit import with_schedule, with_target
 
 MORNING = {"cron": "0 8 * * 1-5", "min": 6}
 PEAK = {"at": "2026-11-23T08:00:00Z", "min": 9}
@@ -99,3 +99,29 @@ def test_shared_cluster_is_refused_rather_than_spoilt() -> None:
     for name in ("api", "web"):
         with pytest.raises(InputError, match=r"in place"):
             with_schedule(text, name, [MORNING])
+
+
+@pytest.mark.parametrize(
+    ("cluster", "line"),
+    [
+        ("\n    size: {max: 9}\n    role: x", "+    scaling: {target: 45.5}"),
+        ("", "+    scaling: {target: 45.5}"),
+        (" {size: {max: 9}}", "+  web: {size: {max: 9}, scaling: {target: 45.5}}"),
+        ("\n    scaling: {track: cpu}  # ours", "+    scaling: {track: cpu, target: 45.5}  # ours"),
+        ("\n    scaling:  # ours\n      track: cpu", "+      target: 45.5"),
+        ("\n    scaling:\n    role: x", "+      target: 45.5"),
+    ],
+)
+def test_a_target_is_put_in_where_none_is_given(cluster: str, line: str) -> None:
+    text = f"fleet: a\nclusters:\n  web:{cluster}\nzones: 3\n"
+    after = with_target(text, "web", 45.5)
+    assert line in changed(text, after)
+    assert read_text(after).fleet.clusters["web"].scaling.target == 45.5
+    # From then on it is the file's word.
+    assert with_target(after, "web", 40) == after
+
+
+def test_a_shared_scaling_is_refused_rather_than_spoilt() -> None:
+    text = "fleet: a\nclusters:\n  web:\n    scaling: &s {track: cpu}\n  api:\n    scaling: *s\n"
+    with pytest.raises(InputError, match="in place"):
+        with_target(text, "web", 45.5)

@@ -44,6 +44,15 @@ def test_the_diff_sets_the_floors_and_keeps_comments(web: ClusterPlan) -> None:
     assert all(f.starts_at > END + timedelta(minutes=5) for f in change.schedule[1:])
 
 
+def test_the_diff_sets_what_tracking_holds_and_leaves_what_the_file_says(web: ClusterPlan) -> None:
+    change = propose(web, read_text(TEXT).fleet.clusters["web"], TEXT, END)
+    assert web.tracking.target is not None
+    assert read_text(change.after).fleet.clusters["web"].scaling.target == web.tracking.target
+    own = TEXT.replace("  web:  # the shop\n", "  web:  # the shop\n    scaling: {target: 70}\n")
+    change = propose(web, read_text(own).fleet.clusters["web"], own, END)
+    assert read_text(change.after).fleet.clusters["web"].scaling.target == 70
+
+
 def test_the_cost_delta_is_against_the_floors_in_the_file(web: ClusterPlan) -> None:
     cluster = read_text(TEXT).fleet.clusters["web"]
     change = propose(web, cluster, TEXT, END)

@@ -17,6 +17,7 @@ from quartermaster.planner.capacity import (
     left_after,
     requirement,
     smallest_leaving,
+    tracking_count,
 )
 
 
@@ -102,3 +103,29 @@ def test_whole_numbers_are_not_rounded_up() -> None:
 def test_impossible_rules_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(InputError):
         Rules(**{"unit": 10, **bad})  # type: ignore[arg-type]
+
+
+@given(
+    st.tuples(st.integers(2, 6), st.integers(0, 5)).filter(lambda z: z[1] < z[0]),
+    st.integers(0, 12),
+    st.floats(0.3, 0.9),
+    st.booleans(),
+    st.floats(0.0, 2_000.0),
+)
+@settings(max_examples=60, deadline=None)
+def test_what_tracking_keeps_survives_at_any_size(
+    zones: tuple[int, int], smallest: int, target: float, cross_zone: bool, demand: float
+) -> None:
+    rules = Rules(7.0, *zones, target, 0.85, smallest, cross_zone=cross_zone)
+    kept = max(int(tracking_count([demand], rules)[0]), rules.least)
+    assert instances(demand, rules) <= kept
+
+
+def test_tracking_knows_how_busy_hosts_are_and_nothing_of_zones() -> None:
+    # Ten hosts in three zones keep six, which do 8.5 units at 85 %; with eleven, seven stay and do 9.9.
+    rules = Rules(1.0, smallest=10)
+    assert instances(8.6, rules) == 11
+    # Of sizes from ten on, ten is the worst: 0.85 * 6 / 10.
+    assert rules.tracking_utilisation == pytest.approx(0.51)
+    assert list(tracking_count([8.5, 8.6], rules)) == [10, 11]
+    assert list(tracking_count([8.0, 8.6], Rules(1.0, 3, 0, 0.6, smallest=10))) == [8, 9]

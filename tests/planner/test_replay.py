@@ -123,6 +123,21 @@ def test_a_trial_against_counting_by_hand() -> None:
     assert late.under_time == pytest.approx(12 / 48)
 
 
+def test_tracking_alone_is_not_told_of_the_fullest_zone() -> None:
+    rules = Rules(1.0, smallest=9)  # 0.85 * 6 / 10 busy: 9 hosts until demand is 7.65
+    trial = Trial(rules, 10, np.full(29 * 24, 7.6), 24, 60, np.full(24 * 12, 7.6))
+    kept, lean = trial.target_tracking([1.0, 0.5])
+    # At rest its target does at every size, although it is above what the rules need there.
+    assert (kept.under_time, kept.over_provisioning) == (0, 0)
+    # With a leaner target the group's min is left, which any owner of a group that is to survive has set.
+    assert lean.instance_hours == 9 * 24
+    steps = np.full(24 * 12, 8.6)
+    busier = Trial(rules, 10, np.full(29 * 24, 8.6), 24, 60, steps)
+    # Held at 0.85 * 2 / 3, as if zones were always even: ten hosts, one less than survive a loss.
+    (even,) = busier.target_tracking([0.51 / (0.85 * 2 / 3)])
+    assert even.under_time == 1
+
+
 def test_a_day_is_planned_at_its_start_and_no_earlier() -> None:
     came = np.repeat([5.0, 15.0], 24)
     rules = Rules(10.0, zones=1, lost=0, target_utilisation=0.6, at_utilisation=0.6)

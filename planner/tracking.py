@@ -1,0 +1,75 @@
+"""Target tracking above a plan's floors: how busy it keeps hosts, so that it begins before the floors are full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quartermaster.planner.capacity import Rules, requirement
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from quartermaster.planner.settings import Settings
+
+__all__ = ["Tracking", "above_floors", "tracking_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What target tracking above the floors holds."""
+
+    utilisation: float
+    """How busy hosts are kept, as a share; 0: nothing tracks."""
+    given: bool
+    """Whether fleet.yaml says it, rather than the plan."""
+    target: float | None
+    """For ``scaling.target`` in fleet.yaml: percent of CPU, or requests per host and minute; None where the latter is
+    not known or nothing tracks."""
+
+    def told(self) -> str:
+        """For people."""
+        if not self.utilisation:
+            return "nothing tracks demand above the floors (scaling.track: none)"
+        held = f"target tracking above the floors keeps hosts {self.utilisation:.0%} busy"
+        if self.given:
+            return f"{held}, as scaling.target says"
+        wanted = "" if self.target is None else f" (scaling.target: {self.target:g})"
+        return f"{held}{wanted}: it begins half-way from the median of demand to what the floors are for"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "target_utilisation": self.utilisation,
+            "source": "scaling.target" if self.given else "plan",
+            "target": self.target,
+        }
+
+
+def tracking_of(provided: NDArray[np.float64], median: NDArray[np.float64], rules: Rules, own: Settings) -> Tracking:
+    """What fleet.yaml says, else what the plan does."""
+    given = own.tracking is not None
+    held = own.tracking if own.tracking is not None else above_floors(provided, median, rules)
+    if not held:
+        return Tracking(0.0, given, None)
+    if own.tracks == "cpu":
+        return Tracking(held, given, round(100 * held, 1))
+    per_second = own.unit is not None and own.unit_is_per_second
+    carried = own.unit / rules.target_utilisation * held * 60 if per_second and own.unit is not None else None
+    return Tracking(held, given, None if carried is None else float(f"{carried:.3g}"))
+
+
+def above_floors(provided: NDArray[np.float64], median: NDArray[np.float64], rules: Rules) -> float:
+    """As busy as hosts are when demand is half-way from its median to what is provided for; the median over hours.
+
+    What tracking adds serves minutes later. A target that is met when the floors are full adds too late; one that is
+    met half-way is early on a day unlike its forecast, and on all others adds next to nothing: the surer the forecast,
+    the nearer the floors are to the median, and the busier hosts may be.
+    """
+    middle = (median + provided) / 2
+    some = middle > 0
+    if not some.any():
+        return rules.tracking_utilisation
+    hosts = np.clip(requirement(provided[some], rules), max(rules.smallest, 1), rules.largest)
+    return rules.target_utilisation * min(float(np.median(middle[some] / (hosts * rules.unit))), 1.0)

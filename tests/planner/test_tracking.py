@@ -1,0 +1,60 @@
+"""What target tracking above a plan's floors holds: half-way to the floors, or what fleet.yaml says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quartermaster.fleet.schema import read_text
+from quartermaster.planner.capacity import Rules
+from quartermaster.planner.settings import Settings, of_fleet
+from quartermaster.planner.tracking import above_floors, tracking_of
+
+RULES = Rules(10.0, zones=1, lost=0, target_utilisation=0.6, at_utilisation=0.6)
+FLEET = """fleet: shop
+clusters:
+  web: {scaling: %s, balancer: {kind: application}}
+capacity:
+  web: {unit: 20}
+"""
+
+
+def test_it_begins_half_way_from_the_median_to_what_floors_are_for() -> None:
+    provided, median = np.array([100.0, 100.0, 50.0]), np.array([60.0, 60.0, 40.0])
+    # Ten hosts at 80 of 100; five at 45 of 50: in most hours 0.6 * 0.8.
+    assert above_floors(provided, median, RULES) == pytest.approx(0.48)
+
+
+def test_the_surer_the_forecast_the_busier_hosts_may_be() -> None:
+    provided = np.full(24, 100.0)
+    held = [above_floors(provided, provided * share, RULES) for share in (0.5, 0.8, 0.95, 1.0)]
+    assert held == sorted(held) and held[-1] == pytest.approx(0.6)
+
+
+def test_without_demand_it_is_what_survives() -> None:
+    assert above_floors(np.zeros(24), np.zeros(24), Rules(10.0)) == Rules(10.0).tracking_utilisation
+
+
+@pytest.mark.parametrize(
+    ("scaling", "held", "target"),
+    [
+        ("{}", None, 48.0),
+        ("{target: 40}", 0.4, 40.0),
+        ("{track: requests}", None, 960.0),
+        ("{track: requests, target: 900}", 0.45, 900.0),
+        ("{track: none}", 0.0, None),
+    ],
+)
+def test_what_fleet_yaml_says_is_its_owners_word(scaling: str, held: float | None, target: float | None) -> None:
+    ((_, own),) = of_fleet(read_text(FLEET % scaling).fleet).values()
+    assert own.tracking == (None if held is None else pytest.approx(held))
+    found = tracking_of(np.full(24, 100.0), np.full(24, 60.0), RULES, own)
+    assert found.given == (held is not None)
+    assert found.utilisation == pytest.approx(0.48 if held is None else held)
+    assert found.target == target
+
+
+def test_of_a_file_without_a_fleet_it_is_percent_of_cpu() -> None:
+    found = tracking_of(np.full(24, 100.0), np.full(24, 60.0), RULES, Settings(unit=10.0))
+    assert (found.target, found.to_json()["source"]) == (48.0, "plan")
+    assert "scaling.target: 48" in found.told()
