@@ -81,7 +81,8 @@ def drop_replaced(ops: Session, tool: Restorer, database: str) -> None:
 def _second(database: str, lost: dict[str, dict[str, int | None]], *, asked: bool) -> None:
     """Show what the restored data have less and more, and have the name typed. Raises InputError."""
     rows = [(name, *("none" if n is None else n for n in (one["now"], one["then"]))) for name, one in lost.items()]
-    say(table(["table", "#rows now", "#rows then"], rows) if rows else "every table has as many rows as it had then")
+    told = table(["table", "#rows now", "#rows then"], rows) if rows else "every table has as many rows as it had then"
+    say(f"{told.rstrip()}\nRows that were changed since are lost, too, and not counted.")
     if asked:
         return
     import typer

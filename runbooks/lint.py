@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from quartermaster.fleet.events import Json
@@ -13,9 +13,9 @@ from quartermaster.fleet.schema import Fleet
 __all__ = ["document", "measured", "sentence"]
 
 _LAST = 5
-"""Drills of one kind that are looked back at: the slowest of them counts, as the next one may be like it."""
+"""Drills that are looked back at: the slowest of them counts, as the next one may be like it."""
 _READY = ("act", "converge")
-"""Phases of a drill that loses a host: from the launch of its replacement until that serves."""
+"""Phases of a drill that loses hosts: from the launch of their replacements until those serve."""
 
 
 def measured(results: Iterable[Mapping[str, Any]]) -> Measured:
@@ -27,9 +27,9 @@ def measured(results: Iterable[Mapping[str, Any]]) -> Measured:
     whole = [result for result in results if result.get("rto_seconds") is not None]
     proven = [result for result in whole if result.get("evidence") == "proven"]
     return Measured(
-        lead=_slowest(whole, "instance_loss", _until_ready),
-        failover=_slowest([*proven, *_hit(proven)], "failover", _recovered),
-        restore=_slowest(proven, "restore", _recovered),
+        lead=_slowest(whole, ("instance_loss", "zone_outage"), _until_ready),
+        failover=_slowest([*proven, *_hit(proven)], ("failover",), _recovered),
+        restore=_slowest(proven, ("restore",), _recovered),
     )
 
 
@@ -81,11 +81,11 @@ def _verdict(one: Verdict) -> dict[str, Json]:
 
 
 def _slowest(
-    results: Iterable[Mapping[str, Any]], kind: str, seconds: Callable[[Mapping[str, Any]], float | None]
+    results: Iterable[Mapping[str, Any]], kinds: Sequence[str], seconds: Callable[[Mapping[str, Any]], float | None]
 ) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for result in results:
-        value = seconds(result) if result.get("kind") == kind else None
+        value = seconds(result) if result.get("kind") in kinds else None
         if value is not None:
             found.setdefault(str(result["of"]), []).append(value)
     return {name: max(values[:_LAST]) for name, values in found.items()}

@@ -30,6 +30,13 @@ def test_a_host_is_ready_after_launch_and_converge_wherever_it_was() -> None:
     assert found == Measured(lead={"web": 70})
 
 
+def test_hosts_that_replace_those_of_a_lost_zone_are_measured_as_well() -> None:
+    """Those of the slower drill count."""
+    one = a_result("instance_loss", "web", 100.0, "rehearsed", detect=10, decide=5, act=20, converge=50)
+    many = a_result("zone_outage", "web", 200.0, "rehearsed", detect=10, decide=5, act=40, converge=80)
+    assert measured([one, many]).lead == measured([many, one]).lead == {"web": 120}
+
+
 def test_an_outage_of_a_zone_measures_the_failover_of_the_database_in_it() -> None:
     subjects = {"orders": {"rto_seconds": 75.0}, "carts": {"rto_seconds": None}}
     outage = {**a_result("zone_outage", "web", 400.0), "detail": {"subjects": subjects}}

@@ -209,34 +209,49 @@ def test_a_drill_written_by_another_version_is_named_and_not_judged(journal: Jou
 def test_the_page_fits_the_screen(width: int, journal: Journal, tmp_path: Path) -> None:
     for seconds in (70.0, 119.0, 121.0):
         ran(journal, healthy_after=seconds)
-    page = render_report(report(books(journal))).replace(
-        "default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'"
-    )
-    measure = (
-        "<script>addEventListener('load', () => { const root = document.documentElement;"
+    found = measured(
+        render_report(report(books(journal))),
+        "const root = document.documentElement;"
         "for (const d of document.querySelectorAll('details')) d.open = true;"
         "const over = [...document.querySelectorAll('body *')]"
         ".filter(e => e.getBoundingClientRect().right > root.clientWidth + 1).map(e => e.tagName + '.' + e.className);"
-        "document.title = JSON.stringify({over, scroll: root.scrollWidth - root.clientWidth,"
+        "return {over, scroll: root.scrollWidth - root.clientWidth,"
         "bars: [...document.querySelectorAll('.bar')].map(b => b.querySelectorAll('i').length),"
         "above: [...document.querySelectorAll('.bar')].map(b => Math.min(...[...b.querySelectorAll('i')]"
-        ".map(i => i.getBoundingClientRect().top)) < document.querySelector('.aim').getBoundingClientRect().top)}); });"
-        "</script></head>"
+        ".map(i => i.getBoundingClientRect().top)) < document.querySelector('.aim').getBoundingClientRect().top)}",
+        width,
+        tmp_path,
     )
-    inner = tmp_path / "inner.html"
-    inner.write_text(page.replace("</head>", measure, 1))
+    assert (found["over"], found["scroll"]) == ([], 0)
+    assert found["bars"] == [5, 5, 5]
+    assert found["above"] == [False, False, True], "only the drill that missed the objective stands above its line"
+
+
+@pytest.mark.browser
+def test_a_drill_that_is_folded_on_the_screen_is_whole_on_paper(journal: Journal, tmp_path: Path) -> None:
+    for _ in range(2):
+        ran(journal)
+    paper = render_report(report(books(journal))).replace("@media print", "@media all")
+    heights = "return [...document.querySelectorAll('details dd')].map(d => d.getBoundingClientRect().height)"
+    assert min(measured(paper, heights, 1280, tmp_path)) > 0
+
+
+def measured(page: str, script: str, width: int, folder: Path) -> Any:
+    """What a script returns that looks at the page in a browser, at that width."""
+    page = page.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'")
+    told = f"document.title = JSON.stringify((() => {{ {script} }})())"
+    run = f"<script>addEventListener('load', () => {{ {told} }});</script>"
+    inner = folder / "inner.html"
+    inner.write_text(page.replace("</head>", f"{run}</head>", 1))
     chromium = shutil.which("chromium")
     assert chromium, "make test installs Chromium"
     shown = subprocess.run(
         [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", "--window-size=1400,900",
-         "--dump-dom", _framed(inner, width, tmp_path)],
+         f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=2000", "--window-size=1400,900",
+         "--dump-dom", _framed(inner, width, folder)],
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
-    found = json.loads(shown.stdout.split("<title>")[1].split("</title>")[0])
-    assert (found["over"], found["scroll"]) == ([], 0)
-    assert found["bars"] == [5, 5, 5]
-    assert found["above"] == [False, False, True], "only the drill that missed the objective stands above its line"
+    return json.loads(shown.stdout.split("<title>")[1].split("</title>")[0])
 
 
 def _framed(inner: Path, width: int, folder: Path) -> str:
