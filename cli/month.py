@@ -18,7 +18,7 @@ __all__ = ["first_day", "month_of", "months_of"]
 
 def first_day(text: str) -> date:
     """The first day of a month written YYYY-MM. Raises InputError for anything else."""
-    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
+    if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", text):
         raise InputError(f"{text!r} is no month", remedy="YYYY-MM, such as 2026-12")
     return date.fromisoformat(f"{text}-01")
 

@@ -13,6 +13,7 @@ from flask import Flask, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from quartermaster.cli.history import state_of
+from quartermaster.cli.instants import absolute
 from quartermaster.cli.month import first_day, month_of
 from quartermaster.cli.session import Session
 from quartermaster.cli.site.door import guard
@@ -93,7 +94,10 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
     @app.get("/history")
     def history_page() -> str:
         kind = request.args.get("kind", "")
-        before = _instant(request.args.get("before", ""))
+        try:
+            before = absolute(said, "before", remedy="") if (said := request.args.get("before")) else None
+        except InputError:
+            abort(404)
         rows = ops.journal.runs(kind, stack=ops.stack, until=before, limit=_RUNS + 1)
         older = rows[_RUNS - 1].started_at.astimezone(UTC).isoformat() if len(rows) > _RUNS else ""
         shown = [(row, state_of(row)) for row in rows[:_RUNS]]
@@ -162,14 +166,6 @@ def _scaled(recorded: Any) -> list[dict[str, Any]]:
         }
         for bar in shown
     ]
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo is not None else None
 
 
 def _sha256(text: str) -> str:
