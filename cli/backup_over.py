@@ -46,7 +46,8 @@ def restore_over(
     cut = {row.id for row in ops.journal.runs("backup", stack=ops.stack) if row.interrupted and row.subject == database}
     tool = reached()
     work = _overwriting(ops, tool, database, poll=poll)
-    ended = work.done_by() in cut
+    by = work.done_by()
+    ended = by in cut
     if not ended:
         plan = work.plan(to)
         confirm(f"Restore {database}, to be asked again before its data are written over?", plan=plan.text)
@@ -64,9 +65,15 @@ def restore_over(
             draw(record.record(lease.fenced(work.exchange(plan))))
         draw(record.record(lease.fenced(work.finish())))
         document = {"database": database, "run": record.id, **_found(ops, record)}
+        if ended:
+            document["ended"] = by
         record.finish("done", document)
-    kept = f"; what was there is {document['kept']}: ops backup remove {database} --replaced" if not ended else ""
-    emit(document, f"{database} is restored over{kept}")
+    text = (
+        f"{by} had restored {database} over, and was cut short: what it left is done, and nothing else"
+        if ended
+        else f"{database} is restored over; what was there is {document['kept']}"
+    )
+    emit(document, f"{text}. When it is not needed any more: ops backup remove {database} --replaced")
 
 
 def drop_replaced(ops: Session, tool: Restorer, database: str) -> None:

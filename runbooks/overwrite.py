@@ -36,6 +36,8 @@ _ROOM = 1.1
 """Of what was restored: indexes are built with files beside them."""
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _LOADED = "loaded"
+_EXCHANGING = "ops-exchange"
+"""What the session calls itself in which names change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,12 @@ class Overwriting:
         self._side = f"{self._original.database}_restored"
 
     def done_by(self) -> str:
-        """The run that put in place what is there; empty where none did. Read-only."""
+        """The run that put in place what is there; empty where none did. Read-only.
+
+        What a run that was killed had begun to exchange the server ends by itself, which is waited for.
+        """
+        at_it = f"select count(*) from pg_stat_activity where application_name = '{_EXCHANGING}'"
+        restoring.until(lambda: {} if self._server(at_it) == "0" else None, self._clock, self._poll)
         said = self._server(
             f"select coalesce(shobj_description(oid, 'pg_database'), '') from pg_database"
             f" where datname = '{self._original.database}'"
@@ -163,7 +170,8 @@ class Overwriting:
 
     def _clear(self) -> bool:
         # First: who finds nothing restored beside the database finds nothing loaded either.
-        self._server(f'drop database if exists "{self._side}"')
+        # By force: a load that somebody was killed over may go on.
+        self._server(f'drop database if exists "{self._side}" with (force)')
         return self._restorer.backups.remove(self._name)
 
     def _snapshot(self) -> str:
@@ -254,6 +262,7 @@ end $$"""
     )
     return "\n".join(
         (
+            f"set application_name = '{_EXCHANGING}';",
             f"comment on database \"{side}\" is '{mark}';",
             f"\\! {away} >/dev/null 2>&1 &",
             "begin;",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.fleet import heartbeat
 from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import StepFinished
@@ -156,6 +158,91 @@ def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> N
     assert not database.backups.left("orders")
 
 
+def over(database: BackedUp, to: datetime) -> list[str]:
+    words = ["backup", "restore", "orders", "--over-original", "--again", "orders", "--to", to.isoformat()]
+    return ops(database, *words)
+
+
+def mistaken(database: BackedUp) -> datetime:
+    """The instant before somebody emptied a table by mistake, and others went on."""
+    database.sql("create table names (name text); insert into names values ('Ada')")
+    before = database.archived()
+    database.sql("truncate names; insert into names values ('Bob')")
+    database.archived()
+    return before
+
+
+def assert_all_is_well(database: BackedUp) -> None:
+    assert database.sql("select count(*) from orders; table names") == "1000\nAda"
+    wait(lambda: database.state.whole)
+    assert not database.backups.left("orders")
+    done = subprocess.run(
+        ops(database, "backup", "remove", "orders", "--replaced"), capture_output=True, text=True, check=True
+    )
+    assert len(json.loads(done.stdout)["dropped"]) == 1
+    assert database.sql("select count(*) from pg_database where datname like 'orders%'") == "1"
+    database.sql("drop table names")
+    wait(lambda: (beat := heartbeat.newest(database.sql)) and beat[0] and (beat[1] - beat[0]).total_seconds() < 5)
+
+
+def test_what_came_back_takes_the_originals_place_and_tells_what_was_lost(database: BackedUp) -> None:
+    before, login = mistaken(database), database.login("orders")
+    done = subprocess.run(over(database, before), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found, ended = json.loads(done.stdout), datetime.now(UTC)
+    assert database.login("orders") == login
+    assert found["lost_by"] == "heartbeat" and 0 < found["lost_seconds"] < (ended - before).total_seconds()
+    assert found["standby_zone"] and list(found["checks"].values()) == ["true"]
+    kept = replace(login, database=found["kept"])
+    assert ask(kept, "table names", seconds=30) == "Bob"
+    beat, _ = heartbeat.newest(lambda sql: ask(kept, sql, seconds=30))
+    assert beat is not None and found["lost_seconds"] == pytest.approx((beat - before).total_seconds(), abs=0.01)
+    assert_all_is_well(database)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "started exchange",
+        pytest.param("started clear", marks=pytest.mark.soak),
+        pytest.param("finished order", marks=pytest.mark.soak),
+        pytest.param("started load", marks=pytest.mark.soak),
+        pytest.param("finished load", marks=pytest.mark.soak),
+        pytest.param("finished exchange", marks=pytest.mark.soak),
+        pytest.param("started verify", marks=pytest.mark.soak),
+    ],
+)
+def test_a_restore_over_the_original_that_is_killed_goes_on(database: BackedUp, after: str) -> None:
+    words = over(database, mistaken(database))
+    killed(database, words, "backup", after)
+    wait(lambda: answering(database))  # the one or the other
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if after in ("finished exchange", "started verify"):
+        assert "ended" in json.loads(done.stdout)
+    assert_all_is_well(database)
+
+
+def answering(database: BackedUp) -> bool:
+    with suppress(OpsError):  # sent away as the names change
+        return database.sql("select count(*) from orders") == "1000"
+    return False
+
+
+def killed(database: BackedUp, words: list[str], kind: str, after: str) -> None:
+    """Begin it, and kill it as soon as the journal has that line."""
+    journal = Journal.open(database.workspace.database)
+    before = {row.id for row in journal.runs(kind)}
+
+    def told() -> list[str]:
+        new = [row.id for row in journal.runs(kind) if row.id not in before]
+        return [f"{one.event.kind} {one.event.step}" for run in new for one in journal.events(run)]
+
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        wait(lambda: after in told())
+        os.kill(child.pid, 9)
+
+
 @pytest.mark.parametrize(
     "after",
     [
@@ -172,16 +259,7 @@ def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> N
 )
 def test_what_a_killed_drill_left_is_removed(database: BackedUp, after: str) -> None:
     words = ops(database, "drill", "run", "restore", "orders", "--now")
-    journal = Journal.open(database.workspace.database)
-    before = {row.id for row in journal.runs("drill")}
-
-    def told() -> list[str]:
-        new = [row.id for row in journal.runs("drill") if row.id not in before]
-        return [f"{one.event.kind} {one.event.step}" for run in new for one in journal.events(run)]
-
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        wait(lambda: after in told())
-        os.kill(child.pid, 9)
+    killed(database, words, "drill", after)
     refused = subprocess.run(words, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "ops drill recover" in refused.stderr
     done = subprocess.run(ops(database, "drill", "recover"), capture_output=True, text=True, check=False)
