@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import confirm, draw, emit, say
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
@@ -48,6 +49,7 @@ def _discover(region: str, tag: str, vpc: str, name: str, out: Path) -> None:
 
     if tag and "=" not in tag:
         raise InputError(f"--tag {tag}: no value", remedy="--tag KEY=VALUE")
+    check_out(out)
     if out.exists():
         raise InputError(f"{out} exists and is not overwritten", remedy="--out with another name")
     key, _, value = tag.partition("=")
@@ -55,7 +57,7 @@ def _discover(region: str, tag: str, vpc: str, name: str, out: Path) -> None:
     with translated():
         found = discover(_anywhere(name, region), tag=(key, value) if tag else None, vpc=vpc)
     text, notes = fleet_text(found, name, local=local)
-    out.write_text(text, encoding="utf-8")
+    write_out(out, text)
     load_fleet(out)
     for note in notes:
         say(f"not expressed: {note}")

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from quartermaster.cli.group import Group
+from quartermaster.cli.outfile import writing
 from quartermaster.cli.output import emit
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
@@ -39,9 +40,9 @@ def export(
     if row.kind not in _KINDS:
         raise InputError(f"{run} is no drill but a run of kind {row.kind}", remedy="ops drill list")
     documents = {"experiment.json": experiment(row), "journal.json": journal(row, ops.journal.events(run))}
-    out.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, document in documents.items():
-        (out / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        files.append(str(out / name))
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name, document in documents.items():
+            (out / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    files = [str(out / name) for name in documents]
     emit({"run": run, "format": format, "files": files}, "\n".join(f"wrote {file}" for file in files))

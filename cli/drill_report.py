@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quartermaster.cli.outfile import write_out
 from quartermaster.cli.output import emit
 from quartermaster.cli.session import Session, session
 
@@ -33,7 +34,7 @@ def report(
     ops = session()
     document = made(books(ops))
     path = out or ops.workspace.folder("reports") / "drills.html"
-    path.write_text(render_report(document, ops.fleet.tz), encoding="utf-8")
+    write_out(path, render_report(document, ops.fleet.tz))
     late, edited = len(document["overdue"]), not document["journal"]["intact"]
     text = f"wrote {path}: {len(document['drills'])} drills, {late} overdue"
     emit({**document, "file": str(path)}, text + ("; THE JOURNAL WAS EDITED: ops history verify" if edited else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import traceback
@@ -24,12 +25,7 @@ def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
     try:
         return work(arguments)
     except OpsError as error:
-        if options().debug:
-            traceback.print_exc()
-        if options().json and not options().answered:
-            sys.stdout.write(json.dumps(_as_json(error)) + "\n")
-        sys.stderr.write(render(error))
-        return error.exit_code
+        return _told(error)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped by hand; the journal holds what was done (`ops history`)\n")
         return INTERRUPTED
@@ -37,6 +33,11 @@ def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:  # noqa: BLE001 - the last door: a fault of ours, told as such
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _told(OpsError(f"{error.filename or 'stdout'}: {error.strerror}", remedy="make room, then again"))
+        if isinstance(error, OSError) and error.filename is not None:
+            remedy = "see that it is there, and yours to read and write; --debug shows where"
+            return _told(OpsError(f"{error.filename}: {error.strerror}", remedy=remedy))
         if options().debug:
             traceback.print_exc()
         else:
@@ -46,15 +47,29 @@ def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
         return 1
 
 
+def _told(error: OpsError) -> int:
+    if options().debug:
+        traceback.print_exc()
+    if options().json and not options().answered:
+        sys.stdout.write(json.dumps(_as_json(error)) + "\n")
+    sys.stderr.write(render(error))
+    return error.exit_code
+
+
 def render(error: OpsError) -> str:
     """The error as lines for a terminal: message, each fault with line and remedy, remedy."""
     lines = [f"error: {error.message}"]
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) and not _says(error):
         for fault in error.faults:
             lines += [f"  {_place(fault)}: {fault.problem}", f"      → {fault.remedy}"]
     if error.remedy:
         lines.append(f"  remedy: {error.remedy}")
     return "\n".join(lines) + "\n"
+
+
+def _says(error: InputError) -> bool:
+    """Whether message and remedy say all that the faults do."""
+    return all(f.problem in error.message and f.remedy == error.remedy and not f.line for f in error.faults)
 
 
 def _place(fault: Fault) -> str:

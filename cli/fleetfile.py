@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from quartermaster.cli.outfile import writing
 from quartermaster.cli.output import emit
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
@@ -28,11 +29,12 @@ def init(
     """Write a commented fleet.yaml that validates and runs on the local cloud."""
     from quartermaster.fleet.schema import example
 
-    path = folder / "fleet.yaml"
-    if path.exists():
-        raise InputError(f"{path} exists and is not overwritten", remedy="choose another folder, or move it away")
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(example(name), encoding="utf-8")
+    text, path = example(name), folder / "fleet.yaml"
+    with writing(path, "folder"):
+        if path.exists():
+            raise InputError(f"{path} exists and is not overwritten", remedy="choose another folder, or move it away")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     emit({"file": str(path)}, f"wrote {path}\nnext: ops validate, then ops provision preview")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from quartermaster.cli.group import Group, Listed
 from quartermaster.cli.instants import instant
+from quartermaster.cli.outfile import check_out, writing
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError
@@ -120,7 +121,8 @@ def export(
     if out is None:
         sys.stdout.writelines(rows)
         return
-    with out.open("w", encoding="utf-8") as file:
+    check_out(out)
+    with writing(out), out.open("w", encoding="utf-8") as file:
         count = sum(1 for row in rows if file.write(row)) - _ABOUT
     emit({"file": str(out), "lines": count}, f"wrote {count} lines to {out}")
 

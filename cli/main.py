@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ _YOUNG = 50_000
 def app() -> None:
     """Run ``ops`` with this process's arguments and exit with its status."""
     gc.set_threshold(_YOUNG)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # arrows and euros, where the terminal or pipe takes Latin-1 alone
     sys.exit(run(sys.argv[1:]))
 
 

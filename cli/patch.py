@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quartermaster.cli.group import Group as CommandGroup
+from quartermaster.cli.outfile import check_out
 from quartermaster.cli.output import confirm, emit, say, table
 from quartermaster.cli.patch_way import way
 from quartermaster.cli.session import Session, session
@@ -54,6 +55,7 @@ def plan(
         other.plan(ops, cluster, _overriding(override, reason))
         return
     _known(ops, cluster)
+    check_out(out)
     show(ops, cluster, _overriding(override, reason), out, compare)
 
 
@@ -254,7 +256,9 @@ def _drained(row: RunRow) -> bool:
 def _known(ops: Session, name: str) -> None:
     known = (*ops.fleet.clusters, *ops.fleet.postgres)
     if name not in known:
-        raise InputError(f"no cluster or database {name!r} in {ops.fleet_file.name}", remedy=", ".join(known))
+        raise InputError(
+            f"no cluster or database {name!r} in {ops.fleet_file.name}", remedy=f"one of: {', '.join(known)}"
+        )
 
 
 def _told(document: dict[str, Any]) -> str:

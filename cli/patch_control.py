@@ -108,7 +108,8 @@ def _tell(ops: Session, row: RunRow, word: str, what: str) -> None:
 def _under_way(ops: Session, cluster: str) -> RunRow:
     known = (*ops.fleet.clusters, *ops.fleet.postgres)
     if cluster not in known:
-        raise InputError(f"no cluster or database {cluster!r} in {ops.fleet_file.name}", remedy=", ".join(known))
+        remedy = f"one of: {', '.join(known)}"
+        raise InputError(f"no cluster or database {cluster!r} in {ops.fleet_file.name}", remedy=remedy)
     rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)
     row = next((row for row in rows if row.state == "running"), None)
     if row is None:

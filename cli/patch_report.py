@@ -150,7 +150,8 @@ def _states(one: Cycle) -> list[str]:
 
 def _chosen(ops: Session, cluster: str) -> list[str]:
     if cluster and cluster not in ops.fleet.clusters:
-        raise InputError(f"no cluster {cluster!r} in {ops.fleet_file.name}", remedy=", ".join(ops.fleet.clusters))
+        remedy = f"one of: {', '.join(ops.fleet.clusters)}"
+        raise InputError(f"no cluster {cluster!r} in {ops.fleet_file.name}", remedy=remedy)
     return [cluster] if cluster else list(ops.fleet.clusters)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from quartermaster.cli.group import Group
+from quartermaster.cli.outfile import check_out
 from quartermaster.cli.output import confirm, draw, emit, table
 from quartermaster.cli.provision_plan import cost_text, plan_text, summary
 from quartermaster.cli.session import Session, session
@@ -26,6 +27,7 @@ def preview(
 ) -> None:
     """Show what `up` would change, what it costs a month and what policy says. Changes nothing."""
     ops = session()
+    check_out(save, "--save")
     deployment = ops.deployment()
     found = deployment.preview()
     if save is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quartermaster.cli.group import Group
+from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import confirm, draw, emit, table, working
 from quartermaster.cli.session import session
 
@@ -67,11 +68,12 @@ def graph(
 ) -> None:
     """Draw the stack as SVG: components as boxes, what each needs as arrows."""
     ops = session()
+    check_out(out)
     drawn = ops.deployment().graph()
     if out is None:
         emit({"svg": drawn}, drawn)
         return
-    out.write_text(drawn, encoding="utf-8")
+    write_out(out, drawn)
     emit({"file": str(out)}, f"wrote {out}")
 
 

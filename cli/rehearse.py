@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quartermaster.cli.group import Group
+from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError, OpsError
@@ -58,13 +59,14 @@ def _run(name: str, of: str, fault: str, junit: Path | None, work: Callable[[Reh
 
     if fault and fault not in FAULTS:
         raise InputError(f"no fault {fault!r}", remedy=f"one of: {', '.join(FAULTS)}")
+    check_out(junit, "--junit")
     ops = session()
     with Rehearsal(ops.fleet_file, of, ops.workspace.folder("cache") / "rehearsal") as rehearsal:
         steps = [rehearsal.provision()]
         if steps[0].passed:
             steps += work(rehearsal)
     if junit is not None:
-        junit.write_text(as_junit(f"rehearsal of {ops.fleet.fleet}", steps), encoding="utf-8")
+        write_out(junit, as_junit(f"rehearsal of {ops.fleet.fleet}", steps), "--junit")
     passed = all(step.passed for step in steps)
     rows = [("passed" if step.passed else "FAILED", step.name, f"{step.seconds:.0f} s", step.outcome) for step in steps]
     document = {"kind": name, "of": of, "fault": fault, "passed": passed, "steps": [step.to_json() for step in steps]}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import emit
 from quartermaster.cli.session import session
 
@@ -26,5 +27,6 @@ def report(
 
     ops = session()
     path = out or ops.workspace.folder("reports") / "report.html"
-    path.write_text(render(gather(ops)), encoding="utf-8")
+    check_out(path)
+    write_out(path, render(gather(ops)))
     emit({"file": str(path)}, f"wrote {path}")

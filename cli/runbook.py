@@ -9,6 +9,7 @@ import typer
 
 from quartermaster.cli import runbook_walk
 from quartermaster.cli.group import Group
+from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
@@ -38,10 +39,11 @@ def render(
     from quartermaster.cli.drill_plan import planned
     from quartermaster.runbooks.page import render_html
 
+    check_out(out)
     plan = planned(session(), kind, of, way=how, now=True)
     text = render_html(plan.document) if html else plan.document
     if out is not None:
-        out.write_text(text, encoding="utf-8")
+        write_out(out, text)
         emit({"file": str(out)}, f"wrote {out}")
     else:
         emit({"kind": kind, "of": of, "document": text}, text)

@@ -11,8 +11,10 @@ import typer
 
 from quartermaster.cli.group import Group
 from quartermaster.cli.month import first_day, month_of
+from quartermaster.cli.outfile import check_out, writing
 from quartermaster.cli.output import emit, say, table
 from quartermaster.cli.session import Session, session
+from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     from quartermaster.planner.agenda import Entry
@@ -58,9 +60,15 @@ def _write(ops: Session, file: Path, entries: Sequence[Entry]) -> None:
     """Write the entries to the file, or update it: events that it has keep their identity."""
     from quartermaster.planner.ical import ical
 
-    before = file.read_bytes() if file.exists() else b""
+    check_out(file, "--ics")
     name = f"{ops.fleet.fleet} {ops.stack}"
-    file.write_bytes(ical(name, entries, ops.fleet.tz, ops.clock.now(), before))
+    with writing(file, "--ics"):
+        before = file.read_bytes() if file.exists() else b""
+        try:
+            after = ical(name, entries, ops.fleet.tz, ops.clock.now(), before)
+        except InputError as exc:
+            raise InputError(f"{file} cannot be updated: {exc.message}", remedy=exc.remedy) from exc
+        file.write_bytes(after)
     say(f"wrote {file}: {len(entries)} events")
 
 

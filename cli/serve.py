@@ -57,7 +57,8 @@ def serve(
     try:
         listening = socket.create_server((host, port), family=family)
     except OSError as exc:
-        raise OpsError(f"cannot listen on {host}:{port}: {exc.strerror}", remedy="another --port") from exc
+        remedy = "another --port, or an address of this machine for --host"
+        raise OpsError(f"cannot listen on {host}:{port}: {os.strerror(exc.errno or 0)}", remedy=remedy) from exc
     server = create_server(make(ops, names=names, token=token), sockets=[listening], threads=4, ident=None)
     shown = f"[{host}]" if ":" in host else host
     said = f"?token={token}" if token and not os.environ.get(_TOKEN) else ""

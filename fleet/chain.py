@@ -96,7 +96,7 @@ def check_file(text: Iterable[str]) -> tuple[Mapping[str, Json], Broken | None]:
                 )
             record, at, whose = found.get("record"), found.get("at", ""), found.get("run", "")
             line = Line(found["seq"], whose, at, record, found["prior_hash"], found["hash"])
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        except (json.JSONDecodeError, RecursionError, KeyError, TypeError, AttributeError):
             return about, Broken(number, "it is no line of a journal")
         why = _fault(line, prior) or ("it stands out of order" if line.seq <= seq else "")
         if why:
@@ -111,7 +111,7 @@ def _head(row: str) -> str:
         found = json.loads(row)
         if found["format"] == _FORMAT:
             return str(found["run"] or "")
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (json.JSONDecodeError, RecursionError, KeyError, TypeError):
         pass
     raise ValueError(f"its first line does not say {_FORMAT}")
 

@@ -59,7 +59,7 @@ def read_own(path: Path | None = None) -> OwnPrices:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return OwnPrices()
-    except ValueError as exc:
+    except (RecursionError, ValueError) as exc:
         raise _refused(path, [Fault("", f"it is not JSON: {exc}", _AGAIN)]) from exc
     if not isinstance(document, dict) or document.get("version") != _VERSION:
         raise _refused(path, [Fault("version", f"it is no price file of version {_VERSION}", _AGAIN)])

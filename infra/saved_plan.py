@@ -70,7 +70,7 @@ def read_plan(path: Path) -> SavedPlan:
     """The plan in the file. Read-only. Raises InputError for what is no plan of this version."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, RecursionError, ValueError) as exc:
         raise InputError(f"{path} is no saved plan: {exc}", remedy=_ANEW) from exc
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise InputError(f"{path} is no saved plan of version {VERSION}", remedy=_ANEW)

@@ -56,7 +56,7 @@ def _known(before: bytes) -> Mapping[str, Any]:
     try:
         return {str(event["uid"]): event for event in icalendar.Calendar.from_ical(before).walk("VEVENT")}
     except (ValueError, KeyError) as exc:
-        raise InputError(f"the file to update is no calendar: {exc}", remedy="another --ics FILE") from exc
+        raise InputError(f"it is no calendar: {str(exc)[:100]!r}", remedy="another --ics FILE") from exc
 
 
 def _content(event: Any) -> tuple[bytes, ...]:

@@ -60,7 +60,7 @@ def read_plan(path: Path) -> SavedPlan:
     """The plan in the file. Read-only. Raises InputError for what is no patch plan of this version."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, RecursionError, ValueError) as exc:
         raise InputError(f"{path} is no saved plan: {exc}", remedy=_ANEW) from exc
     if not isinstance(document, dict) or document.get("version") != VERSION or "plan" not in document:
         raise InputError(f"{path} is no saved patch plan of version {VERSION}", remedy=_ANEW)

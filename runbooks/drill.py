@@ -54,9 +54,8 @@ def accept(kind: str, of: str, fleet: Fleet, way: str = "") -> Kind:
         problem = f"{of} is a {is_one}" if is_one else f"fleet {fleet.fleet} has no {wanted} {of!r}"
         raise InputError(f"{kind} is a drill of a {wanted}: {problem}", remedy=f"one of: {', '.join(known) or 'none'}")
     if way and way not in found.ways:
-        raise InputError(
-            f"{kind} cannot be run {way!r}", remedy=f"one of: {', '.join(found.ways) or 'no way is named'}"
-        )
+        ways = f"one of: {', '.join(found.ways)}" if found.ways else "leave --how out: there is one way"
+        raise InputError(f"{kind} cannot be run {way!r}", remedy=ways)
     return found
 
 

@@ -64,6 +64,9 @@ def read_tree(text: str) -> Tree:
     except (YAMLError, ValueError) as exc:
         tree.faults.append(Fault("", f"not YAML: {exc}", "save the file as UTF-8 text", 1))
         return tree
+    except RecursionError:
+        tree.faults.append(Fault("", "not YAML: it is nested too deep", "close what is left open", 1))
+        return tree
     if node is not None:
         _Builder(tree).build_root(node)
     return tree
