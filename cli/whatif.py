@@ -30,12 +30,12 @@ def whatif(
     growth: Annotated[_Many, typer.Option(help="All demand grows: 20%.")] = None,
     launch: Annotated[_Many, typer.Option(help="Demand grows from a day on: 2026-12-01:+30%.")] = None,
     lost_tenant: Annotated[_Many, typer.Option(help="A share of the demand goes: 15%.")] = None,
-    zones: Annotated[list[int] | None, typer.Option(help="Zones that the group stands in.")] = None,
-    survive: Annotated[list[int] | None, typer.Option(help="Zones that may be lost at once.")] = None,
+    zones: Annotated[list[int] | None, typer.Option(help="Zones that the group stands in.", min=1, max=6)] = None,
+    survive: Annotated[list[int] | None, typer.Option(help="Zones that may be lost at once.", min=0)] = None,
     instance: Annotated[_Many, typer.Option(help="Another instance type: m7g.large.")] = None,
     quantile: Annotated[list[float] | None, typer.Option(help="Quantile of demand to plan for.")] = None,
     utilisation: Annotated[list[float] | None, typer.Option(help="Target utilisation to plan for: 0.7.")] = None,
-    days: Annotated[int | None, typer.Option(help="Days to look ahead; default: as planned.")] = None,
+    days: Annotated[int | None, typer.Option(help="Days to look ahead; default: as planned.", min=1)] = None,
 ) -> None:
     """Show the plan under other assumptions, side by side with its cost: a column for each, and all together."""
     asked = _asked(growth, launch, lost_tenant, zones, survive, instance, quantile, utilisation)
@@ -116,7 +116,11 @@ def _asked(
             faults.append(Fault("utilisation", f"{target:g} is no share between 0 and 1", "for example 0.7"))
         out.append(Scenario(f"utilisation {target:g}", utilisation=target))
     least = {s.name: min(s.growth, *(factor for _, factor in s.launches)) if s.launches else s.growth for s in out}
-    faults += [Fault(name, "leaves no demand", "a share below 100%") for name, factor in least.items() if factor <= 0]
+    faults += [
+        Fault(name.replace("tenant lost", "lost-tenant"), "leaves no demand", "a share below 100%")
+        for name, factor in least.items()
+        if factor <= 0
+    ]
     if faults:
         raise InputError("; ".join(f"--{f.where}: {f.problem}" for f in faults), faults, remedy=faults[0].remedy)
     if not out:

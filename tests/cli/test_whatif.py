@@ -27,7 +27,7 @@ def test_each_value_is_a_scenario_of_its_own() -> None:
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(InputError) as caught:
         _asked(["a lot"], ["soon", "2026-12-01:-100%"], ["100%"], None, None, None, [1.5], [0.0])
-    faults = ["growth", "launch", "quantile", "utilisation", "launch 2026-12-01:-100%", "tenant lost 100%"]
+    faults = ["growth", "launch", "quantile", "utilisation", "launch 2026-12-01:-100%", "lost-tenant 100%"]
     assert [f.where for f in caught.value.faults] == faults
     with pytest.raises(InputError, match="no assumption"):
         _asked(None, None, None, None, None, None, None)
