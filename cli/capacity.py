@@ -164,6 +164,6 @@ def settings_for(ops: Session, metrics: Path | None) -> dict[str, tuple[str, Set
         return {}
 
 
-group.command("whatif", example="ops capacity whatif --growth 20% --launch 2026-12-01:+30% --zones 4")(whatif)
+group.command("whatif", example="ops capacity whatif --growth 20% --launch 5d:+30% --zones 4")(whatif)
 
 __all__ = ["group", "settings_for"]

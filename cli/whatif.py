@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +28,9 @@ def whatif(
         float | None, typer.Option("--unit-capacity", help="Demand one instance carries at target utilisation.")
     ] = None,
     growth: Annotated[_Many, typer.Option(help="All demand grows: 20%.")] = None,
-    launch: Annotated[_Many, typer.Option(help="Demand grows from a day on: 2026-12-01:+30%.")] = None,
+    launch: Annotated[
+        _Many, typer.Option(help="Demand grows from a day (YYYY-MM-DD), or a day of the plan, on: 5d:+30%.")
+    ] = None,
     lost_tenant: Annotated[_Many, typer.Option(help="A share of the demand goes: 15%.")] = None,
     zones: Annotated[list[int] | None, typer.Option(help="Zones that the group stands in.", min=1, max=6)] = None,
     survive: Annotated[list[int] | None, typer.Option(help="Zones that may be lost at once.", min=0)] = None,
@@ -96,9 +98,11 @@ def _asked(
     for text in launch or ():
         day, _, share = text.partition(":")
         try:
-            at = date.fromisoformat(day)
-        except ValueError:
-            faults.append(Fault("launch", f"{text!r} starts with no day", "for example 2026-12-01:+30%"))
+            days = day.removesuffix("d")
+            at = timedelta(days=int(days)) if days != day and days.isdecimal() else date.fromisoformat(day)
+        except (ValueError, OverflowError):
+            remedy = "a date, or days after the plan's first: 5d:+30%"
+            faults.append(Fault("launch", f"{text!r} starts with no day", remedy))
             continue
         out.append(Scenario(f"launch {text}", launches=((at, 1 + _share("launch", share, faults)),)))
     out += [

@@ -35,8 +35,8 @@ class Scenario:
     name: str
     growth: float = 1.0
     """Factor on all demand."""
-    launches: tuple[tuple[date, float], ...] = ()
-    """Factors on the demand from a day on."""
+    launches: tuple[tuple[date | timedelta, float], ...] = ()
+    """Factors on the demand from a day on, or from so long after the plan's first day on."""
     zones: int | None = None
     lost_zones: int | None = None
     instance: str | None = None
@@ -98,6 +98,8 @@ def compare(
 
 def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mapping[str, Series]) -> Column:
     own, notes = plan.settings, []
+    start = plan.requirement[0].at.astimezone(own.zone).date()
+    launches = [(start + at if isinstance(at, timedelta) else at, factor) for at, factor in s.launches]
     prices = load_prices()
     instance = s.instance or own.instance
     unit = scaled_unit(prices, plan.unit.value, own.instance, instance)
@@ -115,12 +117,12 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
         lost_zones=own.lost_zones if s.lost_zones is None else s.lost_zones,
         quantile=s.quantile or own.quantile,
         target_utilisation=s.utilisation or own.target_utilisation,
-        calendar=_with_launches(own.calendar, s, plan.requirement[0].at.astimezone(own.zone).date()),
+        calendar=_with_launches(own.calendar, launches, start),
     )
     # What an instance carries at its target grows with the target, as utilisation does with demand.
     rules = changed.rules(unit * changed.target_utilisation / own.target_utilisation)
     demand = provided_for(plan.forecast, changed)[: len(plan.requirement)] * s.growth
-    demand = demand * _launched(plan, s, notes)
+    demand = demand * _launched(plan, launches, notes)
     needed = requirement(demand, rules)
     clipped = np.clip(needed, max(rules.smallest, 1), rules.largest)
     hours = plan.forecast
@@ -150,9 +152,9 @@ def _column(plan: ClusterPlan, s: Scenario, base: Column | None, by_name: Mappin
     )
 
 
-def _with_launches(calendar: Calendar, s: Scenario, start: date) -> Calendar:
+def _with_launches(calendar: Calendar, launches: Sequence[tuple[date, float]], start: date) -> Calendar:
     """The calendar with each launch as an event that does not end; none is before the plan starts."""
-    more = tuple(Occasion("launch", max(day, start), date.max, factor=factor) for day, factor in s.launches)
+    more = tuple(Occasion("launch", max(day, start), date.max, factor=factor) for day, factor in launches)
     return replace(calendar, events=(*calendar.events, *more))
 
 
@@ -162,11 +164,13 @@ def _by_the_hour(plan: ClusterPlan) -> Series:
     return by_hour(plan.series, plan.series.id)[0] if fine else plan.series
 
 
-def _launched(plan: ClusterPlan, s: Scenario, notes: list[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _launched(
+    plan: ClusterPlan, launches: Sequence[tuple[date, float]], notes: list[str]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Factor of each hour by what has been launched by then."""
     out = np.ones(len(plan.requirement))
     times = plan.forecast.times[: len(out)]
-    for day, factor in s.launches:
+    for day, factor in launches:
         start = datetime.combine(day, time(), plan.settings.zone)
         if start > times[-1] + timedelta(minutes=plan.forecast.interval_minutes):
             raise InputError(

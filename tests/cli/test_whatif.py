@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,14 @@ def test_each_value_is_a_scenario_of_its_own() -> None:
     assert (found[4].zones, found[5].lost_zones, found[6].instance, found[7].quantile) == (4, 2, "m7g.large", 0.95)
 
 
+def test_a_launch_may_be_so_many_days_after_the_plan_starts() -> None:
+    (found,) = _asked(None, ["5d:+30%"], None, None, None, None, None)
+    assert found.launches == ((timedelta(days=5), 1.3),)
+    for wrong in ("99999999999d:+30%", "-5d:+30%", "d:+30%"):
+        with pytest.raises(InputError, match="starts with no day"):
+            _asked(None, [wrong], None, None, None, None, None)
+
+
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(InputError) as caught:
         _asked(["a lot"], ["soon", "2026-12-01:-100%"], ["100%"], None, None, None, [1.5], [0.0])
@@ -39,6 +47,7 @@ def test_every_assumption_is_a_column_with_its_cost(tmp_path: Path, capsys: pyte
     said = {
         "growth 20%": ["--growth", "20%"],
         "launch 2026-03-05:+30%": ["--launch", "2026-03-05:+30%"],
+        "launch 3d:+30%": ["--launch", "3d:+30%"],
         "tenant lost 15%": ["--lost-tenant", "15%"],
         "4 zones": ["--zones", "4"],
         "survive 2 zones": ["--survive", "2"],
@@ -51,6 +60,9 @@ def test_every_assumption_is_a_column_with_its_cost(tmp_path: Path, capsys: pyte
     columns = {c["scenario"]: c for c in json.loads(capsys.readouterr().out)["clusters"]["web"]["columns"]}
     assert list(columns) == ["as planned", *said, "all together"]
     base = columns["as planned"]["cost_per_month"]
+    # The plan starts on 2 March.
+    by_date, by_days = columns["launch 2026-03-05:+30%"], columns["launch 3d:+30%"]
+    assert {**by_date, "scenario": ""} == {**by_days, "scenario": ""}
     dearer = {name for name, column in columns.items() if column["cost_per_month"] > base}
     assert {"growth 20%", "launch 2026-03-05:+30%", "survive 2 zones"} <= dearer
     assert dearer.isdisjoint({"tenant lost 15%", "quantile 0.9", "utilisation 0.7"})
