@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -214,7 +215,7 @@ def test_what_came_back_takes_the_originals_place_and_tells_what_was_lost(databa
 )
 def test_a_restore_over_the_original_that_is_killed_goes_on(database: BackedUp, after: str) -> None:
     words = over(database, mistaken(database))
-    killed(database, words, "backup", after)
+    killed_amid(database, words, after)
     wait(lambda: answering(database))  # the one or the other
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -229,13 +230,13 @@ def answering(database: BackedUp) -> bool:
     return False
 
 
-def killed(database: BackedUp, words: list[str], kind: str, after: str) -> None:
-    """Begin it, and kill it as soon as the journal has that line."""
+def killed_amid(database: BackedUp, words: list[str], after: str) -> None:
+    """Begin it, and kill it soon after the journal has that line: in the middle of what the line announces."""
     journal = Journal.open(database.workspace.database)
-    before = {row.id for row in journal.runs(kind)}
+    before = {row.id for row in journal.runs("backup")}
 
     def told() -> list[str]:
-        new = [row.id for row in journal.runs(kind) if row.id not in before]
+        new = [row.id for row in journal.runs("backup") if row.id not in before]
         return [f"{one.event.kind} {one.event.step}" for run in new for one in journal.events(run)]
 
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
@@ -259,7 +260,9 @@ def killed(database: BackedUp, words: list[str], kind: str, after: str) -> None:
 )
 def test_what_a_killed_drill_left_is_removed(database: BackedUp, after: str) -> None:
     words = ops(database, "drill", "run", "restore", "orders", "--now")
-    killed(database, words, "drill", after)
+    dying = [sys.executable, "-m", "tests.hosts.ops_killed", after, *words[1:]]
+    killed = subprocess.run(dying, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     refused = subprocess.run(words, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "ops drill recover" in refused.stderr
     done = subprocess.run(ops(database, "drill", "recover"), capture_output=True, text=True, check=False)
