@@ -164,7 +164,8 @@ def _told(fleet: Fleet, one: Candidates, pick: int, free: NDArray[np.bool_]) -> 
 
 def _cadence(need: Need, away: int) -> str:
     """How it stands to the day on which it is due."""
-    near = f"{abs(away)} days {'after' if away > 0 else 'before'} it is due" if away else "on the day it is due"
+    days = f"{abs(away)} day{'s' if abs(away) > 1 else ''}"
+    near = f"{days} {'after' if away > 0 else 'before'} it is due" if away else "on the day it is due"
     text = f"{near} (every {need.every_days} days ± {need.tolerance_days})"
     return f"{text}; urgent: {need.reason}" if need.reason else text
 

@@ -109,3 +109,9 @@ def test_an_overdue_drill_comes_first_and_says_how_late(plans: CapacityPlan) -> 
     assert outage.starts_at.date().isoformat() == "2026-03-02"
     assert outage.number == 4
     assert "70 days overdue" in outage.why
+
+
+def test_a_day_is_one(plans: CapacityPlan) -> None:
+    past = {("restore", "orders"): Past(3, NOW - timedelta(days=7), 900.0)}  # due on a Sunday
+    why = [d.why for d in chosen(plans, fleet(), past=past, days=2).drills if d.kind == "restore"]
+    assert [" 1 day after it is due (every 7 days" in one for one in why] == [True]
