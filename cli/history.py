@@ -58,10 +58,17 @@ def list_(
         _events(ops, kind, begin, end, host)
         return
     rows = ops.journal.runs(kind, since=begin, until=end)
+    # On 80 columns: an id says the year, and the stack is told where there are several.
+    several = len({row.stack for row in rows}) > 1
     shown = [
-        (row.id, row.stack, row.subject, state_of(row), f"{row.started_at:%Y-%m-%d %H:%M}", row.owner) for row in rows
+        (
+            *([row.id, row.stack] if several else [row.id]),
+            *(row.subject.replace("_", " "), state_of(row), f"{row.started_at:%d %b %H:%M}", row.owner),
+        )
+        for row in rows
     ]
-    text = table(["run", "stack", "of", "state", "started (UTC)", "by"], shown) if shown else "no runs"
+    columns = ["run", *(["stack"] if several else []), "of", "state", "at (UTC)", "by"]
+    text = table(columns, shown) if shown else "no runs"
     document = [
         {
             "id": row.id, "kind": row.kind, "stack": row.stack, "subject": row.subject, "state": state_of(row),

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from quartermaster.cli.options import options
 from quartermaster.cli.output import emit, table
@@ -27,12 +28,28 @@ _COLOURS: dict[Level, str] = {"failing": "red", "attention": "yellow", "unknown"
 _WORDS: dict[Level, str] = {"failing": "failing", "attention": "to look at", "unknown": "unknown", "fine": "fine"}
 
 
+_OFTEN = "5"
+"""Seconds."""
+
+
+class _Watching(TyperCommand):
+    """``--watch`` may stand without its seconds, which typer has no word for."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        after = args.index("--watch") + 1 if "--watch" in args else 0
+        if after and (after == len(args) or args[after].startswith("-")):
+            args = [*args[:after], _OFTEN, *args[after:]]
+        return super().parse_args(ctx, args)
+
+
 def register(app: typer.Typer) -> None:
-    app.command("status", epilog="Example: ops status --watch 5")(status)
+    app.command("status", epilog="Example: ops status --watch 5", cls=_Watching)(status)
 
 
 def status(
-    watch: Annotated[float, typer.Option(min=0, help="Look again every so many seconds; 0: once.")] = 0,
+    watch: Annotated[
+        float, typer.Option(min=0, help="Look again every so many seconds, 5 where none are said; 0: once.")
+    ] = 0,
 ) -> None:
     """Show how each cluster and database stands: health, headroom, patches, backups, drills; what is red first."""
     ops = session()
@@ -137,7 +154,7 @@ def _last(drills: tuple[DrillFact, ...], now: datetime) -> str:
         return "never"
     at, drill = max(ran, key=lambda pair: pair[0])
     rto = "" if drill.rto_seconds is None else f" {drill.rto_seconds:.0f} s"
-    return f"{drill.kind}{rto}, {_ago(now, at)} ago"
+    return f"{drill.kind.replace('_', ' ')}{rto}, {_ago(now, at)} ago"
 
 
 def _leases(found: FleetStatus) -> str:

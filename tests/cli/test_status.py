@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +74,7 @@ def test_drills_that_were_run_count_and_runs_cut_short_are_red(fleet: Path, caps
     assert run(["status", "--fleet", str(fleet)]) == 0
     shown = capsys.readouterr().out
     assert shown.index("is stopped") < shown.index("restore was never drilled") < shown.index("demand is unknown")
-    assert "instance_loss 52 s" in shown
+    assert "instance loss 52 s" in shown
 
 
 def test_a_runbook_that_somebody_left_part_way_is_red(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,9 +86,29 @@ def test_a_runbook_that_somebody_left_part_way_is_red(fleet: Path, capsys: pytes
     assert remark["remedy"] == f"ops runbook run --resume {left.id}"
 
 
-def test_watching_needs_a_terminal(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["status", "--watch", "1", "--fleet", str(fleet)]) == 2
+@pytest.mark.parametrize("words", [["--watch", "1"], ["--watch"]])
+def test_watching_needs_a_terminal(fleet: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "--fleet", str(fleet), *words]) == 2
     assert "--watch draws on a terminal" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_watching_looks_again_until_ctrl_c(fleet: Path) -> None:
+    far, near = pty.openpty()
+    fcntl.ioctl(near, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+    command = [sys.executable, "-m", "quartermaster.cli", "status", "--watch", "0.1", "--fleet", str(fleet)]
+    with subprocess.Popen(command, stdin=near, stdout=near, stderr=near, start_new_session=True) as watching:
+        os.close(near)
+        shown = b""
+        while shown.count(b"the local cloud is not running") < 3:
+            shown += os.read(far, 65536)
+        watching.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the terminal goes with its last user
+            while more := os.read(far, 65536):
+                shown += more
+    os.close(far)
+    assert watching.returncode in (4, 130)
+    assert b"Traceback" not in shown
 
 
 def test_the_peak_is_that_of_the_coming_day(tmp_path: Path) -> None:
