@@ -201,18 +201,14 @@ def test_what_came_back_takes_the_originals_place_and_tells_what_was_lost(databa
     assert_all_is_well(database)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "after",
     [
-        "started exchange",
-        pytest.param("started clear", marks=pytest.mark.soak),
-        pytest.param("finished order", marks=pytest.mark.soak),
-        pytest.param("started load", marks=pytest.mark.soak),
-        pytest.param("finished load", marks=pytest.mark.soak),
-        pytest.param("finished exchange", marks=pytest.mark.soak),
-        pytest.param("started verify", marks=pytest.mark.soak),
+        "started clear", "finished order", "started load", "finished load", "started exchange", "finished exchange",
+        "started verify",
     ],
-)
+)  # fmt: skip
 def test_a_restore_over_the_original_that_is_killed_goes_on(database: BackedUp, after: str) -> None:
     words = over(database, mistaken(database))
     killed_amid(database, words, after)

@@ -239,7 +239,6 @@ def test_a_load_that_fails_tells_why_and_leaves_nothing(world: World) -> None:
     assert_as_before(world)
 
 
-@pytest.mark.soak
 def test_what_a_killed_run_left_is_removed_by_the_next(world: World) -> None:
     work = overwriting(world)
     plan = work.plan(THEN)
