@@ -34,6 +34,7 @@ from quartermaster.playbooks.agent_packages import (
     keep,
     patience,
     simulate,
+    unasked,
     unsaved,
     update_lists,
     upgrade_words,
@@ -92,14 +93,16 @@ def _save(folder: str, pins: Mapping[str, str]) -> dict[str, Any]:
         changes = fetch(pins)
     os.makedirs(f"{folder}/debs", exist_ok=True)
     missing = keep(f"{folder}/debs", [change for change in changes if change["old"]])
+    unasked(f"{folder}/apt.conf")
     note(folder, changes)
     return _store(f"{folder}/saved.json", {"changes": changes, "missing": missing})
 
 
 def upgrade(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
     """Install exactly the pinned versions, once per run, however often it is asked."""
-    _once(_folder(run), "upgrade", [*APT, patience(), *upgrade_words(pins)])
-    saved = _load(f"{_folder(run)}/saved.json") or {"changes": []}
+    folder = _folder(run)
+    _once(folder, "upgrade", [*_apt(folder), *upgrade_words(pins)])
+    saved = _load(f"{folder}/saved.json") or {"changes": []}
     found = versions({change["name"] for change in saved["changes"]} | set(pins))
     wrong = {name: found.get(name, "none") for name in pins if found.get(name) != pins[name]}
     if wrong:
@@ -122,7 +125,7 @@ def rollback(run: str, **_: Any) -> dict[str, Any]:
     _settle(folder)
     fresh = [f"{change['name']}-" for change in saved["changes"] if not change["old"]]
     if debs or fresh:
-        _once(folder, "rollback", [*APT, patience(), "--allow-downgrades", "install", *debs, *fresh])
+        _once(folder, "rollback", [*_apt(folder), "--allow-downgrades", "install", *debs, *fresh])
     return {"versions": versions(change["name"] for change in saved["changes"])}
 
 
@@ -183,6 +186,11 @@ def _status(port: int, path: str) -> str:
         line.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         first = line.makefile("rb").readline(1000).decode(errors="replace").split()
     return first[1] if len(first) > 1 else "no status"
+
+
+def _apt(folder: str) -> list[str]:
+    """apt-get as the run has it, which waits for whoever holds its lock."""
+    return [*APT, *(f"--config-file={path}" for path in glob.glob(f"{folder}/apt.conf")), patience()]
 
 
 def _once(folder: str, name: str, command: list[str]) -> None:

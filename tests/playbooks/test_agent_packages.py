@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from quartermaster.playbooks import agent_packages
-from quartermaster.playbooks.agent_packages import LIMITS, Trouble, complaint, execute, keep, must
+from quartermaster.playbooks.agent_packages import (
+    LIMITS,
+    Trouble,
+    announced,
+    complaint,
+    execute,
+    fetch,
+    keep,
+    must,
+    unasked,
+)
 
 UNPACKING = """Unpacking page (2.0) over (1.0) ...
 dpkg: error processing archive /var/cache/apt/archives/page_2.0_all.deb (--unpack):
@@ -87,3 +97,63 @@ def test_the_present_packages_are_kept_from_cache_and_repository(
     assert len(repository.asked) == asked
     kept = {path.name.partition("_")[0] for path in folder.iterdir()}
     assert kept == {change["name"] for change in CHANGES} - set(missing)
+
+
+ANNOUNCED = """Reading package lists...
+The following additional packages will be installed:
+   libtls (2.0)
+The following NEW packages will be installed:
+   libtls (2.0)
+The following packages will be upgraded:
+   page (1:1.0 => 1:2.0)
+   shop:i386 (1.0 => 2.0)
+2 upgraded, 1 newly installed, 0 to remove and 4 not upgraded.
+Need to get 612 B of archives.
+"""
+
+
+def test_what_apt_changes_is_read_from_what_it_says_as_it_downloads() -> None:
+    assert announced(ANNOUNCED) == [
+        {"name": "libtls", "old": "", "new": "2.0"},
+        {"name": "page", "old": "1:1.0", "new": "1:2.0"},
+        {"name": "shop:i386", "old": "1.0", "new": "2.0"},
+    ]
+    assert announced("0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n") == []
+
+
+@pytest.mark.parametrize("said", [ANNOUNCED.replace(" => ", " to "), "Download complete and in download only mode\n"])
+def test_what_is_not_said_as_expected_is_asked_again(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read wrongly, a package would not be kept, and its upgrade could not be taken back."""
+    commands: list[list[str]] = []
+
+    def must(command: list[str]) -> str:
+        commands.append(command)
+        return "Inst page [1.0] (2.0 local [all])\n" if "--simulate" in command else said
+
+    monkeypatch.setattr(agent_packages, "must", must)
+    found = fetch({"page": "2.0"})
+    assert [(one["name"], one["old"], one["new"]) for one in found] == [("page", "1.0", "2.0")]
+    assert ["--download-only" in command for command in commands] == [True, False]
+
+
+def test_what_the_plan_does_not_hold_is_not_upgraded_with_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_packages, "must", lambda command: ANNOUNCED)
+    with pytest.raises(Trouble, match="would also upgrade shop:i386, which"):
+        fetch({"page": "1:2.0"})
+
+
+@pytest.mark.parametrize(
+    ("hooks", "cleared"),
+    [
+        (["/usr/sbin/dpkg-preconfigure --apt || true"], True),
+        (["/usr/sbin/dpkg-preconfigure --apt || true", "/usr/bin/apt-listchanges --apt || true"], False),
+        ([], False),
+    ],
+)
+def test_debconf_is_not_to_ask_ahead_unless_another_hook_would_be_forgotten_with_it(
+    hooks: list[str], cleared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "".join(f"{hook}\n" for hook in ["", *hooks])
+    monkeypatch.setattr(agent_packages, "execute", lambda command: subprocess.CompletedProcess(command, 0, said, ""))
+    unasked(str(tmp_path / "apt.conf"))
+    assert (tmp_path / "apt.conf").exists() is cleared

@@ -32,6 +32,7 @@ def test_who_saves_beside_another_for_the_same_run_is_told_what_that_one_found(
     monkeypatch.setattr(agent, "STATE", str(tmp_path))
     monkeypatch.setattr(agent, "fetch", fetch)
     monkeypatch.setattr(agent, "keep", lambda folder, changes: [])
+    monkeypatch.setattr(agent, "unasked", lambda path: None)
     monkeypatch.setattr(agent, "note", lambda folder, changes: None)
     with ThreadPoolExecutor() as pool:
         found = agent.save("patch-1", PINS)

@@ -31,6 +31,23 @@ def test_keys_are_kept_by_instance_and_none_but_those_is_taken() -> None:
     assert command[-1] == "admin@10.0.0.1"
 
 
+def test_only_to_hosts_on_this_machine_the_cheaper_exchange_of_keys_comes_first() -> None:
+    def exchanges(command: list[str]) -> list[str]:
+        told = subprocess.run(
+            [command[0], "-G", "-F", "none", *command[1:]], capture_output=True, text=True, check=True
+        )
+        return (
+            next(line for line in told.stdout.splitlines() if line.startswith("kexalgorithms "))
+            .split(" ")[1]
+            .split(",")
+        )
+
+    usual = exchanges(["ssh", "host"])
+    local, remote = (exchanges(found.ssh_command("i-1")) for found in (inventory(), inventory(session_manager=True)))
+    assert local[0] == "curve25519-sha256" and set(local) == set(usual)
+    assert remote == usual
+
+
 def test_on_aws_ssh_goes_through_a_session_to_the_instance() -> None:
     command = inventory(session_manager=True, region="eu-west-1").ssh_command("i-1")
     proxy = next(word for word in command if word.startswith("ProxyCommand="))
