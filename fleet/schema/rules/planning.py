@@ -101,7 +101,7 @@ def patching_fits_its_subject(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 f"{where}.canary",
                 f"{patching.canary} canaries of at most {cluster.size.max} hosts",
-                f"fewer than {cluster.size.max}",
+                f"at most {cluster.size.max}",
             )
         if patching.says("gate") and cluster.balancer is None:
             yield Fault(f"{where}.gate", f"{name} has no balancer that counts requests", "leave it out, or a balancer")
