@@ -10,9 +10,9 @@ import typer
 from quartermaster.cli import runbook_walk
 from quartermaster.cli.group import Group
 from quartermaster.cli.outfile import check_out, write_out
-from quartermaster.cli.output import emit, table
+from quartermaster.cli.output import emit, say, table
 from quartermaster.cli.session import session
-from quartermaster.fleet.errors import InputError
+from quartermaster.fleet.errors import InputError, OpsError
 
 group = Group("runbook", "Runbooks: list, render with the fleet's live names, check, walk.")
 runbook_walk.attach(group)
@@ -35,18 +35,28 @@ def render(
     html: Annotated[bool, typer.Option("--html", help="One HTML page instead of Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
-    """Print the runbook as the drill would execute it now."""
+    """Print the runbook as the drill would execute it now.
+
+    Of a stack that does not answer, when it is needed most: with what fleet.yaml tells, and CAPITALS for the rest.
+    """
     from quartermaster.cli.drill_plan import planned
+    from quartermaster.runbooks import drill
     from quartermaster.runbooks.page import render_html
 
     check_out(out)
-    plan = planned(session(), kind, of, way=how, now=True)
-    text = render_html(plan.document) if html else plan.document
+    ops, unseen = session(), ""
+    try:
+        document = planned(ops, kind, of, way=how, now=True).document
+    except OpsError as exc:
+        document, unseen = drill.unseen(kind, of, ops.fleet, ops.stack, how), exc.message
+        say(f"not with its live names, which stand in capitals: {unseen}")
+    text = render_html(document) if html else document
+    told = {"unseen": unseen} if unseen else {}
     if out is not None:
         write_out(out, text)
-        emit({"file": str(out)}, f"wrote {out}")
+        emit({"file": str(out), **told}, f"wrote {out}")
     else:
-        emit({"kind": kind, "of": of, "document": text}, text)
+        emit({"kind": kind, "of": of, "document": text, **told}, text)
 
 
 @group.command("probe", example="ops runbook probe instance_loss web")
@@ -78,7 +88,8 @@ def check(
         raise InputError(f"no folder {chosen}", remedy="--folder with the runbooks' *.md.j2")
     found = faults(chosen, judge=complaint)
     if found:
-        raise InputError(f"{len(found)} faults in the runbooks of {chosen}", found)
+        count = f"{len(found)} fault{'s' if len(found) > 1 else ''}"
+        raise InputError(f"{count} in the runbooks of {chosen}", found)
     shown = kinds(chosen)
     emit({"checked": list(shown), "faults": []}, table(["runbook", "faults"], [(kind, "none") for kind in shown]))
 

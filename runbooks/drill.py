@@ -66,6 +66,16 @@ def see(kind: str, of: str, fleet: Fleet, hands: Hands) -> Scene:
     return look(subjects.clusters, subjects.databases, hands.hosts, hands.databases, extra)
 
 
+def unseen(kind: str, of: str, fleet: Fleet, stack: str, way: str = "") -> str:
+    """The runbook of what cannot be looked at: with what fleet.yaml tells, and capitals for what it does not.
+
+    Raises InputError as ``accept`` and ``see`` do. Pure.
+    """
+    found = accept(kind, of, fleet, way)
+    found.subjects(fleet, of)
+    return render(found, {"of": of, "stack": stack, "target": fleet.stacks[stack].target, "way": way})
+
+
 def plan(
     kind: str,
     of: str,

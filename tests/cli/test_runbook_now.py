@@ -9,6 +9,7 @@ import pytest
 
 from quartermaster.cli import drill_plan
 from quartermaster.cli.main import run
+from quartermaster.fleet.errors import OpsError
 from quartermaster.runbooks.kinds import KINDS
 from tests.runbooks.rehearsal import a_plan, hands
 from tests.runbooks.world import FakeWorld
@@ -38,6 +39,24 @@ def test_it_prints_the_document_and_writes_the_page(world: FakeWorld, capsys: py
     assert run(["runbook", "render", "instance_loss", "web", "--html", "--out", "page.html", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"file": "page.html"}
     assert Path("page.html").read_text().startswith("<!doctype html>")
+
+
+def test_of_what_does_not_answer_it_is_printed_without_live_names(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise OpsError("RDS has no database shop-dev-orders")
+
+    monkeypatch.setattr(drill_plan, "planned", gone)
+    Path("fleet.yaml").write_text("fleet: shop\ndatabases: {orders: {}, carts: {engine: dynamodb, key: id}}\n")
+    assert run(["runbook", "render", "restore", "orders", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "stand in capitals: RDS has no database shop-dev-orders" in err
+    found = json.loads(out)
+    assert found["unseen"] == "RDS has no database shop-dev-orders"
+    assert "# orders is lost" in found["document"] and "`INSTANCE`, restored as `COPY`" in found["document"]
+    for wrong in ("restore carts", "restore users", "earthquake orders", "restore orders --how twice"):
+        assert run(["runbook", "render", *wrong.split()]) == 2
 
 
 def test_the_way_that_is_asked_for_is_the_one_that_is_planned(
