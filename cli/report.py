@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def report(
     out: Annotated[Path | None, typer.Option(help="HTML file to write; default: .ops/reports/report.html.")] = None,
 ) -> None:
-    """Write one self-contained page: forecast, plan, cost, drill calendar, last patch and drill."""
+    """Write one self-contained page: forecast, plan, cost, calendar, patches and drills."""
     from quartermaster.cli.report_data import gather
     from quartermaster.planner.report import render
 

@@ -65,6 +65,17 @@ def elsewhere(command: str) -> str:
     return max(rows, key=len, default="")
 
 
+OTHERS: Mapping[str, tuple[str, str]] = {
+    "balancer-server": ("tests/hosts/test_roles.py", "balancer-server drain"),
+    "curl --cacert": ("tests/local/test_haproxy_serves.py", "Authority.kept_in"),
+    "pulumi import": ("tests/local/test_adopt_import.py", "adopt"),
+    "pulumi -C infra preview": ("tests/local/test_plain.py", '"preview"'),
+    "chaos run": ("tests/runbooks/test_chaos.py", "run_experiment"),
+    "ops serve --host": ("tests/cli/test_serve.py", "OPS_SERVE_TOKEN"),
+}
+"""What people type of other programs, or with a variable before it: the test that does the same, and by which words."""
+_TYPED = re.compile(r"(?:[A-Z_]+=\S+ )*((?:curl|balancer-server|chaos|pulumi|docker|pip|ops serve) [^`\n]*[^`\s])")
+
 DOCUMENTED = list(dict.fromkeys(line for page in PAGES for line in commands(page.read_text(encoding="utf-8"))))
 NAMED = ("ops init", "ops capacity whatif")
 """Alone they are names in a sentence; the fixture writes what the first would write."""
@@ -77,6 +88,22 @@ def test_what_is_not_run_here_is_run_where_it_is_said_to_be() -> None:
     assert [file for _, file in ELSEWHERE.values() if not (ROOT / file).is_file()] == []
     assert len(HERE) > len(DOCUMENTED) // 3
     assert {line for line in of_the_readme() if line not in DOCUMENTED} == set(), "run by tests/hosts/test_readme.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_is_typed_of_other_programs_is_tried_too(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    typed = [found for line in re.findall(r"^ {4,}(.*)$|`([^`\n]+)`", text, re.MULTILINE) for found in line if found]
+    others = [found[1] for line in typed if not line.startswith("ops ") and (found := _TYPED.match(line))]
+    assert [line for line in others if not line.startswith(tuple(OTHERS))] == []
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for line in typed for name in re.findall(r"\bmake ([a-z-]+)", line)} <= set(targets)
+
+
+def test_the_tests_of_other_programs_are_there() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert [words for words in OTHERS if words not in pages] == [], "a row for no command"
+    assert [file for file, words in OTHERS.values() if words not in (ROOT / file).read_text(encoding="utf-8")] == []
 
 
 @pytest.fixture
