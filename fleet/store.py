@@ -105,6 +105,8 @@ def _remedy(told: str) -> str:
         "locked": "another ops writes for long: ops lease list tells which",
         "full": "make room on its disk",
         "readonly": "its file and folder must be yours to write",
+        "unable to open": "it must be a file, in a folder that is yours to write",
+        "not a database": "something else wrote that file: move it away, and take the journal from a copy",
         "permission": "its user must be able to make and write tables",
     }
     return next((remedy for word, remedy in known.items() if word in told), "is it up, and its URL right?")
