@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,18 +74,14 @@ def run(
 
     ops = session()
     _known(ops, cluster)
-    left = _unfinished(ops, cluster)
-    if left:
-        raise InputError(
-            f"patch run {left[0].id} of {cluster} was cut short",
-            remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
-        )
     if (other := way(ops, cluster)) is not None:
+        _refuse_unfinished(ops, cluster)
         _in_place_only(cluster, plan)
         other.run(ops, cluster, _overriding(override, reason))
         return
     saved = read_plan(plan) if plan is not None else None
-    planned = decide(ops, cluster, _overriding(override, reason))
+    # To open the journal takes a while, in which hosts can answer.
+    planned = decide(ops, cluster, _overriding(override, reason), meanwhile=partial(_refuse_unfinished, ops, cluster))
     if saved is not None:
         refuse_moved(saved, planned, fleet=ops.fleet.fleet, stack=ops.stack)
     if not planned.waves:
@@ -235,6 +231,14 @@ def _outcome(ops: Session, run_id: str) -> dict[str, Any]:
 def _unfinished(ops: Session, cluster: str) -> list[RunRow]:
     rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)
     return [row for row in rows if row.interrupted or row.state == "stopped"]
+
+
+def _refuse_unfinished(ops: Session, cluster: str) -> None:
+    if left := _unfinished(ops, cluster):
+        raise InputError(
+            f"patch run {left[0].id} of {cluster} was cut short",
+            remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
+        )
 
 
 def last_unfinished(ops: Session, cluster: str, *, drained: bool = False) -> RunRow:

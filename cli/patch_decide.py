@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,12 +41,18 @@ def show(ops: Session, cluster: str, override: str, out: Path | None, compare: P
     emit(document, text)
 
 
-def decide(ops: Session, cluster: str, override: str, *, ahead: bool = False) -> PatchPlan:
-    """The plan for a start now, or ``ahead`` for the best hour of its window. Asks cloud and hosts."""
+def decide(
+    ops: Session, cluster: str, override: str, *, ahead: bool = False, meanwhile: Callable[[], None] = lambda: None
+) -> PatchPlan:
+    """The plan for a start now, or ``ahead`` for the best hour of its window. Asks cloud and hosts.
+
+    ``meanwhile`` is called while hosts answer; what it raises ends it.
+    """
     from quartermaster.cli.patch_survey import asking, with_drags
 
     found = ops.hosts.group(cluster)
     answers = asking(ops, found)
+    meanwhile()
     # Hosts take their time: what else is to be read, and to be imported for the run, is so meanwhile.
     from quartermaster.cli import patch_board  # noqa: F401
     from quartermaster.cli.forecasts import outlook

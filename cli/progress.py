@@ -10,6 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
 
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 
@@ -58,17 +59,23 @@ class Progress:
             self._done += 1
             if not self._quiet:
                 note = "" if event.changed else "  (nothing to do)"
-                self._console.print(f"[green]✓[/] {label}  [dim]{event.seconds:.1f} s{note}[/]")
+                self._print(f"[green]✓[/] {label}  [dim]{event.seconds:.1f} s{note}[/]")
         elif isinstance(event, StepFailed):
             self._running.pop(key, None)
-            self._console.print(f"[red]✗[/] {label}: {escape(event.error)}")
+            self._print(f"[red]✗[/] {label}: {escape(event.error)}")
         elif isinstance(event, Noted) and event.level == "debug":
             self._last = escape(event.message)
         elif isinstance(event, Noted):
             mark = "[yellow]![/]" if event.level == "warning" else "[dim]·[/]"
             where = f"{escape(event.host)}: " if event.host else ""
-            self._console.print(f"{mark} {where}{escape(event.message)}")
+            self._print(f"{mark} {where}{escape(event.message)}")
         self._refresh()
+
+    def _print(self, markup: str) -> None:
+        if self._status is not None:
+            self._console.print(markup)
+        else:  # rich takes a millisecond to print a line, and the work waits for it
+            sys.stderr.write(f"{Text.from_markup(markup).plain}\n")
 
     def _label(self, event: Event) -> str:
         where = " ".join(part for part in (event.host, event.zone) if part)
@@ -88,4 +95,4 @@ class Progress:
         """Where no line can move, say every now and then what runs."""
         while not self._over.wait(_PULSE_SECONDS):
             seconds = time.monotonic() - self._started_at
-            self._console.print(f"[dim]… {seconds:.0f} s:[/] {self._now()}")
+            self._print(f"[dim]… {seconds:.0f} s:[/] {self._now()}")

@@ -112,10 +112,10 @@ class Session:
     def url(self, cluster: str) -> str:
         """Where the cluster answers, without a trailing slash. Asks the cloud."""
         from quartermaster.infra.layout import layout
-        from quartermaster.infra.outputs import read_outputs
+        from quartermaster.infra.outputs import balancer_url
 
-        found = read_outputs(self.fleet, layout(self.fleet, self.stack), self.workspace, self.cloud)
-        return str(found["clusters"][cluster]["url"]).rstrip("/")
+        shape = layout(self.fleet, self.stack)
+        return balancer_url(self.fleet, shape, self.workspace, self.cloud, cluster).rstrip("/")
 
     @cached_property
     def faults(self) -> FaultInjector:

@@ -61,8 +61,9 @@ def machines_of(ops: Session, group: Group) -> SshMachines:
 
 
 def stack_bucket(ops: Session) -> tuple[str, str]:
-    """The bucket with the stack's bundles and host keys, and the account that it is in. Asks the cloud."""
+    """The bucket with the stack's bundles and host keys, and the account that it is in."""
+    from quartermaster.fleet.aws import LOCAL_ACCOUNT
     from quartermaster.infra.layout import bucket_name, layout
 
-    account = str(ops.cloud.client("sts").get_caller_identity()["Account"])
+    account = ops.declared.account or LOCAL_ACCOUNT
     return bucket_name(layout(ops.fleet, ops.stack), account), account

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.aws import Cloud
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["read_outputs"]
+__all__ = ["balancer_url", "read_outputs"]
 
 
 def read_outputs(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud) -> dict[str, Json]:
@@ -29,6 +29,11 @@ def read_outputs(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Clou
     }
     stand_ins = substituted(fleet, layout, local["databases"]) if local else []
     return {"clusters": clusters, "databases": databases, "substituted": stand_ins}
+
+
+def balancer_url(fleet: Fleet, layout: Layout, workspace: Workspace, cloud: Cloud, cluster: str) -> str:
+    """Where the balancer answers that the cluster's hosts stand behind; empty without one. Read-only."""
+    return _url(fleet, layout, cloud, cluster, _local_status(workspace) if cloud.target == "local" else {})
 
 
 def _cluster(fleet: Fleet, layout: Layout, cloud: Cloud, name: str, local: dict[str, Any]) -> dict[str, Json]:
