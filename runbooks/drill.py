@@ -6,7 +6,7 @@ whoever draws the events need only draw them; ``DrillResult`` (evidence.py) is r
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -73,7 +73,20 @@ def unseen(kind: str, of: str, fleet: Fleet, stack: str, way: str = "") -> str:
     """
     found = accept(kind, of, fleet, way)
     found.subjects(fleet, of)
-    return render(found, {"of": of, "stack": stack, "target": fleet.stacks[stack].target, "way": way})
+    goal = _goals(found.scope, (of,), fleet).get(of)
+    # "None" would be a claim.
+    unknown = {name: name.upper() for name, shown in found.names.items() if str(shown).startswith("none")}
+    return render(
+        found,
+        {
+            "of": of,
+            "stack": stack,
+            "target": fleet.stacks[stack].target,
+            "way": way or next(iter(found.ways), ""),
+            "objective": _aim(found, goal),
+            **unknown,
+        },
+    )
 
 
 def plan(
@@ -99,7 +112,7 @@ def plan(
     way = way or next(iter(found.ways), "")
     case = Case(of=of, fleet=fleet, stack=stack, now=now, scene=scene, known=known or Known(), way=way)
     loss = found.choose(case)
-    goals = _goals(found.scope, scene, of, fleet)
+    goals = _goals(found.scope, (of, *scene.groups, *scene.databases), fleet)
     longest = max(_LONGEST_SECONDS, goals[of].rto_seconds if of in goals else 0.0)
     stops = Stops(
         seconds=min(longest, float(sum(found.limits.values()))),
@@ -212,9 +225,9 @@ def _lost_share(scene: Scene, loss: Loss) -> float:
     return max(shares)
 
 
-def _goals(scope: str, scene: Scene, of: str, fleet: Fleet) -> dict[str, Goal]:
+def _goals(scope: str, names: Iterable[str], fleet: Fleet) -> dict[str, Goal]:
     goals = {}
-    for name in dict.fromkeys((of, *scene.groups, *scene.databases)):
+    for name in dict.fromkeys(names):
         objective = getattr(fleet.recovery.objectives.get(name), scope, None)
         if objective is not None:
             rpo = objective.rpo.total_seconds() if objective.rpo is not None else None
@@ -231,7 +244,11 @@ def _names(kind: Kind, case: Case, loss: Loss, goal: Goal | None, stops: Stops) 
         "way": case.way,
         "why": loss.why,
         "runner_up": loss.runner_up,
-        "objective": f"back within {goal.rto_seconds:.0f} seconds ({kind.scope})" if goal else "none declared",
+        "objective": _aim(kind, goal),
         "stops": str(stops),
         **loss.names,
     }
+
+
+def _aim(kind: Kind, goal: Goal | None) -> str:
+    return f"back within {goal.rto_seconds:.0f} seconds ({kind.scope})" if goal else "none declared"

@@ -48,13 +48,22 @@ def test_of_what_does_not_answer_it_is_printed_without_live_names(
         raise OpsError("RDS has no database shop-dev-orders")
 
     monkeypatch.setattr(drill_plan, "planned", gone)
-    Path("fleet.yaml").write_text("fleet: shop\ndatabases: {orders: {}, carts: {engine: dynamodb, key: id}}\n")
+    Path("fleet.yaml").write_text(
+        "fleet: shop\ndatabases: {orders: {}, carts: {engine: dynamodb, key: id}}\n"
+        "recovery: {orders: {data_loss: {rto: 90s}}}\n"
+    )
     assert run(["runbook", "render", "restore", "orders", "--json"]) == 0
     out, err = capsys.readouterr()
     assert "stand in capitals: RDS has no database shop-dev-orders" in err
     found = json.loads(out)
     assert found["unseen"] == "RDS has no database shop-dev-orders"
     assert "# orders is lost" in found["document"] and "`INSTANCE`, restored as `COPY`" in found["document"]
+    for line in (
+        "| Objective | back within 90 seconds (data_loss) |",
+        "| Must answer true | CHECKS |",
+        "| newest: not ",
+    ):
+        assert line in found["document"]
     for wrong in ("restore carts", "restore users", "earthquake orders", "restore orders --how twice"):
         assert run(["runbook", "render", *wrong.split()]) == 2
 
