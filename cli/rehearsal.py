@@ -80,7 +80,7 @@ class Rehearsal:
         done = called(self.fleet_file, *arguments)
         document: dict[str, Any] = json.loads(done.stdout or "{}")
         if done.returncode and "error" in document:
-            raise OpsError(document["error"])
+            raise OpsError(document["error"], remedy=document["remedy"])
         if done.returncode and not {"hosts", "rto_seconds"} & document.keys():
             raise OpsError(f"ops {' '.join(arguments)} exited with {done.returncode}")
         return document  # what failed half-way says how far it came

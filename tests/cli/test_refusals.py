@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from quartermaster.cli import rehearsal
 from quartermaster.cli.main import run
 from quartermaster.fleet.errors import MissingPart
 from quartermaster.infra.local import client
@@ -40,6 +41,7 @@ def test_it_is_refused_in_these_words(
 
     monkeypatch.chdir(folder)
     monkeypatch.setattr(client, "ensure_running", begun)
+    monkeypatch.setattr(rehearsal, "called", begun)
     status = run([*shlex.split(typed), "--yes"])
     told = capsys.readouterr().err.replace(f"{folder}/", "")
     assert (status, told[told.find("error: ") :]) == REFUSED[typed]
