@@ -46,7 +46,7 @@ def restore_over(
     cut = {row.id for row in ops.journal.runs("backup", stack=ops.stack) if row.interrupted and row.subject == database}
     tool = reached()
     work = _overwriting(ops, tool, database, poll=poll)
-    by = work.done_by()
+    by = work.done_by() if cut else ""
     ended = by in cut
     if not ended:
         plan = work.plan(to)

@@ -104,7 +104,9 @@ class Overwriting:
     def plan(self, to: datetime | None) -> Plan:
         """What is restored, and the seconds that are lost. Read-only. Raises InputError where nothing can be."""
         choice = choose(self._restorer.backups.points(self._name), to=to, database=self._name)
-        last, known_by = self._newest_write(self._original, choice.at)
+        last, known_by = self._clock.now(), "clock"
+        if self._restorer.near:  # else a host would be started to ask, before anybody has said yes
+            last, known_by = self._newest_write(self._original, choice.at)
         return Plan(choice.at, choice.to, choice.why, round((last - choice.at).total_seconds(), 3), known_by)
 
     def prepare(self, plan: Plan) -> Iterator[Event]:

@@ -76,6 +76,11 @@ class Restorer:
         self._fleet, self._login, self.clock, self._asking = fleet, login, clock, asking
         self._losses: dict[str, Loss] = {}
 
+    @property
+    def near(self) -> bool:
+        """Whether databases are asked from this machine: nobody is started for it."""
+        return self._asking is _from_here
+
     def original(self, name: str) -> Login:
         """As whom its applications ask the database. Raises OpsError where that is not known."""
         return self._login(name)
@@ -187,7 +192,7 @@ class Restorer:
 
     @property
     def _asked_from(self) -> dict[str, Json]:
-        if self._asking is _from_here:
+        if self.near:
             return {"asked_from": "this machine"}
         return {"asked_from": "a host in the cluster's subnets, over SSM: written, not proven on AWS"}
 

@@ -36,6 +36,7 @@ class Work:
         self.by = ""
 
     def done_by(self) -> str:
+        assert self.by, "asked, which on aws starts a host, though no run was cut short"
         return self.by
 
     def plan(self, to: datetime | None) -> Plan:

@@ -291,6 +291,15 @@ def test_a_name_that_would_have_to_be_quoted_is_refused(world: World) -> None:
         overwriting(world)
 
 
+def test_the_plan_asks_nobody_who_would_have_to_be_started_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    to = Login("db", 5432, "orders", "ops", PASSWORD)
+    work = overwriting(World(to, to))
+    monkeypatch.setattr(work._restorer, "_asking", lambda *_, **__: asked.append("") or "")
+    assert work.plan(THEN).known_by == "clock"
+    assert asked == []
+
+
 def test_the_plan_tells_what_comes_back_and_what_is_lost() -> None:
     text = Plan(THEN, THEN, "asked for", 3600.0, "heartbeat").text
     assert f"as it was at {THEN:%F %T} UTC: asked for" in text
