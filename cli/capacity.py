@@ -33,20 +33,24 @@ Unit = Annotated[
 @group.command("plan", example="ops capacity plan --metrics requests.parquet --unit-capacity 40 --json")
 def plan(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
     """Instances needed per hour with the declared zones lost, the cheapest floors, cost, runway. Needs no cloud."""
+    from quartermaster.planner.findings import found_lines
+
     found = _plan(metrics, unit_capacity)
     document = found.to_json()
     rows = []
     for name, item in document["clusters"].items():
         needed = [point["instances"] for point in item["requirement"]]
         cost = item["cost_per_month"]
-        rows.append((name, f"{item['unit_capacity']:.6g}", min(needed), max(needed), len(item["schedule"]), cost))
+        cost = "" if cost is None else f"{cost:,.0f} {item['cost']['currency']}"
+        rows.append((name, f"{item['unit_capacity']:,.6g}", min(needed), max(needed), len(item["schedule"]), cost))
     text = table(["cluster", "#unit capacity", "#least", "#most", "#floors", "#cost/month"], rows)
     for name, item in document["clusters"].items():
         text += f"\n{name}: {item['model']['model']}: {item['model']['reason']}"
-        text += "".join(f"\n  {statement}" for statement in [*item["statements"], *_advice(item)])
+        lines = [*item["statements"], found.clusters[name].tracking.told(), *_advice(item)]
+        text += "".join(f"\n  {line}" for line in lines)
     for refusal in document["refused"]:
         text += f"\nrefused: {refusal['name']}: {refusal['reason']}"
-    emit(document, text)
+    emit(document, f"{text}\n{found_lines(document['findings'])}")
 
 
 def _advice(item: Mapping[str, Any]) -> Iterator[str]:

@@ -130,15 +130,15 @@ def _levels(text: str) -> tuple[float, ...]:
 
 
 def _told(found: Report) -> str:
+    from quartermaster.planner.findings import found_lines
+
     choices = list(islice((c for part in found.parts() for c in part["choices"]), 40))
     rows = [(c["series"], c["model"], c["reason"], c["runner_up"]) for c in choices]
     text = table(["series", "model", "why", "runner-up"], rows)
     text += f"of {found.series:,} series\n" if found.series > len(rows) else ""
     for choice in (c for c in choices if c["confidence"] == "low"):
         text += f"low confidence in {choice['series']}: {choice['confidence_reason']}\n"
-    for finding in islice((f for part in found.parts() for f in part["findings"]), 20):
-        text += f"found in {finding['series']} at {finding['where']}: {finding['detail']}\n"
-    return text
+    return text + found_lines(f for part in found.parts() for f in part["findings"])
 
 
 def _number(value: float | None) -> str:

@@ -146,6 +146,8 @@ def _share(option: str, text: str, faults: list[Fault]) -> float:
 
 
 def _table(name: str, columns: Sequence[Column]) -> str:
+    from quartermaster.planner.statements import amount, of_to
+
     rows: list[tuple[object, ...]] = []
 
     def row(what: str, values: list[object]) -> None:
@@ -154,8 +156,8 @@ def _table(name: str, columns: Sequence[Column]) -> str:
     row("instance", [c.instance for c in columns])
     row("zones, of which lost", [f"{c.zones}, {c.lost_zones}" for c in columns])
     row("target utilisation", [f"{c.target_utilisation:g}" for c in columns])
-    row("highest demand", [f"{c.peak_demand:.4g}" for c in columns])
-    row("instances", [f"{c.instances_least} - {c.instances_most}" for c in columns])
+    row("highest demand", [amount(c.peak_demand) for c in columns])
+    row("instances", [of_to(c.instances_least, c.instances_most) for c in columns])
     row("hours over size.max", [c.over_max or "" for c in columns])
     row(
         f"{columns[0].currency} a month",

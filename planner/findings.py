@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
 
-__all__ = ["Finding", "Refusal"]
+__all__ = ["Finding", "Refusal", "found_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,13 @@ class Finding:
 
     def to_json(self) -> dict[str, str | int]:
         return asdict(self)
+
+
+def found_lines(findings: Iterable[Mapping[str, Any]], most: int = 20) -> str:
+    """Findings, as their JSON has them, for a terminal: a line each, and how many more there are."""
+    told = list(islice(findings, most + 1))
+    text = "".join(f"found in {f['series']} at {f['where']}: {f['detail']} ({f['remedy']})\n" for f in told[:most])
+    return text + ("there is more: --json tells all\n" if len(told) > most else "")
 
 
 @dataclass(frozen=True, slots=True)

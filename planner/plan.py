@@ -250,7 +250,6 @@ def _one(
         tracking=own.tracking,
         calendar=own.calendar,
     )
-    tracking = tracking_of(demand, hours.at(0.5), rules, own)
     return ClusterPlan(
         name=name,
         series=series,
@@ -265,14 +264,13 @@ def _one(
         runway=limits[0],
         runways=limits,
         within_hour=factors,
-        tracking=tracking,
+        tracking=tracking_of(demand, hours.at(0.5), rules, own),
         advice=advise(by_the_hour, demand, rules, own, learned, peak),
         replay=None if isinstance(replayed, str) else replayed,
         replay_reason=replayed if isinstance(replayed, str) else "",
         statements=(
             *told(result.choice, rows, rules, lowered, stale * by_the_hour.interval_us / DAY_US),
             *over_budget(own, cost),
-            tracking.told(),
             *([factors.told()] if factors is not None else []),
         ),
     )

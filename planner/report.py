@@ -14,6 +14,7 @@ from quartermaster.planner.plan import CapacityPlan
 from quartermaster.planner.report_cluster import money, section, span, when
 from quartermaster.planner.report_patching import patching, sentence
 from quartermaster.planner.spent import Spent
+from quartermaster.planner.statements import of_to
 from quartermaster.planner.verification import Verification
 
 __all__ = ["ReportData", "render"]
@@ -83,14 +84,12 @@ def _summary(data: ReportData) -> list[str]:
     out = []
     for c in [] if data.plan is None else data.plan.clusters.values():
         low, high = min(f.instances for f in c.schedule), max(f.instances for f in c.schedule)
-        line = f"{c.name} needs {low} to {high} instances over the next {span(c)}"
+        line = f"{c.name} needs {of_to(low, high, ' to ')} instances over the next {span(c)}"
         cost = c.cost
         if cost.per_month is not None and cost.static_peak_per_month is not None:
-            saved = cost.static_peak_per_month - cost.per_month
-            line += (
-                f": {money(cost.per_month, cost.currency)} a month, {money(saved, cost.currency)} less than always "
-                "holding the peak"
-            )
+            saved = round(cost.static_peak_per_month - cost.per_month)
+            line += f": {money(cost.per_month, cost.currency)} a month"
+            line += f", {money(saved, cost.currency)} less than always holding the peak" if saved > 0 else ""
         out.append(line + ".")
         out += [f"{c.name}: {s}." for s in c.statements]
     out += [told] if data.spent and (told := report_cost.sentence(data.spent)) else []

@@ -12,6 +12,7 @@ from quartermaster.planner.chart import Chart, Layer, Line, Mark, Readout, chart
 from quartermaster.planner.hourly import instant, peaks
 from quartermaster.planner.plan import ClusterPlan
 from quartermaster.planner.replay import Outcome, Replay
+from quartermaster.planner.statements import amount
 from quartermaster.planner.verification import Verification
 
 __all__ = ["demand_chart", "plan_chart", "tradeoff_chart", "verification_chart"]
@@ -42,12 +43,12 @@ def demand_chart(plan: ClusterPlan, zone: tzinfo) -> Chart:
     unit = "" if plan.series.unit == "unknown" else f" ({plan.series.unit})"
     readouts = [
         *(
-            Readout(t, f"{_when(t, zone)}: {v:.4g} measured")
+            Readout(t, f"{_when(t, zone)}: {amount(v)} measured")
             for t, v in zip(past_times, past, strict=True)
             if v is not None
         ),
         *(
-            Readout(t, f"{_when(t, zone)}: median {m:.4g}, q{quantile:g} {q:.4g}")
+            Readout(t, f"{_when(t, zone)}: median {amount(m)}, q{quantile:g} {amount(q)}")
             for t, m, q in zip(hours.times, hours.at(0.5), hours.at(quantile), strict=True)
         ),
     ]  # fmt: skip
@@ -115,7 +116,9 @@ def verification_chart(plan: ClusterPlan, found: Verification, zone: tzinfo) -> 
         Layer("history", "came", [*map(float, found.came)]),
     ]
     readouts = [
-        Readout(t, f"{_when(t, zone)}: {came:.4g} came, median {middle:.4g}, q{found.quantile:g} {high:.4g}")
+        Readout(
+            t, f"{_when(t, zone)}: {amount(came)} came, median {amount(middle)}, q{found.quantile:g} {amount(high)}"
+        )
         for t, came, middle, high in zip(found.times, found.came, found.median, found.upper, strict=True)
     ]
     return chart(f"Demand of {plan.name} and what had been forecast", found.times, layers, zone, readouts=readouts)

@@ -13,6 +13,7 @@ from quartermaster.planner.chart import Chart
 from quartermaster.planner.plan import ClusterPlan
 from quartermaster.planner.replay import Replay
 from quartermaster.planner.report_charts import demand_chart, plan_chart, tradeoff_chart, verification_chart
+from quartermaster.planner.statements import amount, of_to
 from quartermaster.planner.verification import Verification
 
 __all__ = ["Cluster", "Table", "money", "section", "span", "when"]
@@ -105,7 +106,7 @@ def _cards(c: ClusterPlan) -> list[tuple[str, str, str]]:
     none = "not in the price table"
     peak = cost.static_peak_per_month
     return [
-        ("Instances", f"{min(instances)} - {max(instances)}", f"over {span(c)}, mean {cost.mean_instances:.1f}"),
+        ("Instances", of_to(min(instances), max(instances)), f"over {span(c)}, mean {cost.mean_instances:.1f}"),
         (
             "Cost a month",
             none if cost.per_month is None else money(cost.per_month, cost.currency),
@@ -123,10 +124,11 @@ def _cards(c: ClusterPlan) -> list[tuple[str, str, str]]:
 def _facts(c: ClusterPlan) -> list[tuple[str, str]]:
     rules, cost = c.rules, c.cost
     return [
-        ("Unit capacity", f"{c.unit.value:.4g} at {rules.target_utilisation:.0%} utilisation ({c.unit.why})"),
+        ("Unit capacity", f"{amount(c.unit.value)} at {rules.target_utilisation:.0%} utilisation ({c.unit.why})"),
         ("Survives", f"{rules.lost} of {rules.zones} zones lost, the rest then up to {rules.at_utilisation:.0%} busy"),
         ("Plans for", f"q{c.settings.quantile:g} of demand over a lead time of {c.settings.lead_minutes:g} minutes"),
         ("Headroom", f"{c.headroom:.0%} above the median demand in the tightest hours"),
+        ("Above the floors", c.tracking.told()),
         ("Prices", f"{cost.instance} in {cost.region}, list prices of {cost.prices_dated}; instances only"),
     ]
 
@@ -143,7 +145,7 @@ def _types(c: ClusterPlan) -> Table:
             t.instance,
             f"{t.cost_per_month:,.0f}",
             f"{t.regret_per_month:,.0f} ± {t.error:,.0f}",
-            f"{t.instances_least} - {t.instances_most}",
+            of_to(t.instances_least, t.instances_most),
             f"cheapest in {t.best_share:.0%} of {choice.worlds:,} worlds",
         ]
         for t in choice.candidates[:_TYPES_SHOWN]

@@ -15,6 +15,7 @@ from quartermaster.planner.hourly import instant
 from quartermaster.planner.paths import Ahead, ahead
 from quartermaster.planner.prices import hour_price
 from quartermaster.planner.series import Series
+from quartermaster.planner.statements import amount
 
 if TYPE_CHECKING:
     from quartermaster.planner.settings import Settings
@@ -87,15 +88,19 @@ def _of(limit: str, found: Ahead | str, series: Series, most: float, told: str) 
     if found.level > most:
         today = _date(series, 0)
         return Runway(
-            limit, today, today, today, f"a week's peak already reaches {found.level:.4g}, {told} carries {most:.4g}"
+            limit,
+            today,
+            today,
+            today,
+            f"a week's peak already reaches {amount(found.level)}, {told} carries {amount(most)}",
         )
     # The date of a share is the earliest by which that share of the paths is there; never, where fewer get there.
     early, middle, late = (_date(series, x) for x in np.quantile(first, [0.1, 0.5, 0.9], method="higher"))
-    moves = f"a week's peak of {found.level:.4g} changes by {found.growth:+.0%} a year"
+    moves = f"a week's peak of {amount(found.level)} changes by {found.growth:+.0%} a year"
     moves += f" ({found.growth_low:+.0%} to {found.growth_high:+.0%}{'' if found.proven else ', not proven: no trend'})"
-    reason = f"{moves}; {told} carries {most:.4g}"
+    reason = f"{moves}; {told} carries {amount(most)}"
     if early is None:
-        reason = f"{moves} and stays under {most:.4g}, what {told} carries, for three years"
+        reason = f"{moves} and stays under {amount(most)}, what {told} carries, for three years"
     return Runway(limit, early, middle, late, reason)
 
 

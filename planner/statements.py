@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from quartermaster.planner.plan import Requirement
     from quartermaster.planner.settings import Settings
 
-__all__ = ["iso", "over_budget", "told"]
+__all__ = ["amount", "iso", "of_to", "over_budget", "told"]
 
 
 def told(choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str, stale_days: float) -> tuple[str, ...]:
@@ -47,3 +47,13 @@ def over_budget(own: Settings, cost: Cost) -> list[str]:
 def iso(at: datetime) -> str:
     """As JSON has it."""
     return at.isoformat().replace("+00:00", "Z")
+
+
+def amount(value: float) -> str:
+    """A demand as people read it: four figures, and never an exponent."""
+    return f"{float(f'{value:.4g}'):,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def of_to(low: int, high: int, between: str = " - ") -> str:
+    """A range of counts; one number where it is none."""
+    return f"{low:,}" if low == high else f"{low:,}{between}{high:,}"

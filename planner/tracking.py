@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quartermaster.planner.capacity import Rules, requirement
+from quartermaster.planner.capacity import Rules, carried, requirement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Tracking:
         if self.given:
             return f"{held}, as scaling.target says"
         wanted = "" if self.target is None else f" (scaling.target: {self.target:g})"
-        return f"{held}{wanted}: it begins half-way from the median of demand to what the floors are for"
+        return f"{held}{wanted}: it begins half-way from the median of demand to what the floors carry"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -61,15 +61,15 @@ def tracking_of(provided: NDArray[np.float64], median: NDArray[np.float64], rule
 
 
 def above_floors(provided: NDArray[np.float64], median: NDArray[np.float64], rules: Rules) -> float:
-    """As busy as hosts are when demand is half-way from its median to what is provided for; the median over hours.
+    """As busy as hosts are when demand is half-way from its median to what they carry; the median over hours.
 
-    What tracking adds serves minutes later. A target that is met when the floors are full adds too late; one that is
-    met half-way is early on a day unlike its forecast, and on all others adds next to nothing: the surer the forecast,
-    the nearer the floors are to the median, and the busier hosts may be.
+    ``provided`` is what the floors are for. What tracking adds serves minutes later. A target that is met when the
+    floors are full adds too late; one that is met half-way is early on a day unlike its forecast, and on all others
+    adds next to nothing: the surer the forecast, the nearer the floors are to the median, and the busier hosts may be.
     """
-    middle = (median + provided) / 2
-    some = middle > 0
-    if not some.any():
-        return rules.tracking_utilisation
-    hosts = np.clip(requirement(provided[some], rules), max(rules.smallest, 1), rules.largest)
-    return rules.target_utilisation * min(float(np.median(middle[some] / (hosts * rules.unit))), 1.0)
+    hosts, place = np.unique(
+        np.clip(requirement(provided, rules), max(rules.smallest, 1), rules.largest), return_inverse=True
+    )
+    most = np.array([carried(int(n), rules) for n in hosts])[place]
+    busy = float(np.median((median + most) / 2 / (hosts[place] * rules.unit)))
+    return rules.target_utilisation * min(busy, 1.0) if busy > 0 else rules.tracking_utilisation

@@ -31,6 +31,13 @@ def test_the_surer_the_forecast_the_busier_hosts_may_be() -> None:
     assert held == sorted(held) and held[-1] == pytest.approx(0.6)
 
 
+def test_what_rounding_up_leaves_in_hand_is_no_reason_to_add_hosts() -> None:
+    # Two hosts are the least that survive, and carry 28,333; usual demand of 9,000 must not make it three.
+    rules = Rules(20_000.0)
+    held = above_floors(np.full(24, 12_000.0), np.full(24, 9_000.0), rules)
+    assert held == pytest.approx(0.6 * (9_000 + 28_333) / 2 / 40_000, rel=1e-3)
+
+
 def test_without_demand_it_is_what_survives() -> None:
     assert above_floors(np.zeros(24), np.zeros(24), Rules(10.0)) == Rules(10.0).tracking_utilisation
 
