@@ -104,7 +104,15 @@ def choose(
     points: Sequence[RecoveryPoint], *, to: datetime | None = None, draw: str = "", database: str = "it"
 ) -> Choice:
     """The newest point, an instant, or by the seed ``draw`` a random one. Pure. Raises InputError where none fits."""
-    usable = [point for point in points if point.status == "available" and point.kind != COPY]
+    whole = [point for point in points if point.status == "available"]
+    usable = [point for point in whole if point.kind != COPY]
+    if not usable and whole:
+        copy = max(whole, key=lambda point: point.at)
+        start = f"aws backup start-restore-job --region {copy.region} --recovery-point-arn {copy.id}"
+        raise InputError(
+            f"of {database} there are only copies in {copy.region}, the newest of {copy.at:%F %T} UTC",
+            remedy=f"restore it there: {start} --iam-role-arn ROLE --metadata FILE",
+        )
     if not usable:
         raise InputError(f"{database} has no recovery point", remedy=f"ops backup run {database}")
     steady = [point for point in usable if point.kind == "continuous"]

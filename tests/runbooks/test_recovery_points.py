@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from quartermaster.fleet.errors import InputError, OpsError
-from quartermaster.runbooks.recovery_points import RecoveryPoint, choose
+from quartermaster.runbooks.recovery_points import COPY, RecoveryPoint, choose
 from quartermaster.runbooks.verify import unaskable, verify
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -38,6 +39,14 @@ def test_without_continuous_backup_it_is_the_newest_snapshot() -> None:
 def test_one_that_is_not_complete_is_none() -> None:
     with pytest.raises(InputError, match="orders has no recovery point"):
         choose([point("x", "manual snapshot", NOON, status="creating")], database="orders")
+
+
+def test_where_there_are_copies_only_the_newest_is_named_and_how_it_is_restored() -> None:
+    copies = [replace(point(f"arn:{age}", COPY, NOON - age * HOUR), region="eu-central-1") for age in (9, 3, 6)]
+    with pytest.raises(InputError, match=r"of orders there are only copies in eu-central-1, .* 09:00:00 UTC") as caught:
+        choose(copies, database="orders")
+    assert "--region eu-central-1 --recovery-point-arn arn:3 " in caught.value.remedy
+    assert choose([*copies, SNAPSHOT]).snapshot == "nightly"
 
 
 def test_an_instant_must_be_within_the_window_and_the_refusal_tells_it() -> None:
