@@ -31,7 +31,7 @@ from tests.postgres_server import PASSWORD, Server
 if TYPE_CHECKING:
     from quartermaster.fleet.databases import DatabaseState
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 NOW = datetime.now(UTC)
 THEN = NOW - timedelta(hours=1)
 FLEET = "fleet: shop\ndatabases: {orders: {}}\nrecovery: {checks: {orders: ['select count(*) >= 3 from orders']}}\n"
@@ -239,6 +239,7 @@ def test_a_load_that_fails_tells_why_and_leaves_nothing(world: World) -> None:
     assert_as_before(world)
 
 
+@pytest.mark.soak
 def test_what_a_killed_run_left_is_removed_by_the_next(world: World) -> None:
     work = overwriting(world)
     plan = work.plan(THEN)
