@@ -28,7 +28,7 @@ _DEFAULT: tuple[Forecaster, ...] = (
     PhaseMedian("week", 6, cycles=3, share=0.5),
     Regression("regression_weekday", days=(7, 14), weeks=(1, 2), penalty=0.3, levels=False),
     Regression("regression_near", days=(3, 14), weeks=(1, 2, 4), penalty=0.1),
-    Regression("regression_robust", days=(7,), weeks=(1,), penalty=0.3, centre="week_median", bound=1.5),
+    Regression("regression_robust", days=(7,), weeks=(1,), penalty=0.3, levels=False, centre="week_median", bound=1.5),
 )
 _ON_REQUEST: tuple[Forecaster, ...] = (ETS(), MSTL(), SARIMAX())
 """Models of statsmodels: seconds a series, and on real series seldom better (bench/planner.py)."""

@@ -43,7 +43,7 @@ class _Seen:
     last: NDArray[np.float64]
     """(series, origins, steps): the cycle before."""
     near: list[NDArray[np.float64]]
-    """Means of recent cycles less that one."""
+    """Means of recent cycles less that one; where medians are the centre, it and those means less their weekdays'."""
     smooth: NDArray[np.float64]
     """What that one was above its usual level, over neighbouring steps."""
     error: NDArray[np.float64]
@@ -98,26 +98,34 @@ class Regression:
         np.cumsum(values, axis=1, out=total[:, 1:])
         at = np.arange(first, count + 1)
         last = values[:, first - 1 :]
-        above = last - _mean_before(total, at, shape.week or 7)
+        means = [_mean_before(total, at, span) for span in self.days]
+        if self.centre == "week_median":
+            medians = _medians(values, shape.week)
+            # At each origin that of the next cycle, of the one after, ...: the last one's is that of the cycle before.
+            usual = [medians[:, day : day + len(at)] for day in range(shape.week)]
+            above = last - usual[-1]
+            spans = [sum(usual[-1 - day % shape.week] for day in range(span)) / span for span in self.days]
+            near = [above, *(mean - span for mean, span in zip(means, spans, strict=True))]
+        else:
+            medians = None
+            above = last - _mean_before(total, at, shape.week or 7)
+            near = [mean - last for mean in means]
         reach = range(-_NEIGHBOURS, _NEIGHBOURS + 1)
         smooth = np.asarray(sum(np.roll(above, k, axis=2) for k in reach) / len(reach))
-        near = [_mean_before(total, at, span) - last for span in self.days]
-        medians = _medians(values, shape.week) if self.centre == "week_median" else None
         return _Seen(first, last, near, smooth, above[:, :, -1:], medians)
 
     def _block(self, seen: _Seen, values: NDArray[np.float64], past: Cycles, ahead: int) -> Block:
         week, steps = past.shape.week, past.shape.steps
-        alike = [
-            _mean_alike(values, seen.first, week - (ahead - 1) % week, week, span) - seen.last
-            for span in self.weeks
-            if week
-        ]
-        centre, shapes = seen.last, [*seen.near, *alike]
+        centre = seen.last
         if seen.medians is not None:
             start = (ahead - 1) % week
             centre = seen.medians[:, start : start + centre.shape[1]]
-            above = seen.last - centre
-            shapes = [above, *(shape + above for shape in shapes)]
+        alike = [
+            _mean_alike(values, seen.first, week - (ahead - 1) % week, week, span) - centre
+            for span in self.weeks
+            if week
+        ]
+        shapes = [*seen.near, *alike]
         levels = [shape.mean(axis=2, keepdims=True) for shape in shapes if self.levels]
         since = np.arange(steps) + steps * (ahead - 1)
         fading = [seen.error * np.exp(-since / (fade * steps)) for fade in _FADES]
