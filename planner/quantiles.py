@@ -30,6 +30,8 @@ _GROWTH_PRIOR = 4.0
 _OPTIMISM = 0.9
 """Errors on which weights were chosen are too small, and few origins show too few bad days: quantiles are moved out by
 the inverse root of the origins and two more, so much at 0.95 (bench/calibration.py)."""
+_LEAN = 0.25
+"""Share of the usual error that the median leaves out: what lay on one side for weeks goes on there only in part."""
 _RECENT = 14.0
 """Half-life of an origin's say in cycles."""
 _MOST_ERRORS = 1500
@@ -61,7 +63,9 @@ def around(paths: NDArray[np.float64], came: NDArray[np.float64], steps: int, le
     some, scale = picked(errors, origin, step), np.take(size, step, axis=1)
     offsets = empirical(some / scale, say(origins)[origin], np.append(levels, 0.5))
     middle = offsets[:, -1:]
-    offsets = middle + _widened(levels, origins) * (offsets[:, :-1] - middle)
+    # Far levels keep nearly all of it: there it is part of how far errors reach.
+    kept = 1 - _LEAN * 4 * levels * (1 - levels)
+    offsets = kept * middle + _widened(levels, origins) * (offsets[:, :-1] - middle)
     loss = pinball(some, offsets[:, None] * scale[:, :, None], levels, say(origins)[origin])
     out = last[:, :, None] + offsets[:, None] * size[:, :, None]
     return Bounds(np.maximum.accumulate(out, axis=2), loss)

@@ -75,6 +75,14 @@ def test_late_origins_count_for_more() -> None:
     assert late > 1.3 * early
 
 
+def test_the_median_leaves_part_of_what_lay_on_one_side_out_and_far_levels_little() -> None:
+    rng = np.random.default_rng(8)
+    noise = rng.standard_normal((56, 48))
+    there, moved = (fan(np.full((56, 48), 50.0), 50 + by + noise).mean(axis=0) for by in (0, 10))
+    assert moved[1] - there[1] == pytest.approx(7.5, abs=0.1)
+    assert moved[4] - there[4] > 9.8
+
+
 def test_levels_never_cross() -> None:
     rng = np.random.default_rng(4)
     actual = rng.standard_cauchy((9, 48))
