@@ -65,6 +65,9 @@ def read_local_cloud(workspace: Workspace) -> LocalCloud | None:
         return LocalCloud(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+    except (TypeError, ValueError) as exc:
+        remedy = "delete it, then ops local down removes what it was about"
+        raise MissingPart(f"{path} is not what the local cloud wrote: {exc}", remedy=remedy) from exc
 
 
 def connect(fleet: Fleet, stack: str, workspace: Workspace) -> Cloud:
