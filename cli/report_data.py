@@ -17,6 +17,8 @@ __all__ = ["gather"]
 
 _MONTHS = 2
 """Of the calendar: this one and the next."""
+_DRILLS = 50
+"""The newest; ``ops drill report`` tells of all."""
 
 
 def gather(ops: Session) -> ReportData:
@@ -30,7 +32,7 @@ def gather(ops: Session) -> ReportData:
     patching = compliance_of(ops, list(ops.fleet.clusters))
     now = ops.clock.now()
     months = months_of(ops, now.astimezone(ops.fleet.tz).date().replace(day=1), _MONTHS)
-    drills = [dict(row.result) for row in ops.journal.runs("drill", stack=ops.stack) if row.result]
+    rows = ops.journal.runs("drill", stack=ops.stack, limit=_DRILLS)
     return ReportData(
         fleet=ops.fleet.fleet,
         stack=ops.stack,
@@ -40,7 +42,7 @@ def gather(ops: Session) -> ReportData:
         verified={name: found for name, found in verified.items() if found is not None},
         drills=months[0].plan.to_json() if months[0].plan and ops.fleet.recovery.drills else None,
         patching={name: {"compliance": found, **history_of(ops, name)} for name, found in patching.items()},
-        drill_results=drills,
+        drill_results=[dict(row.result) for row in rows if row.result],
         zone=ops.fleet.tz,
         spent=spent(ops),
         months=months,
