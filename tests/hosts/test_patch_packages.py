@@ -86,6 +86,21 @@ def test_pinned_together_or_brought_anew_nothing_is_dragged() -> None:
     assert dragged({"lib": "2.0"}) == {}
 
 
+def test_what_it_says_before_it_fetches_is_what_it_would_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """apt's own words, whole, with a dependency that comes anew; nothing is fetched where the file is not."""
+    monkeypatch.setattr(agent_packages, "simulate", lambda words: pytest.fail("it was not understood"))
+    said: list[str] = []
+    told = agent_packages.announced
+    monkeypatch.setattr(agent_packages, "announced", lambda text: said.append(text) or told(text))
+    with pytest.raises(Trouble, match="Failed to fetch"):
+        fetch({"app": "2.0", "lib": "2.0"})
+    assert told(said[0]) == [
+        {"name": "base", "old": "", "new": "1.0"},
+        {"name": "app", "old": "1.0", "new": "2.0"},
+        {"name": "lib", "old": "1.0", "new": "2.0"},
+    ]
+
+
 def test_an_upgrade_beyond_the_pins_is_refused_before_anything_is_fetched() -> None:
     with pytest.raises(Trouble, match="would also upgrade lib, which the plan does not hold"):
         fetch({"app": "2.0", "tool": "2.0"})
