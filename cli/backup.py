@@ -132,10 +132,10 @@ def remove(
     """Remove what was restored beside a database, or what it had before it was restored over."""
     ops = session()
     _accepted(ops, database)
+    from quartermaster.cli.backup_over import discard, drop_replaced
+
     tool = restorer(ops)
     if replaced:
-        from quartermaster.cli.backup_over import drop_replaced
-
         drop_replaced(ops, tool, database)
         return
     if not tool.backups.left(database):
@@ -144,7 +144,7 @@ def remove(
     name = tool.backups.restored_id(database)
     confirm(f"Remove {name} and its data?")
     with ops.run("backup", subject=database, scopes=[ops.scope("database", database)]) as (record, _):
-        tool.backups.remove(database)
+        discard(ops, tool, database)
         record.finish("done", {"removed": name})
     emit({"removed": True}, f"{name} is removed")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quartermaster.runbooks.overwrite import Overwriting
     from quartermaster.runbooks.restorer import Restorer
 
-__all__ = ["drop_replaced", "restore_over"]
+__all__ = ["discard", "drop_replaced", "restore_over"]
 
 
 def restore_over(
@@ -74,6 +74,15 @@ def restore_over(
         else f"{database} is restored over; what was there is {document['kept']}"
     )
     emit(document, f"{text}. When it is not needed any more: ops backup remove {database} --replaced")
+
+
+def discard(ops: Session, tool: Restorer, database: str) -> None:
+    """Remove what was restored beside the database and, by a run that was cut short, loaded beside it."""
+    cut = (row for row in ops.journal.runs("backup", stack=ops.stack) if row.interrupted and row.subject == database)
+    if any("--over-original" in str(row.inputs.get("arguments")) for row in cut):
+        _overwriting(ops, tool, database, poll=0).discard()
+    else:
+        tool.backups.remove(database)  # asks the database nothing: it may be past answering
 
 
 def drop_replaced(ops: Session, tool: Restorer, database: str) -> None:

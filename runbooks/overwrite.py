@@ -122,12 +122,19 @@ class Overwriting:
             yield from self._step("load", "They are loaded beside the original", self._load)
             yield from self._step("compare", "What would be lost", self._compare)
         except BaseException:
-            self._clear()
+            self.discard()
             raise
 
     def clear(self) -> Iterator[Event]:
         """Remove what was restored and loaded, by this run or one before that ended short."""
-        yield from self._step("clear", "Nothing restored is left", self._clear)
+        yield from self._step("clear", "Nothing restored is left", self.discard)
+
+    def discard(self) -> bool:
+        """Remove what was restored and loaded and is in nobody's place; whether there was anything. Idempotent."""
+        # First: who finds nothing restored beside the database finds nothing loaded either.
+        # By force: a load that somebody was killed over may go on.
+        self._server(f'drop database if exists "{self._side}" with (force)')
+        return self._restorer.backups.remove(self._name)
 
     def exchange(self, plan: Plan) -> Iterator[Event]:
         """Let the names change. Who is connected is sent away, and finds the restored data when it comes again. Tells
@@ -140,7 +147,7 @@ class Overwriting:
             except OpsError:
                 # The word that it is done may have been lost on its way.
                 if self.done_by() != self._run:
-                    self._clear()
+                    self.discard()
                     raise
             last, known_by = self._newest_write(replace(self._original, database=kept), plan.at)
             return {"kept": kept, "lost_seconds": round((last - plan.at).total_seconds(), 3), "lost_by": known_by}
@@ -169,12 +176,6 @@ class Overwriting:
         except OpsError:
             beat = None  # what is to be restored over may be past answering
         return (beat, "heartbeat") if beat and beat > since else (self._clock.now(), "clock")
-
-    def _clear(self) -> bool:
-        # First: who finds nothing restored beside the database finds nothing loaded either.
-        # By force: a load that somebody was killed over may go on.
-        self._server(f'drop database if exists "{self._side}" with (force)')
-        return self._restorer.backups.remove(self._name)
 
     def _snapshot(self) -> str:
         return f"{self._restorer.backups.instance(self._name)}-before-{self._clock.now():%Y%m%d-%H%M%S}"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,6 +49,10 @@ class Work:
 
     def clear(self) -> Iterator[Event]:
         return self._step("clear")
+
+    def discard(self) -> bool:
+        self.did.append("discard")
+        return True
 
     def exchange(self, plan: Plan) -> Iterator[Event]:
         return self._step("exchange", {"kept": "orders_before", "lost_seconds": 3601.0, "lost_by": "clock"})
@@ -116,12 +121,30 @@ def test_named_beforehand_nobody_is_asked(typed: Typed, work: Work) -> None:
 def test_what_a_killed_run_left_to_do_is_done_and_nothing_else(
     typed: Typed, work: Work, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    journal = Journal.open(Workspace(tmp_path / "fleet.yaml").database)
-    cut = journal.start("backup", stack="dev", subject="orders")
+    work.by = cut_short(tmp_path, COMMAND)
+    assert typed(command=f"{COMMAND} --again orders --yes") == 0
+    assert work.did == ["finish"]
+    assert json.loads(capsys.readouterr().out)["ended"] == work.by
+
+
+@pytest.mark.parametrize(("command", "did"), [(COMMAND, ["discard"]), ("backup verify orders", ["remove"])])
+def test_who_gives_up_a_killed_run_has_nothing_of_it_left(
+    typed: Typed, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, did: list[str]
+) -> None:
+    copies = SimpleNamespace(
+        left=lambda _: True, restored_id=lambda _: "shop-dev-drill-orders", remove=lambda _: work.did.append("remove")
+    )
+    monkeypatch.setattr(backup, "restorer", lambda _: SimpleNamespace(backups=copies))
+    cut_short(tmp_path, command)
+    assert typed(command="backup remove orders --yes") == 0
+    assert work.did == did
+
+
+def cut_short(folder: Path, command: str) -> str:
+    """A run of that command whose process is gone."""
+    journal = Journal.open(Workspace(folder / "fleet.yaml").database)
+    cut = journal.start("backup", stack="dev", subject="orders", inputs={"arguments": list(command.split())})
     with journal.engine.begin() as db:
         db.exec_driver_sql("update runs set pid = 2147483647")
     journal.engine.dispose()
-    work.by = cut.id
-    assert typed(command=f"{COMMAND} --again orders --yes") == 0
-    assert work.did == ["finish"]
-    assert json.loads(capsys.readouterr().out)["ended"] == cut.id
+    return cut.id
