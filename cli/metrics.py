@@ -125,6 +125,11 @@ def _imported(report: ImportReport) -> None:
     rows = [(s.series, s.unit, s.rows, s.added, s.changed, s.repeated) for s in report.series]
     text = table(["series", "unit", "#rows", "#added", "#changed", "#repeated"], rows)
     text += "".join(
+        f"\n{s.series}: {s.repeated} rows are of an instant that a later row gives again: the last one is kept"
+        for s in report.series
+        if s.repeated
+    )
+    text += "".join(
         f"\n{s.series}: {s.refused} rows are of months of which only roll-ups are left: not used"
         for s in report.series
         if s.refused

@@ -181,5 +181,8 @@ def _tell_gaps(steps: NDArray[np.int64], last_us: int, interval: int, report: Re
         return
     missing = int((jumps[holes] - 1).sum())
     start = last_us + (int(steps[holes[0]]) + 1) * interval
-    detail = f"{len(holes)} gaps, the longest of {int(jumps.max()) - 1} intervals: no reading there"
+    longest = int(jumps.max()) - 1
+    intervals = f"{longest} interval{'s' * (longest > 1)}"
+    what = f"a gap of {intervals}" if len(holes) == 1 else f"{len(holes)} gaps, the longest of {intervals}"
+    detail = f"{what}: no reading there"
     report("gap", iso(start), missing, detail, "write a row with an empty value where nothing was measured")

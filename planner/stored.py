@@ -26,7 +26,7 @@ class Tier:
     first: str
     last: str
     missing: int
-    """Buckets within it that have no reading; of readings as they came, the number of gaps."""
+    """Buckets within it that have no reading; of readings as they came, those that should stand in its gaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def describe(place: Shelf) -> StoredSeries | None:
     tiers = []
     if len(readings):
         first, last = iso(int(readings.times[0])), iso(int(readings.times[-1]))
-        tiers.append(Tier("as read", len(readings), first, last, len(gaps(readings))))
+        tiers.append(Tier("as read", len(readings), first, last, _lacking(readings)))
     for name, seconds in TIERS.items():
         parts = [place.extent(month, seconds) or _extent(by_month[month], seconds) for month in months]
         if known := [part for part in parts if part is not None]:
@@ -76,6 +76,13 @@ def describe(place: Shelf) -> StoredSeries | None:
         about.origin,
         tuple(tiers),
     )
+
+
+def _lacking(readings: Readings) -> int:
+    """Readings that should stand in the gaps, at the interval that is usual; one in each at least."""
+    holes = gaps(readings)
+    usual = float(np.median(np.diff(readings.times))) if holes else 1.0
+    return sum(max(1, round((end - start) / usual)) for start, end in holes)
 
 
 def _extent(readings: Readings, seconds: int) -> tuple[int, int, int] | None:

@@ -51,6 +51,19 @@ def test_what_is_shown_to_people_names_resolutions(shop: Path, capsys: pytest.Ca
     assert "as read" in capsys.readouterr().out
 
 
+def test_what_lacks_and_what_comes_twice_is_counted_in_readings(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, where = shop / "export.csv", ["--fleet", str(shop)]
+    head, *rows = file.read_text(encoding="utf-8").splitlines()
+    # An hour is gone, and two instants are said again.
+    file.write_text("\n".join([head, *rows[:100], *rows[112:], *rows[200:202]]) + "\n", encoding="utf-8")
+    assert run(["metrics", "sync", *where]) == 0
+    assert "web: 2 rows are of an instant that a later row gives again" in capsys.readouterr().out
+    shown = said(capsys, "metrics", "show", "web", *where)
+    assert [(t["name"], t["missing"]) for t in shown["tiers"]][:2] == [("as read", 12), ("5min", 12)]
+    (gap,) = [f for f in shown["findings"] if f["kind"] == "gap"]
+    assert gap["detail"].startswith("a gap of 12 intervals:")
+
+
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01"])
 def test_a_since_that_is_no_instant_is_bad_usage(shop: Path, since: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["metrics", "sync", "--since", since, "--fleet", str(shop)]) == 2
