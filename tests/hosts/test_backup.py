@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,15 +19,23 @@ from quartermaster.fleet import heartbeat
 from quartermaster.fleet.clock import SystemClock
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import StepFinished
-from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.write_probe import Login, ask
-from quartermaster.infra.local import client
 from quartermaster.runbooks import restoring
 from quartermaster.runbooks.recovery_points import Choice, choose
 from quartermaster.runbooks.restorer import Asking, Restorer
-from quartermaster.runbooks.runner import program
 from quartermaster.runbooks.verify import READER, make_reader
 from tests.hosts.backup_database import BackedUp, backed_up, beating
+from tests.hosts.backup_hands import (
+    answering,
+    by_program,
+    by_the_runners_program,
+    flipped,
+    killed_amid,
+    mistaken,
+    ops,
+    other_key,
+    over,
+)
 from tests.hosts.local_cluster import wait
 
 pytestmark = pytest.mark.hosts
@@ -39,12 +45,6 @@ pytestmark = pytest.mark.hosts
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
     with backed_up(tmp_path_factory.mktemp("backup")) as made, beating(made):
         yield made
-
-
-def ops(database: BackedUp, *words: str) -> list[str]:
-    """``ops`` as it is typed."""
-    program = str(Path(sys.executable).with_name("ops"))
-    return [program, *words, "--yes", "--json", "--fleet", str(database.workspace.fleet_file)]
 
 
 def verified(database: BackedUp, *, draw: str = "", asking: Asking | None = None) -> dict[str, object]:
@@ -115,22 +115,6 @@ def test_a_snapshot_by_hand_is_a_real_one_and_can_be_drawn(database: BackedUp) -
     assert found["checks"] and str(found["asked_from"]).endswith("not proven on AWS")
 
 
-def by_the_runners_program(database: BackedUp) -> Asking:
-    """Asks by the very command that a host on aws is sent, run here: it reads the password from the secret."""
-    environment = {**os.environ, **client.environment(database.workspace, "eu-west-1")}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"  # its boto3 is ours
-
-    def ask_(name: str, to: Login, statement: str, *, seconds: float) -> str:
-        command = program("eu-west-1", f"shop/dev/{name}", replace(to, password="unknown"), statement)
-        words = ["bash", "-c", command]
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
-        if done.returncode:
-            raise OpsError(done.stderr)
-        return done.stdout.strip()
-
-    return ask_
-
-
 def assert_the_reader_cannot_write(database: BackedUp, to: Login) -> None:
     for run in (lambda sql: ask(to, sql, seconds=30), lambda sql: by_program(database, to, sql)):
         make_reader(run)
@@ -139,10 +123,6 @@ def assert_the_reader_cannot_write(database: BackedUp, to: Login) -> None:
         for sql in ("delete from orders", "set transaction_read_only = off; delete from orders", "create table x ()"):
             with pytest.raises(OpsError, match=r"read-only transaction|permission denied"):
                 ask(reader, sql, seconds=30)
-
-
-def by_program(database: BackedUp, to: Login, sql: str) -> str:
-    return by_the_runners_program(database)("orders", to, sql, seconds=30)
 
 
 def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> None:
@@ -157,20 +137,6 @@ def test_the_drill_restores_measures_and_leaves_nothing(database: BackedUp) -> N
     assert 0 <= found["rpo_seconds"] < 40 and found["detail"]["rpo_from"] == "heartbeat"
     assert found["detail"]["checks"]["select count(*) = 1000 from orders"] == "true"
     assert not database.backups.left("orders")
-
-
-def over(database: BackedUp, to: datetime) -> list[str]:
-    words = ["backup", "restore", "orders", "--over-original", "--again", "orders", "--to", to.isoformat()]
-    return ops(database, *words)
-
-
-def mistaken(database: BackedUp) -> datetime:
-    """The instant before somebody emptied a table by mistake, and others went on."""
-    database.sql("create table names (name text); insert into names values ('Ada')")
-    before = database.archived()
-    database.sql("truncate names; insert into names values ('Bob')")
-    database.archived()
-    return before
 
 
 def assert_all_is_well(database: BackedUp) -> None:
@@ -220,26 +186,6 @@ def test_a_restore_over_the_original_that_is_killed_goes_on(database: BackedUp, 
     assert_all_is_well(database)
 
 
-def answering(database: BackedUp) -> bool:
-    with suppress(OpsError):  # sent away as the names change
-        return database.sql("select count(*) from orders") == "1000"
-    return False
-
-
-def killed_amid(database: BackedUp, words: list[str], after: str) -> None:
-    """Begin it, and kill it soon after the journal has that line: in the middle of what the line announces."""
-    journal = Journal.open(database.workspace.database)
-    before = {row.id for row in journal.runs("backup")}
-
-    def told() -> list[str]:
-        new = [row.id for row in journal.runs("backup") if row.id not in before]
-        return [f"{one.event.kind} {one.event.step}" for run in new for one in journal.events(run)]
-
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        wait(lambda: after in told())
-        os.kill(child.pid, 9)
-
-
 @pytest.mark.parametrize(
     "after",
     [
@@ -267,23 +213,12 @@ def test_what_a_killed_drill_left_is_removed(database: BackedUp, after: str) -> 
     assert not database.backups.left("orders")
 
 
-def _other_key(content: bytes) -> bytes:
-    """As if the passphrase were another one: pgBackRest encrypts as ``openssl enc`` does."""
-    words = ["openssl", "enc", "-aes-256-cbc", "-md", "sha1", "-pass", "pass:another"]
-    return subprocess.run(words, input=content, capture_output=True, check=True).stdout
-
-
-def _flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes(byte ^ 255 for byte in content[middle : middle + 64]) + content[middle + 64 :]
-
-
 DAMAGES: dict[str, tuple[str, Any, str]] = {
     "truncated": ("/bundle/", lambda content: content[: len(content) // 2], "pgBackRest's restore"),
-    "flipped bytes": ("/bundle/", _flipped, "pgBackRest's restore"),
+    "flipped bytes": ("/bundle/", flipped, "pgBackRest's restore"),
     "missing manifest": ("backup.manifest", None, "backup.manifest"),
     "missing base backup": ("/backup/db/", None, "unable to find backup set"),
-    "another key": ("/backup/db/backup.info", _other_key, "unable to load info file"),
+    "another key": ("/backup/db/backup.info", other_key, "unable to load info file"),
     "missing WAL": ("/15-1/", None, "recovery ended before configured recovery target was reached"),
 }
 """What is damaged, how, and what the drill says then."""
