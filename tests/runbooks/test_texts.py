@@ -96,9 +96,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         "      → one of: detect, decide, act, converge, verify, none\n",
     ),
     "phases in disorder": (
-        lambda: parse(
-            "---\nkind: mine\n---\n" + step(1, "look", "verify") + step(2, "look", "none") + step(3, "act", "act")
-        ),
+        lambda: parse(DISORDER, file="mine.md"),
         "error: the runbook 'mine.md' cannot be followed\n"
         "  mine.md:15 look: two steps are called 'look'\n"
         "      → give each its own name\n"
