@@ -226,7 +226,7 @@ DAYS = (
     Day(locked_for_long, 1, LOCKED, "running"),
     Day(locked_for_a_moment, 0, (), "done"),
     Day(disk_full, 1, FULL, "failed|running"),
-    Day(clock_set_back, 0, ("instance_loss web",), "done"),
+    Day(clock_set_back, 0, ("instance loss web",), "done"),
     Day(journal_edited, 1, EDITED, "done", edited=True),
     Day(told_nobody, 0, ("1 wait for another try", "503", "waiting"), "done"),
     Day(postgres_restarted, 0, (), "done"),
