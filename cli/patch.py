@@ -153,14 +153,17 @@ def _need(ops: Session, cluster: str) -> Need | None:
     return found.need(now, now + _RESUMED) if found else None
 
 
+def _scopes(ops: Session, group: Group) -> list[str]:
+    return [ops.scope("cluster", group.cluster), *(ops.scope("zone", zone) for zone in group.zones)]
+
+
 @contextmanager
 def under_way(ops: Session, cluster: str, *, resume: str = "") -> Iterator[tuple[Run, Lease, Tools]]:
     """A journalled run with its leases, that heeds Ctrl-C, `ops patch pause` and `ops patch abort`."""
     from quartermaster.cli.patch_control import Control
 
     found = ops.hosts.group(cluster)
-    scopes = [ops.scope("cluster", cluster), *(ops.scope("zone", zone) for zone in found.zones)]
-    with ops.run("patch", subject=cluster, scopes=scopes, resume=resume) as (record, lease):
+    with ops.run("patch", subject=cluster, scopes=_scopes(ops, found), resume=resume) as (record, lease):
         control = Control(ops.journal, record.id)
         with control.listening():
             try:

@@ -70,7 +70,7 @@ def session(file: Path) -> Session:
 def scopes(ops: Session, kind: str) -> list[str]:
     """What that kind of work holds, asked of the code that holds it."""
     if kind == "patch":
-        return patch._scopes(ops, "web")
+        return patch._scopes(ops, ops.hosts.group("web"))
     if kind == "provision":
         return [ops.scope()]
     return list(planned(ops, "instance_loss", "web", now=True).scopes)
@@ -100,7 +100,7 @@ def test_no_override_breaks_a_lease(fleet: Path, capsys: pytest.CaptureFixture[s
 
 def test_another_cluster_in_the_same_zones_waits(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
     there = session(fleet)
-    with there.leases.hold(patch._scopes(there, "api"), run="patch-of-api"):
+    with there.leases.hold(patch._scopes(there, there.hosts.group("api")), run="patch-of-api"):
         assert run([*COMMANDS["patch"], "--fleet", str(fleet)]) == 1
     assert "is in use: run patch-of-api" in capsys.readouterr().err
 
