@@ -32,7 +32,7 @@ from quartermaster.planner.series import Series
 LEVELS = (0.5, 0.9, 0.95)
 SETS = {
     # file, history in steps, horizon, origins
-    "eia": ("eia_demand_hourly", 2016, 168, 6),
+    "eia": ("eia_demand_hourly", 2016, 168, 12),
     "sample": ("web_requests_hourly", 1008, 48, 8),
     "web": ("web_requests_hourly", 1344, 168, 12),
     "bike": ("bike_demand_hourly", 2016, 168, 12),
