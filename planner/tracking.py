@@ -28,6 +28,8 @@ class Tracking:
     target: float | None
     """For ``scaling.target`` in fleet.yaml: percent of CPU, or requests per host and minute; None where the latter is
     not known or nothing tracks."""
+    planned: float
+    """What the plan would keep, also where fleet.yaml says another; 0: nothing tracks."""
 
     def told(self) -> str:
         """For people."""
@@ -35,13 +37,15 @@ class Tracking:
             return "nothing tracks demand above the floors (scaling.track: none)"
         held = f"target tracking above the floors keeps hosts {self.utilisation:.0%} busy"
         if self.given:
-            return f"{held}, as scaling.target says"
+            own = "" if round(100 * self.planned) == round(100 * self.utilisation) else f"{self.planned:.0%}"
+            return f"{held}, as scaling.target says{own and f' (without it the plan would keep {own})'}"
         wanted = "" if self.target is None else f" (scaling.target: {self.target:g})"
         return f"{held}{wanted}: it begins half-way from the median of demand to what the floors carry"
 
     def to_json(self) -> dict[str, Any]:
         return {
             "target_utilisation": self.utilisation,
+            "planned_utilisation": self.planned,
             "source": "scaling.target" if self.given else "plan",
             "target": self.target,
         }
@@ -50,14 +54,14 @@ class Tracking:
 def tracking_of(provided: NDArray[np.float64], median: NDArray[np.float64], rules: Rules, own: Settings) -> Tracking:
     """What fleet.yaml says, else what the plan does."""
     given = own.tracking is not None
-    held = own.tracking if own.tracking is not None else above_floors(provided, median, rules)
-    if not held:
-        return Tracking(0.0, given, None)
-    if own.tracks == "cpu":
-        return Tracking(held, given, round(100 * held, 1))
-    per_second = own.unit is not None and own.unit_is_per_second
-    carried = own.unit / rules.target_utilisation * held * 60 if per_second and own.unit is not None else None
-    return Tracking(held, given, None if carried is None else float(f"{carried:.3g}"))
+    planned = above_floors(provided, median, rules) if own.tracking != 0 else 0.0
+    held = own.tracking if own.tracking is not None else planned
+    target: float | None = None
+    if held and own.tracks == "cpu":
+        target = round(100 * held, 1)
+    elif held and own.unit is not None and own.unit_is_per_second:
+        target = float(f"{own.unit / rules.target_utilisation * held * 60:.3g}")
+    return Tracking(held, given, target, planned)
 
 
 def above_floors(provided: NDArray[np.float64], median: NDArray[np.float64], rules: Rules) -> float:

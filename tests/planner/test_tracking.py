@@ -59,6 +59,8 @@ def test_what_fleet_yaml_says_is_its_owners_word(scaling: str, held: float | Non
     assert found.given == (held is not None)
     assert found.utilisation == pytest.approx(0.48 if held is None else held)
     assert found.target == target
+    assert found.planned == pytest.approx(0.48 if held != 0 else 0.0)
+    assert ("(without it the plan would keep 48%)" in found.told()) == (held in (0.4, 0.45))
 
 
 def test_of_a_file_without_a_fleet_it_is_percent_of_cpu() -> None:
