@@ -104,9 +104,11 @@ def upgrade(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
     _once(folder, "upgrade", [*_apt(folder), *upgrade_words(pins)])
     saved = _load(f"{folder}/saved.json") or {"changes": []}
     found = versions({change["name"] for change in saved["changes"]} | set(pins))
-    wrong = {name: found.get(name, "none") for name in pins if found.get(name) != pins[name]}
+    wrong = [f"{name} is {found.get(name, 'not installed')}" for name in pins if found.get(name) != pins[name]]
     if wrong:
-        raise Trouble("not at the pinned version afterwards: " + ", ".join(f"{k} {v}" for k, v in wrong.items()))
+        raise Trouble(
+            f"not at the pinned versions afterwards ({' '.join(upgrade_words(pins)[3:])}): {', '.join(wrong)}"
+        )
     return {"versions": found}
 
 
@@ -151,7 +153,7 @@ def converge(run: str = "", **_: Any) -> dict[str, Any]:
         return {"changed": 0, "settled": True}
     host, folder = _load("/etc/ops/host.json"), os.path.realpath(BUNDLE)
     if host is None or not os.path.exists(f"{folder}/site.yml"):
-        raise Trouble("the host holds no bundle: it never converged; run `ops configure`")
+        raise Trouble("the host holds no bundle: it never converged")
     words = [word for name in ("cluster", "role") for word in ("-e", f"{name}={host[name]}")]
     book = ["ansible-playbook", "-i", "localhost,", "-c", "local", f"{folder}/site.yml", *words]
     done = execute(book, cwd=folder, extra={**_PLAIN, "ANSIBLE_TARGET_LOG_INFO": f"run={run}"}, limit="converge")

@@ -18,8 +18,14 @@ _REMEDIES = (
     (r"\block\b", "end the process that holds the lock, or wait for it"),
     ("failed to fetch|unable to fetch|could not resolve", "see that the host reaches its package repository"),
     ("was not found|unable to locate", "plan again: the repository no longer offers what was planned"),
+    ("the plan does not hold|not at the pinned", "plan again: packages of the host changed since the plan"),
+    (
+        "nothing was saved|could not be had",
+        "put its packages back by hand, or terminate the host: its group launches another",
+    ),
     ("not valid yet|expired", "set the host's clock right"),
     ("holds no bundle|converge", "read /var/log/ops-converge.log, then `ops configure`"),
+    ("(upgrade|rollback) (failed|was not done)", "read the newest log under /var/lib/ops/patch on the host"),
     ("timed out|no route|connection|broken pipe|no answer", "see whether the host runs: `ops status`"),
 )
 
