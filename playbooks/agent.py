@@ -104,11 +104,9 @@ def upgrade(run: str, pins: Mapping[str, str], **_: Any) -> dict[str, Any]:
     _once(folder, "upgrade", [*_apt(folder), *upgrade_words(pins)])
     saved = _load(f"{folder}/saved.json") or {"changes": []}
     found = versions({change["name"] for change in saved["changes"]} | set(pins))
-    wrong = [f"{name} is {found.get(name, 'not installed')}" for name in pins if found.get(name) != pins[name]]
-    if wrong:
-        raise Trouble(
-            f"not at the pinned versions afterwards ({' '.join(upgrade_words(pins)[3:])}): {', '.join(wrong)}"
-        )
+    now = {name: found.get(name, "not installed") for name in pins}
+    if wrong := [f"{name} is {now[name]} and not {pins[name]}" for name in pins if now[name] != pins[name]]:
+        raise Trouble(f"not at the pinned version afterwards: {', '.join(wrong)}")
     return {"versions": found}
 
 

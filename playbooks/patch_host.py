@@ -198,7 +198,12 @@ class HostWork:
     def _until(self, met: Callable[[Host], bool], patience: float, word: str) -> None:
         until, pause = time.monotonic() + patience, _FIRST_PAUSE
         while not met(seen := self._seen()):
-            if time.monotonic() > until or seen.lifecycle.startswith("Terminating"):
+            if seen.lifecycle.startswith("Terminating"):
+                raise HostTrouble(
+                    f"host {seen.id} is ended by its group and was to be {word}: {seen.lifecycle}",
+                    remedy="read the activities of the group for the reason",
+                )
+            if time.monotonic() > until:
                 raise HostTrouble(
                     f"host {seen.id} was not {word} in {patience:.0f} s: {seen.lifecycle}, {seen.health}",
                     remedy="`ops status` says why",

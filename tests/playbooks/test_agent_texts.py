@@ -112,7 +112,7 @@ CASES: dict[str, tuple[Callable[[Host], None], str]] = {
     ),
     "an upgrade that came to another version": (
         lambda host: host.upgraded("0"),
-        "error: host i-1, upgrade: not at the pinned versions afterwards (page=2.0): page is 1.0\n"
+        "error: host i-1, upgrade: not at the pinned version afterwards: page is 1.0 and not 2.0\n"
         "  remedy: plan again: packages of the host changed since the plan\n",
     ),
     "a rollback without what was saved": (
