@@ -126,7 +126,10 @@ def _patch(demo: Demo) -> str:
     patched = [host for host in done["hosts"] if host["state"] == "patched"]
     demo.extras["patch"] = {"requests": {"sent": load.sent, "failed": load.failed}, "hosts": done["hosts"]}
     if load.failed:
-        raise OpsError(f"{load.failed} of {load.sent} requests failed during the patch")
+        raise OpsError(
+            f"{load.failed} of {load.sent} requests failed during the patch",
+            remedy=f"look with: ops --fleet {demo.fleet_file} history",
+        )
     return f"{len(patched)} hosts patched one zone at a time; {load.sent} requests sent, {load.failed} failed"
 
 

@@ -144,7 +144,7 @@ def verify(
         broken = ops.journal.broken_at()
         if broken is not None:
             raise OpsError(
-                f"the journal was edited: line {broken.line}: {broken.why}",
+                f"the journal is not as it was written: line {broken.line}: {broken.why}",
                 remedy="restore it from a copy; what came before that line is intact",
             )
         count, _ = ops.journal.head()

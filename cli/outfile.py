@@ -27,7 +27,7 @@ def check_out(path: Path | None, option: str = "--out") -> None:
     if not there.exists():
         raise InputError(f"no folder {there} for {option}", remedy=f"create it, or choose another {option}")
     if not os.access(there, os.W_OK):
-        raise InputError(f"{path} cannot be written: no right to", remedy=f"another {option}")
+        raise InputError(f"{path} cannot be written: Permission denied", remedy=f"another {option}")
 
 
 def write_out(path: Path, text: str, option: str = "--out") -> None:

@@ -141,6 +141,41 @@ def test_a_changed_file_is_found_and_the_line_named(books: Books, tmp_path: Path
     assert f"one.jsonl:{line}: " in books.told("verify", str(file), exits=1)
 
 
+EDITED = "it was edited: its hash is of something else"
+PARTED = "it does not follow from the line before it: one was removed, added or moved"
+JOURNALS = {
+    ("update events set record = replace(record, '30.5', '31.5')", "verify"): (
+        f"error: the journal is not as it was written: line 6: {EDITED}\n"
+        "  remedy: restore it from a copy; what came before that line is intact\n"
+    ),
+    ("delete from events where seq = 4", "verify"): (
+        f"error: the journal is not as it was written: line 5: {PARTED}\n"
+        "  remedy: restore it from a copy; what came before that line is intact\n"
+    ),
+    ("update events set record = replace(record, '30.5', '31.5')", "show RUN"): (
+        "error: line 6 of RUN was edited: its hash is of something else\n  remedy: ops history verify\n"
+    ),
+}
+"""What somebody did to the journal, and the command that tells of it."""
+
+
+@pytest.mark.parametrize(("change", "typed"), JOURNALS)
+def test_a_journal_that_was_changed_is_told(books: Books, change: str, typed: str) -> None:
+    with books.engine.begin() as db:
+        db.exec_driver_sql(change)
+    told = books.told(*typed.replace("RUN", books.patch).split(), exits=1)
+    assert told.replace(books.patch, "RUN") == JOURNALS[change, typed]
+
+
+def test_a_changed_file_is_told_with_what_to_do(books: Books, tmp_path: Path) -> None:
+    file = tmp_path / "one.jsonl"
+    books.ops("export", books.patch, "--out", str(file))
+    file.write_text(file.read_text().replace("30 s", "31 s"))
+    assert books.told("verify", str(file), exits=1) == (
+        f"error: {file}:5: {EDITED}\n  remedy: export it anew, and ask who changed this one\n"
+    )
+
+
 @pytest.mark.parametrize("text", ["", "hello\n", "[]\n", '{"format": "other", "run": null, "lines": 0, "hash": ""}\n'])
 def test_what_is_no_export_is_refused(books: Books, tmp_path: Path, text: str) -> None:
     (tmp_path / "other.jsonl").write_text(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import pytest
 import typer
 
+from quartermaster.cli import demo_steps, patch, patch_database, rehearsal, rehearse
 from quartermaster.cli import options as options_module
-from quartermaster.cli import patch, patch_database, rehearsal, rehearse
 from quartermaster.cli.errors import guarded, render
 from quartermaster.cli.logins import login_of
 from quartermaster.cli.main import run
 from quartermaster.cli.notify_send import send
 from quartermaster.cli.options import Options
+from quartermaster.cli.outfile import check_out
 from quartermaster.cli.output import confirm
 from quartermaster.cli.rehearsal import Rehearsal, Step
 from quartermaster.cli.ssh import inventory
@@ -27,6 +29,7 @@ from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.notices import Notice
 from quartermaster.fleet.schema import Fleet, read_text
 from quartermaster.infra.local import client
+from quartermaster.playbooks.patch_run import Tools
 from tests.fleet.test_texts import Answering, denied
 
 FLEET = "fleet: shop\nclusters: {web: {}}\ndatabases: {orders: {engine: postgres}}\n"
@@ -97,6 +100,33 @@ def closed(state: str, module: Any = patch, **document: Any) -> Callable[[pytest
         (patch.close if module is patch else patch_database._close)(SimpleNamespace(), record)  # type: ignore[arg-type]
 
     return cause
+
+
+def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A patch run in whose midst ops itself fails."""
+    monkeypatch.setattr(patch, "_tools", lambda *_: Tools(**dict.fromkeys(Tools.__dataclass_fields__)))  # type: ignore[arg-type]
+    ops: Any = SimpleNamespace(
+        hosts=SimpleNamespace(group=lambda name: SimpleNamespace(cluster=name, zones=("eu-west-1a",))),
+        scope=lambda *parts: "/".join(parts),
+        run=lambda *_, **__: nullcontext((SimpleNamespace(id="patch-1"), None)),
+        journal=SimpleNamespace(events=lambda *_, **__: []),
+    )
+    with patch.under_way(ops, "web"):
+        raise ZeroDivisionError("division by zero")
+
+
+def shown(sent: int, failed: int) -> Callable[[pytest.MonkeyPatch], None]:
+    """A demo's patch under a load of so many requests."""
+    load = SimpleNamespace(sent=sent, failed=failed)
+    demo: Any = SimpleNamespace(
+        offer=lambda _: None, under_load=lambda *_: ({"hosts": []}, load), extras={}, fleet_file="demo/fleet.yaml"
+    )
+    return lambda _: demo_steps._patch(demo)
+
+
+def nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    check_out(Path("plan.json"))
 
 
 def copied(status: int, stdout: str) -> Callable[[pytest.MonkeyPatch], None]:
@@ -171,6 +201,19 @@ CASES: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
     "maintenance that was aborted": (
         closed("aborted", patch_database),
         "error: patch-1 was aborted by hand; what was done stays\n  remedy: ops patch status orders\n",
+    ),
+    "a run in which ops itself fails": (
+        faulty,
+        "error: a fault in ops itself: ZeroDivisionError: division by zero\n"
+        "  remedy: ops patch recover web; --debug shows where\n",
+    ),
+    "a demo whose patch is noticed": (
+        shown(900, 3),
+        "error: 3 of 900 requests failed during the patch\n  remedy: look with: ops --fleet demo/fleet.yaml history\n",
+    ),
+    "an output that may not be written": (
+        nobodys,
+        "error: plan.json cannot be written: Permission denied\n  remedy: another --out\n",
     ),
     "a rehearsed command that is refused": (
         copied(2, '{"error": "no room", "remedy": "make room"}'),
