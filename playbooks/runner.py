@@ -113,7 +113,10 @@ def play(order: PlaybookOrder, cache: Path) -> Iterator[TaskStarted | TaskResult
                 continue
             yield from reader.read(event)
         if complaints:
-            raise OpsError(f"Ansible gave up: {' '.join(complaints)[:1000]}")
+            raise OpsError(
+                f"Ansible gave up: {' '.join(complaints)[:1000]}",
+                remedy="mend what it names; roles of your own lie under ansible.roles_path",
+            )
 
 
 def _start(

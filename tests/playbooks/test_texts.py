@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +15,10 @@ from botocore.exceptions import ClientError
 from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import OpsError
 from quartermaster.playbooks import configure, database_result, patch_past, publish, replace_past, runner
-from quartermaster.playbooks.inventory import Inventory
+from quartermaster.playbooks.inventory import Inventory, SshFacts
+from quartermaster.playbooks.replace_world import CloudRefreshes
 from tests.fleet.test_texts import Answering, denied
+from tests.playbooks import fakes
 
 NO = "An error occurred (AccessDeniedException) when calling the Act operation: no"
 
@@ -35,6 +38,7 @@ class Bucket(Answering):
 
 BUNDLE: Any = SimpleNamespace(key="bundle-1", sha256="1", content=b"")
 LEFT_OUT: Any = SimpleNamespace(targets=(), left_out={"i-1": "it boots"})
+GROUP = fakes.group()
 CASES: dict[str, tuple[Callable[[pytest.MonkeyPatch, Path], object], str]] = {
     "a bucket that may not be read": (
         lambda *_: publish.publish(Bucket(), "shop-dev", BUNDLE),
@@ -72,12 +76,44 @@ CASES: dict[str, tuple[Callable[[pytest.MonkeyPatch, Path], object], str]] = {
         lambda monkeypatch, folder: bare(monkeypatch, folder),
         "error: ansible-playbook is not in {folder}\n  remedy: make setup, or pip install ansible-core\n",
     ),
+    "a role that Ansible cannot read": (
+        lambda monkeypatch, folder: list(unreadable(monkeypatch, folder)),
+        "error: Ansible gave up: ERROR! couldn't resolve module/action 'shop.page'.\n"
+        "  remedy: mend what it names; roles of your own lie under ansible.roles_path\n",
+    ),
+    "hosts of no launch template to replace": (
+        lambda *_: untemplated().launched(),
+        "error: group shop-dev-web starts its hosts from no launch template of its own\n"
+        "  remedy: patching.web.method: in_place, or give the group a launch template\n",
+    ),
 }
 
 
 def bare(monkeypatch: pytest.MonkeyPatch, folder: Path) -> object:
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     return runner._environment(SimpleNamespace(), folder, folder)  # type: ignore[arg-type]
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[object]:
+    """What a play tells of a playbook that Ansible refuses."""
+
+    def run_async(*, event_handler: Callable[[dict[str, str]], bool], **_: Any) -> tuple[threading.Thread, None]:
+        event_handler({"event": "error", "stdout": "ERROR! couldn't resolve module/action 'shop.page'.\n"})
+        thread = threading.Thread(target=int)
+        thread.start()
+        return thread, None
+
+    monkeypatch.setitem(sys.modules, "ansible_runner", SimpleNamespace(run_async=run_async))
+    inventory = Inventory((), SshFacts(folder / "key", folder / "known"))
+    return runner.play(runner.PlaybookOrder(folder / "site.yml", inventory), folder)
+
+
+def untemplated() -> CloudRefreshes:
+    """A group that was made outside, of a launch configuration."""
+    client = Answering({"describe_auto_scaling_groups": {"AutoScalingGroups": [{"AutoScalingGroupName": GROUP.name}]}})
+    cloud: Any = SimpleNamespace(client=lambda _: client)
+    hosts: Any = SimpleNamespace(group=lambda _: GROUP)
+    return CloudRefreshes(cloud, hosts, "web")
 
 
 @pytest.mark.parametrize("case", CASES)
