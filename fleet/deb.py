@@ -53,4 +53,5 @@ def _pack(tree: Path, path: Path) -> None:
     except FileNotFoundError as exc:
         raise MissingPart("dpkg-deb is not installed", remedy="apt-get install dpkg") from exc
     if done.returncode != 0:
-        raise OpsError(f"dpkg-deb could not build {path.name}: {done.stderr.strip()}")
+        remedy = f"see that there is room, and that {path.parent} is yours to write"
+        raise OpsError(f"dpkg-deb could not build {path.name}: {done.stderr.strip()}", remedy=remedy)

@@ -90,7 +90,8 @@ def ask(to: Login, statement: str, *, seconds: float) -> str:
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise OpsError(f"psql to {to.host}: {exc}", remedy="ops doctor: is psql on this machine?") from exc
     if done.returncode != 0:
-        raise OpsError(f"psql to {to.host}: {done.stderr.strip()}")
+        remedy = "put right what it says; ops status tells of the database"
+        raise OpsError(f"psql to {to.host}: {done.stderr.strip()}", remedy=remedy)
     return done.stdout.strip()
 
 

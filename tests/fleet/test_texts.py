@@ -160,6 +160,15 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: deb.build_deb("app", "1.0", {}, folder),
         "error: dpkg-deb is not installed\n  remedy: apt-get install dpkg\n",
     ),
+    "psql that fails": (
+        lambda folder: failing(folder / "psql", lambda: write_probe.ask(LOGIN, "select 1", seconds=60)),
+        "error: psql to db.example: no luck\n  remedy: put right what it says; ops status tells of the database\n",
+    ),
+    "a package that dpkg cannot build": (
+        lambda folder: failing(folder / "dpkg-deb", lambda: deb.build_deb("app", "1.0", {}, folder)),
+        "error: dpkg-deb could not build app_1.0_all.deb: no luck\n"
+        "  remedy: see that there is room, and that {folder} is yours to write\n",
+    ),
     "no fleet.yaml from here up": (
         lambda folder: find_fleet(folder),
         "error: no fleet.yaml in {folder} or above\n  remedy: ops init writes one; or name it with --fleet PATH\n",
@@ -183,6 +192,12 @@ def shift_refused() -> NoReturn:
 def written(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def failing(tool: Path, work: Callable[[], object]) -> object:
+    """The work, where the tool that it calls fails."""
+    written(tool, "#!/bin/sh\necho no luck >&2\nexit 1\n").chmod(0o755)
+    return work()
 
 
 def leases_of_others() -> None:
