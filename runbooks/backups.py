@@ -102,7 +102,8 @@ class Backups:
             return self._vaults.taken(ordered)
         found = next((point for point in self.points(name) if point.id == ordered), None)
         if found is None or found.status == "failed":
-            raise OpsError(f"snapshot {ordered} failed", remedy="ops history, then the events of the database")
+            what = f"snapshot {ordered} of {name} {'is gone' if found is None else 'failed'}"
+            raise OpsError(what, remedy=f"the events of {self._ids[name]} in RDS say why; then ops backup run {name}")
         return found if found.status == "available" else None
 
     def restored_id(self, name: str) -> str:

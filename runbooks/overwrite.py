@@ -85,7 +85,10 @@ class Overwriting:
         self._run = run
         self._original = restorer.original(name)
         if not _PLAIN.fullmatch(self._original.database):
-            raise InputError(f"{self._original.database!r} is no plain name of a database", remedy="restore beside it")
+            raise InputError(
+                f"the database of {name} is called {self._original.database!r}, which is no plain name (a-z, 0-9, _)",
+                remedy=f"ops backup restore {name}, which restores beside it",
+            )
         self._side = f"{self._original.database}_restored"
 
     def done_by(self) -> str:

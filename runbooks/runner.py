@@ -187,7 +187,7 @@ class Runner:
         groups = told(lambda: scaling.describe_auto_scaling_groups(Filters=filters))["AutoScalingGroups"]
         if not groups or "LaunchTemplate" not in groups[0]:
             called = physical(self._cloud.fleet, self._cloud.stack, cluster)
-            raise OpsError(f"{called} has no group with a launch template", remedy="ops provision up")
+            raise OpsError(f"cluster {cluster} has no group {called} with a launch template", remedy="ops provision up")
         template = groups[0]["LaunchTemplate"]
         named = {"LaunchTemplateId": template["LaunchTemplateId"], "Version": template.get("Version", "$Default")}
         asked: dict[str, Any] = {"LaunchTemplateId": named["LaunchTemplateId"], "Versions": [named["Version"]]}

@@ -35,6 +35,7 @@ def dismiss(cloud: Cloud, original: str, clock: Clock) -> None:
     ec2, until = cloud.client("ec2"), clock.now() + _REMOVAL
     while hosts := runners(cloud, original):
         if clock.now() > until:
-            raise OpsError(f"{', '.join(hosts)}: still terminating", remedy="ops backup remove, later")
+            asked = f"{', '.join(hosts)}, started to ask what is restored of {original}"
+            raise OpsError(f"not terminated within {_REMOVAL}: {asked}", remedy="ops backup remove, later")
         told(lambda hosts=hosts: ec2.terminate_instances(InstanceIds=hosts))  # type: ignore[misc]
         clock.sleep(5)

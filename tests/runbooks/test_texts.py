@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,18 @@ from botocore.exceptions import ClientError
 
 from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import OpsError
-from quartermaster.runbooks.backups import Backups
-from quartermaster.runbooks.document import parse
+from quartermaster.fleet.write_probe import Login
+from quartermaster.runbooks import restoring
+from quartermaster.runbooks.backups import Backups, Restored
+from quartermaster.runbooks.document import Call, parse
+from quartermaster.runbooks.kinds import KINDS
+from quartermaster.runbooks.overwrite import Overwriting
+from quartermaster.runbooks.probes import World, evaluate
 from quartermaster.runbooks.recovery_points import RecoveryPoint, choose
+from quartermaster.runbooks.runners import TAG_RESTORED
+from quartermaster.runbooks.scene import Scene
 from tests.fleet.test_texts import Answering, denied
+from tests.runbooks.stubbed import Clock
 
 NO = "An error occurred (AccessDeniedException) when calling the Act operation: no"
 NOON, NIGHT = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
@@ -57,15 +66,78 @@ def point(kind: str, at: datetime, since: datetime | None = None) -> RecoveryPoi
     return RecoveryPoint("orders-1", kind, at, since or at, "eu-west-1", 1, True, "", None, "available")
 
 
+class Rds(Answering):
+    """A client that has pages, and exceptions of its own."""
+
+    exceptions = SimpleNamespace(
+        ClientError=ClientError,
+        DBInstanceNotFoundFault=type("DBInstanceNotFoundFault", (Exception,), {}),
+        DBSnapshotAlreadyExistsFault=type("DBSnapshotAlreadyExistsFault", (Exception,), {}),
+        InvalidDBInstanceStateFault=type("InvalidDBInstanceStateFault", (Exception,), {}),
+    )
+
+    def get_paginator(self, name: str) -> Any:
+        return SimpleNamespace(paginate=lambda **_: [self._answer[name]])
+
+
 def backups(answer: Any) -> Backups:
     """Of a stack whose cloud answers so."""
-    client = Answering(answer)
-    faults = {
-        name: type(name, (Exception,), {}) for name in ("DBSnapshotAlreadyExistsFault", "InvalidDBInstanceStateFault")
-    }
-    client.exceptions = SimpleNamespace(ClientError=ClientError, **faults)
+    client = Rds(answer)
     cloud: Any = SimpleNamespace(client=lambda *_, **__: client, fleet="shop", stack="dev", region="eu-west-1")
-    return Backups(cloud, {"orders": "shop-dev-orders"}, SimpleNamespace(now=lambda: NOON))  # type: ignore[arg-type]
+    return Backups(cloud, {"orders": "shop-dev-orders"}, Clock())
+
+
+def snapshots(*states: str) -> dict[str, Any]:
+    """What RDS tells of a database with one snapshot that is so, or none."""
+    arn = "arn:aws:rds:eu-west-1:1:snapshot:orders-1"
+    row = {
+        "SnapshotCreateTime": NOON,
+        "SnapshotType": "manual",
+        "DBSnapshotIdentifier": "orders-1",
+        "DBSnapshotArn": arn,
+    }
+    return {
+        "describe_db_instance_automated_backups": {"DBInstanceAutomatedBackups": []},
+        "describe_db_snapshots": {"DBSnapshots": [{**row, "Status": state} for state in states]},
+    }
+
+
+def instance(status: str, *tags: str, **more: Any) -> dict[str, Any]:
+    """What RDS tells of what is restored, and EC2 of who asks it: nobody, unless ``more`` says."""
+    labels = [{"Key": tag, "Value": "shop-dev-orders"} for tag in tags]
+    row = {"DBInstanceIdentifier": RESTORED, "DBInstanceStatus": status, "TagList": labels}
+    nothing: dict[str, Any] = {"SecurityGroups": [], "Reservations": []}
+    return {
+        "describe_db_instances": {"DBInstances": [row]},
+        "describe_security_groups": nothing,
+        "describe_instances": nothing,
+        **more,
+    }
+
+
+def restores(*found: Restored | None) -> object:
+    """Waits for a restore of which RDS says so, one look after the other."""
+    looks = iter(found)
+    restorer: Any = SimpleNamespace(backups=SimpleNamespace(restored=lambda _: next(looks)))
+    return list(restoring.restore(restorer, "orders", Clock(), poll=1))
+
+
+def looked(restored: Restored) -> object:
+    """The probe of the drill ``restore``, when that is restored."""
+    now = Scene(extra={"restored": asdict(restored)})
+    return evaluate(Call("restored"), World("orders", Scene(), now), KINDS["restore"].probes)
+
+
+def overwriting(database: str) -> object:
+    login = Login("db.example", 5432, database, "ops", "secret")
+    restorer: Any = SimpleNamespace(original=lambda _: login)
+    nobody: Any = None
+    return Overwriting(restorer, nobody, "orders", Clock(), run="R1", poll=0)
+
+
+RESTORED = "shop-dev-drill-orders"
+COMING = Restored(RESTORED, "creating", "", 0, "")
+FAILED = Restored(RESTORED, "restore-error", "", 0, "no such snapshot")
 
 
 CASES: dict[str, tuple[Callable[[], object], str]] = {
@@ -125,6 +197,50 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "a removal without rights": (
         lambda: backups(denied())._deleted("shop-dev-orders-restored"),
         f"error: shop-dev-orders-restored cannot be deleted: {NO}\n  remedy: your rights, or delete it by hand\n",
+    ),
+    "a snapshot that fails": (
+        lambda: backups(snapshots("failed")).taken("orders", "orders-1"),
+        "error: snapshot orders-1 of orders failed\n"
+        "  remedy: the events of shop-dev-orders in RDS say why; then ops backup run orders\n",
+    ),
+    "a snapshot that somebody deleted": (
+        lambda: backups(snapshots()).taken("orders", "orders-1"),
+        "error: snapshot orders-1 of orders is gone\n"
+        "  remedy: the events of shop-dev-orders in RDS say why; then ops backup run orders\n",
+    ),
+    "a removal that never ends": (
+        lambda: backups(instance("deleting", TAG_RESTORED)).remove("orders"),
+        "error: shop-dev-drill-orders is still there: deleting\n  remedy: ops backup remove orders, later\n",
+    ),
+    "an instance of somebody else's by that name": (
+        lambda: backups(instance("available")).restored("orders"),
+        "error: shop-dev-drill-orders is there and was not restored by ops\n  remedy: rename or remove it\n",
+    ),
+    "an asking host that never ends": (
+        lambda: backups(
+            instance("available", describe_instances={"Reservations": [{"Instances": [{"InstanceId": "i-1"}]}]})
+        ).dismiss("orders"),
+        "error: not terminated within 0:15:00: i-1, started to ask what is restored of shop-dev-orders\n"
+        "  remedy: ops backup remove, later\n",
+    ),
+    "a restore that fails": (
+        lambda: restores(COMING, FAILED),
+        "error: orders could not be restored: no such snapshot\n"
+        "  remedy: ops backup list orders; ops backup remove orders\n",
+    ),
+    "a restore that somebody removed": (
+        lambda: restores(COMING, COMING, None),
+        "error: orders could not be restored: the instance is gone\n"
+        "  remedy: ops backup list orders; ops backup remove orders\n",
+    ),
+    "a drill's restore that fails": (
+        lambda: looked(FAILED),
+        "error: orders could not be restored: no such snapshot\n  remedy: ops backup list orders\n",
+    ),
+    "a name to restore over that must be quoted": (
+        lambda: overwriting('or"ders'),
+        "error: the database of orders is called 'or\"ders', which is no plain name (a-z, 0-9, _)\n"
+        "  remedy: ops backup restore orders, which restores beside it\n",
     ),
 }
 
