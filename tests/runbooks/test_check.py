@@ -55,6 +55,16 @@ def test_every_fault_comes_at_once_in_order_each_at_its_line_of_the_template(tmp
     assert all(fault.remedy for fault in faults)
 
 
+def test_a_step_of_the_head_that_there_is_not_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    written(tmp_path, ("kind: instance_loss\n", "kind: instance_loss\nwhole: landed\n"))
+    assert of_document(check(tmp_path)) == [
+        Fault(
+            "whole", "no step 'landed' says that all is as before",
+            "one of: steady_before, lose, give_up, launch, converge, whole, stays", 1, "instance_loss.md.j2",
+        )
+    ]  # fmt: skip
+
+
 def test_a_drill_without_a_runbook_is_found(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "instance_loss.md.j2").rename(tmp_path / "meteor.md.j2")

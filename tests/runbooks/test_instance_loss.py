@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import GuardRefused, LeaseHeld, LeaseLost, OpsError
 from quartermaster.fleet.events import StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
@@ -180,6 +181,19 @@ def test_more_failures_than_one_host_explains_abort_and_heal(journal: Journal) -
     (row,) = journal.runs()
     assert row.result is not None
     assert (row.state, row.result["restored"], row.result["rto_seconds"]) == ("failed", True, None)
+
+
+def test_a_drill_that_is_not_whole_in_the_time_that_it_has_is_healed_and_says_so(journal: Journal) -> None:
+    world = FakeWorld()
+    plan = a_plan(world)
+    plan = replace(plan, stops=replace(plan.stops, seconds=30))
+    with pytest.raises(OpsError) as aborted:
+        finish(start(plan, world, journal))
+    assert render(aborted.value) == (
+        "error: instance_loss of web was aborted and healed: stopped: not whole 30 s after the fault, the limit is "
+        "30 s\n  remedy: all is as before; find the cause before the next drill\n"
+    )
+    assert_whole(world, plan)
 
 
 def test_a_probe_that_does_not_hold_in_time_aborts_and_heals(journal: Journal) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from quartermaster.fleet.errors import GuardRefused
+from quartermaster.cli.errors import render
+from quartermaster.fleet.errors import GuardRefused, OpsError
 from quartermaster.fleet.events import StepFinished
 from quartermaster.fleet.hosts import Group
 from quartermaster.fleet.journal import Journal
@@ -161,6 +162,28 @@ def test_what_is_not_ready_is_named(changed: dict[str, Any], why: str) -> None:
         setattr(world, name, value)
     with pytest.raises(GuardRefused, match=f"pilot_light: {why}"):
         a_plan(world).require()
+
+
+@pytest.mark.parametrize(
+    ("there", "text"),
+    [
+        (
+            replace(a_group(0), max=2, min=0),
+            "error: the world has moved since the plan: web may have 2 hosts there, 3 planned\n"
+            "  remedy: plan anew: ops drill run region_failover web\n",
+        ),
+        (None, "error: web has no group in the recovery region any more\n  remedy: ops provision drift\n"),
+    ],
+)
+def test_a_group_there_that_changed_since_the_plan_is_refused_with_what_to_do(
+    there: Group | None, text: str, journal: Journal
+) -> None:
+    world = settled()
+    plan = a_plan(world)
+    world.asleep = there
+    with pytest.raises(OpsError) as refused:
+        finish(drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=hands(world)))
+    assert (render(refused.value), world.resized) == (text, [])
 
 
 def test_databases_stay_where_they_are_and_the_evidence_says_so(journal: Journal) -> None:

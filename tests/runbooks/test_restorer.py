@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.cli.errors import render as shown
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.schema import read_text
 from quartermaster.fleet.write_probe import Login
@@ -94,6 +95,23 @@ def test_losses_go_by_the_databases_clock() -> None:
     assert tool.lose("orders")["lost_at"] == (NOW + FAST).isoformat()
     found = tool.check("orders", rpo=100)
     assert (found["rpo_seconds"], found["rpo_from"]) == (92.0, "heartbeat")
+
+
+@pytest.mark.parametrize(
+    ("beat", "told"),
+    [("", "has never beaten"), (f"{(NOW - timedelta(seconds=60)).timestamp()}", "stopped 60 s ago")],
+)
+def test_a_heartbeat_that_does_not_beat_is_told_with_who_keeps_it(beat: str, told: str) -> None:
+    class Silent(Servers):
+        def __call__(self, name: str, to: Login, statement: str, *, seconds: float) -> str:
+            found = super().__call__(name, to, statement, seconds=seconds)
+            return f"{beat}|{NOW.timestamp()}" if "ops_heartbeat" in statement else found
+
+    with pytest.raises(OpsError) as refused:
+        restorer(Silent(), beats=True).lose("orders")
+    assert shown(refused.value) == (
+        f"error: the heartbeat of orders {told}\n  remedy: keep `ops backup heartbeat orders` running\n"
+    )
 
 
 def test_what_is_missing_is_told_with_the_age_of_the_recovery_point_and_what_to_do() -> None:

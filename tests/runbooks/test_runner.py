@@ -14,6 +14,7 @@ import pytest
 from botocore.stub import ANY
 from moto import mock_aws
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.aws import Cloud
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.schema import read_text
@@ -154,6 +155,41 @@ def test_a_host_that_does_not_come_online_is_told_of_in_time(aws: Aws) -> None:
         runner(aws, clock=clock).ask("orders", LOGIN, "select 1", seconds=30)
     assert "ops drill recover" in caught.value.remedy
     assert clock.now() - NOW < timedelta(minutes=16)
+
+
+def test_an_answer_that_does_not_come_is_told_of_in_time(aws: Aws) -> None:
+    looks_for(aws, ["pending", "running"], "i-1")
+    online(aws, "Online")
+    sends(aws)
+    for _ in range(76):  # every 2 s for the query's 30 s and for what its way there and back may take
+        answers(aws, Status="InProgress")
+    with pytest.raises(OpsError) as told:
+        runner(aws).ask("orders", LOGIN, "select 1", seconds=30)
+    assert render(told.value) == ("error: i-1 did not answer for 10.20.0.9 within 150 s\n  remedy: ops drill recover\n")
+
+
+def test_a_group_that_may_not_be_opened_is_told_with_the_rights(aws: Aws) -> None:
+    looks_for(aws, ["pending", "running"])
+    aws.refuse("ec2", "authorize_security_group_ingress", "UnauthorizedOperation")
+    with pytest.raises(OpsError) as told:
+        runner(aws).ask("orders", LOGIN, "select 1", seconds=30)
+    assert render(told.value) == (
+        "error: sg-closed lets nobody in: An error occurred (UnauthorizedOperation) when calling the "
+        "AuthorizeSecurityGroupIngress operation: UnauthorizedOperation\n  remedy: ops iam policy --for drill\n"
+    )
+
+
+def test_a_cluster_that_is_not_up_starts_nobody_who_could_ask(aws: Aws) -> None:
+    looks_for(aws, ["pending", "running"])
+    aws.refuse("ec2", "authorize_security_group_ingress", "InvalidPermission.Duplicate")
+    tags = {"fleet": "shop", "stack": "prod", "cluster": "web"}
+    filters = [{"Name": f"tag:ops:{name}", "Values": [value]} for name, value in tags.items()]
+    aws.expect("autoscaling", "describe_auto_scaling_groups", {"Filters": filters}, {"AutoScalingGroups": []})
+    with pytest.raises(OpsError) as told:
+        runner(aws).ask("orders", LOGIN, "select 1", seconds=30)
+    assert render(told.value) == (
+        "error: cluster web has no group shop-prod-web with a launch template\n  remedy: ops provision up\n"
+    )
 
 
 def test_without_a_cluster_that_uses_the_database_nothing_is_started(aws: Aws) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from quartermaster.cli.errors import render
+from quartermaster.fleet.errors import MissingPart
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.leases import Leases
 from quartermaster.fleet.schema import Fleet, read_text
@@ -60,6 +62,14 @@ def a_plan(of: str) -> DrillPlan:
 def run(of: str, journal: Journal, world: FakeWorld) -> DrillResult:
     tools = replace(hands(world), table=Table(world))
     return finish(drill.run(a_plan(of), journal=journal, leases=Leases(journal.engine), hands=tools))[1]
+
+
+def test_a_table_without_people_says_how_to_sit_down(journal: Journal) -> None:
+    tools = hands(FakeWorld())
+    with pytest.raises(MissingPart) as refused:
+        finish(drill.run(a_plan("web"), journal=journal, leases=Leases(journal.engine), hands=tools))
+    told = "error: nobody sits at the table\n  remedy: run it in a terminal, or give --answers FILE\n"
+    assert render(refused.value) == told
 
 
 def test_each_scope_with_an_objective_has_its_questions() -> None:
