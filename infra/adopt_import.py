@@ -33,7 +33,8 @@ def import_adopted(engine: Engine, births: Births, adopted: Iterable[Adopted]) -
     for item in wanted:
         if (item.type, item.name) not in known:
             raise OpsError(
-                f"{item.id} was not taken in as {item.name}", remedy="look at it, then run the command again"
+                f"{item.type} {item.id} was not taken in as {item.name}",
+                remedy="see that it is still there, then run the command again",
             )
         yield Noted(step="adopt", message=f"{item.id} is {item.name} now")
 

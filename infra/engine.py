@@ -24,6 +24,7 @@ from pulumi.automation import errors
 from pulumi.automation.events import EngineEvent
 
 from quartermaster.fleet.errors import LeaseHeld, MissingPart, OpsError
+from quartermaster.infra.aws_errors import remedy_of
 from quartermaster.infra.locks import holders
 from quartermaster.infra.setup.engine import find
 
@@ -244,10 +245,12 @@ class Engine:
         except errors.ConcurrentUpdateError as exc:
             raise LeaseHeld(
                 f"another Pulumi process works on stack {self.stack_name!r}",
-                remedy="wait for it; if its machine is gone: pulumi cancel",
+                remedy="wait for it; if its machine is gone: ops pulumi -- cancel",
             ) from exc
         except errors.CommandError as exc:
-            raise OpsError(f"the Pulumi engine failed:\n{_essence(str(exc))}") from exc
+            said = _essence(str(exc))
+            remedy = remedy_of(said) or "correct it and run the command again"
+            raise OpsError(f"the Pulumi engine failed:\n{said}", remedy=remedy) from exc
 
 
 def _settled(program: Callable[[], None]) -> Callable[[], Awaitable[None]]:
@@ -275,6 +278,6 @@ def _raise(exc: BaseException) -> None:
 
 def _essence(text: str) -> str:
     """The lines of the CLI's output that say what went wrong."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip().removeprefix("stderr: ") for line in text.splitlines()]
     wanted = [line for line in lines if "error:" in line]
     return "\n".join(dict.fromkeys(wanted)) or "\n".join(line for line in lines if line)[-2000:]

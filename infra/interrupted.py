@@ -160,7 +160,8 @@ def _find(cloud: Cloud, item: Pending) -> tuple[str, ...]:
     except KeyError as exc:
         raise OpsError(
             f"cannot find out whether {item.urn} was made: {item.type} cannot be looked up",
-            remedy="look for it yourself, then: pulumi refresh --import-pending-creates or --clear-pending-creates",
+            remedy="look for it yourself, then: ops pulumi -- refresh --import-pending-creates if it is there, "
+            "--clear-pending-creates if not",
         ) from exc
 
 

@@ -1,9 +1,8 @@
-"""What users read where the stack, its state or the local cloud is not as it should be: message, remedy, whole."""
+"""What users read where the stack, its state or the engine is not as it should be: message, remedy, whole."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,36 +10,31 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import NoCredentialsError
+from pulumi.automation import CommandResult, errors
 
 from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import OpsError
-from quartermaster.fleet.processes import process_started
+from quartermaster.fleet.schema.safety import Adopted
 from quartermaster.fleet.workspace import Workspace
-from quartermaster.infra import bootstrap, interrupted, keys
+from quartermaster.infra import __main__ as program
+from quartermaster.infra import adopt_import, bootstrap, deploy, interrupted, keys, plain
 from quartermaster.infra import engine as engines
 from quartermaster.infra.aws_errors import translated
 from quartermaster.infra.hosted_zone import find_zone
-from quartermaster.infra.local import client
-from quartermaster.infra.outcome import Outcome
+from quartermaster.infra.outcome import Outcome, Watcher
+from quartermaster.infra.state import Pending
+from quartermaster.infra.sweep import Births
 from tests.fleet.test_texts import Answering, denied
 
+VPC = Adopted(type="aws:ec2/vpc:Vpc", name="shop", id="vpc-1")
+URN, STACK, PROVIDER = (
+    f"urn:pulumi:dev::shop::{name}"
+    for name in ("aws:ec2/vpc:Vpc::shop", "pulumi:pulumi:Stack::shop-dev", "pulumi:providers:aws::default")
+)
 FORBIDDEN = {
     "rule": "encrypted-data", "severity": "mandatory", "resource": "orders", "reason": "it is unencrypted",
     "remedy": "databases.orders.encrypted: true", "waived": None,
 }  # fmt: skip
-
-
-def asked(folder: Path, call: Callable[[Workspace], object], *, pid: int = 0, endpoint: str = "") -> object:
-    """The call, where the local cloud said of itself that it is this process at that endpoint."""
-    workspace = Workspace(folder / "fleet.yaml")
-    said = {
-        "instance": "1f2e", "pid": pid or os.getpid(), "pid_started": process_started(pid or os.getpid()),
-        "endpoint": endpoint or "http://127.0.0.1:9", "access_key": "a", "secret_key": "s",
-    }  # fmt: skip
-    fields = client.LocalCloud.__dataclass_fields__
-    document = {name: said.get(name, "") for name in fields}
-    (workspace.folder("local") / "daemon.json").write_text(json.dumps(document), encoding="utf-8")
-    return call(workspace)
 
 
 def damaged(folder: Path) -> object:
@@ -103,6 +97,72 @@ CASES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
         lambda _, monkeypatch: no_engine(monkeypatch),
         "error: the Pulumi engine is not installed\n  remedy: ops setup\n",
     ),
+    "a stack that another works on": (
+        lambda *_: said_by_the_engine(errors.ConcurrentUpdateError, "error: the stack is currently locked by 1 lock"),
+        "error: another Pulumi process works on stack 'dev'\n"
+        "  remedy: wait for it; if its machine is gone: ops pulumi -- cancel\n",
+    ),
+    "an engine that fails": (
+        lambda *_: said_by_the_engine(errors.CommandError, "Updating (dev):\n error: incorrect passphrase\n"),
+        "error: the Pulumi engine failed:\nerror: incorrect passphrase\n"
+        "  remedy: correct it and run the command again\n",
+    ),
+    "an engine whose credentials ran out": (
+        lambda *_: said_by_the_engine(errors.CommandError, "error: ExpiredToken: no"),
+        "error: the Pulumi engine failed:\nerror: ExpiredToken: no\n"
+        "  remedy: log in anew (aws sso login), or set AWS_PROFILE; what was made is known: the same command goes on "
+        "from there\n",
+    ),
+    "a resource that fails": (
+        lambda *_: faulted("web: InvalidParameterValue: no such image", "web: InvalidParameterValue: no such image"),
+        "error: web: InvalidParameterValue: no such image\n  remedy: correct it and run the command again\n",
+    ),
+    "a resource that may not be made": (
+        lambda *_: faulted("web: AccessDenied: no", "orders: AccessDenied: no"),
+        "error: web: AccessDenied: no\norders: AccessDenied: no\n"
+        "  remedy: ops iam policy --for provision prints the rights it takes; what was made is known: the same command "
+        "goes on from there\n",
+    ),
+    "a stack of a local cloud that is gone": (
+        lambda folder, monkeypatch: gone(folder, monkeypatch),
+        "error: the local cloud that stack 'dev' was made on is gone, and its resources with it\n"
+        "  remedy: ops local reset, then ops provision up\n",
+    ),
+    "a project of another name": (
+        lambda folder, monkeypatch: as_project("store", folder, monkeypatch),
+        "error: the project is 'store' and the fleet 'shop': every URN would be another\n"
+        "  remedy: name: shop in Pulumi.yaml, or `ops pulumi -- preview`\n",
+    ),
+    "plain pulumi without an engine": (
+        lambda folder, monkeypatch: plainly(folder, monkeypatch),
+        "error: the Pulumi engine or its Python language host is not installed\n  remedy: ops setup\n",
+    ),
+    "an adopted thing that the fleet does not declare": (
+        lambda *_: adopt_import.requests({}, Births(), [VPC]),
+        "error: adopted: the fleet has no aws:ec2/vpc:Vpc called shop\n"
+        "  remedy: name a cluster or database of this file, or take the entry out\n",
+    ),
+    "an adopted thing that went": (
+        lambda *_: taken_in(),
+        "error: aws:ec2/vpc:Vpc vpc-1 was not taken in as shop\n"
+        "  remedy: see that it is still there, then run the command again\n",
+    ),
+    "a creation that was cut short, made twice": (
+        lambda _, monkeypatch: cut_short(monkeypatch, ("vpc-1", "vpc-2")),
+        f"error: {URN} exists 2 times: vpc-1, vpc-2\n  remedy: delete all but one of them\n",
+    ),
+    "a creation that was cut short, of no known type": (
+        lambda _, monkeypatch: cut_short(monkeypatch, None),
+        f"error: cannot find out whether {URN} was made: aws:ec2/vpc:Vpc cannot be looked up\n"
+        "  remedy: look for it yourself, then: ops pulumi -- refresh --import-pending-creates if it is there, "
+        "--clear-pending-creates if not\n",
+    ),
+    "a state that another machine holds": (
+        lambda folder, _: held_elsewhere(folder),
+        "error: process 77 on elsewhere has held the stack's state since 2026-11-20T09:30:00Z\n"
+        "  remedy: wait for it; if elsewhere is gone for good, delete "
+        "{folder}/.pulumi/locks/organization/shop/dev/1.json\n",
+    ),
     "no ssh-keygen": (
         lambda folder, _: keys.private_key(Workspace(folder / "fleet.yaml")),
         "error: ssh-keygen is not installed\n  remedy: apt-get install openssh-client\n",
@@ -112,36 +172,71 @@ CASES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
         "error: the state {folder}/dev.json is damaged, and no sound copy stands beside it\n"
         "  remedy: restore it from a backup\n",
     ),
-    "a local cloud that never ran": (
-        lambda folder, _: client.fail_zone(Workspace(folder / "fleet.yaml"), "eu-west-1a"),
-        "error: the local cloud is not running\n  remedy: ops local up\n",
-    ),
-    "a local cloud that is gone": (
-        lambda folder, _: asked(folder, lambda there: client.ensure_running(there, "shop"), pid=2**22 + 1),
-        "error: the local cloud of fleet 'shop' is gone (its process died or the machine restarted), and with it every "
-        "resource it held\n  remedy: ops local reset\n",
-    ),
-    "a local cloud that does not answer": (
-        lambda folder, _: asked(folder, lambda there: client.fail_zone(there, "eu-west-1a")),
-        "error: the local cloud does not answer at http://127.0.0.1:9: <urlopen error [Errno 111] Connection refused>\n"
-        "  remedy: ops local reset\n",
-    ),
-    "a local cloud whose word is damaged": (
-        lambda folder, _: spoilt(folder),
-        "error: {folder}/.ops/local/daemon.json is not what the local cloud wrote: Expecting value: line 1 column 1 "
-        "(char 0)\n  remedy: delete it, then ops local down removes what it was about\n",
-    ),
-    "a package that is not there": (
-        lambda folder, _: client.add_package(Workspace(folder / "fleet.yaml"), folder / "app.deb"),
-        "error: no package file {folder}/app.deb\n  remedy: ops local packages add FILE.deb\n",
-    ),
 }
 
 
-def spoilt(folder: Path) -> object:
+def said_by_the_engine(kind: type[errors.CommandError], text: str) -> object:
+    def act() -> None:
+        raise kind(CommandResult(stdout="", stderr=text, code=255))
+
+    return engines.Engine._translated(SimpleNamespace(stack_name="dev"), act)  # type: ignore[arg-type]
+
+
+def faulted(*said: str) -> None:
+    watcher = Watcher()
+    watcher.errors.extend(said)
+    raise deploy._with_errors(OpsError("the Pulumi engine failed"), watcher)
+
+
+def gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """A stack with a resource, made on another local cloud than there is."""
+    state = {"resources": [{"custom": True, "type": VPC.type, "urn": URN, "id": VPC.id}]}
+    monkeypatch.setattr(deploy, "saved_state", lambda _: state)
     workspace = Workspace(folder / "fleet.yaml")
-    (workspace.folder("local") / "daemon.json").write_text("no word", encoding="utf-8")
-    return client.running(workspace)
+    (workspace.folder("state") / "clouds.json").write_text('{"dev": "1f2e"}', encoding="utf-8")
+    stack = SimpleNamespace(_cloud=SimpleNamespace(target="local"), _engine=None, _workspace=workspace, _stack="dev")
+    return deploy.Deployment._same_cloud(stack)  # type: ignore[arg-type]
+
+
+def as_project(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    (folder / "fleet.yaml").write_text("fleet: shop\nclusters: {web: {}}\n", encoding="utf-8")
+    monkeypatch.setenv("OPS_FLEET", str(folder / "fleet.yaml"))
+    monkeypatch.setattr("pulumi.get_project", lambda: name)
+    return program.main()
+
+
+def plainly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr(plain.engine, "find", lambda: None)
+    return plain.run(["up"], folder=folder, stack="dev", fleet_file=folder / "fleet.yaml", environment={})
+
+
+def taken_in() -> object:
+    """What is not there any more as the engine is told to import it."""
+    births = Births({URN: {"type": VPC.type, "urn": URN, "parent": STACK, "provider": f"{PROVIDER}::1f2e"}})
+    there = [{"type": "pulumi:pulumi:Stack", "urn": STACK}, {"type": "pulumi:providers:aws", "urn": PROVIDER}]
+    engine: Any = SimpleNamespace(export=lambda: {"resources": there}, take_in=lambda *_: None)
+    return list(adopt_import.import_adopted(engine, births, [VPC]))
+
+
+def cut_short(monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...] | None) -> object:
+    """A creation of which these are there; None: its type cannot be looked up."""
+
+    def find(_cloud: object, type_: str, *_: object) -> tuple[str, ...]:
+        if there is None:
+            raise KeyError(type_)
+        return there
+
+    monkeypatch.setattr(interrupted, "find", find)
+    return interrupted._made(SimpleNamespace(), {}, [Pending(URN, VPC.type, "creating", {})])  # type: ignore[arg-type]
+
+
+def held_elsewhere(folder: Path) -> object:
+    lock = folder / ".pulumi/locks/organization/shop/dev/1.json"
+    lock.parent.mkdir(parents=True)
+    said = {"pid": 77, "hostname": "elsewhere", "timestamp": "2026-11-20T09:30:00Z"}
+    lock.write_text(json.dumps(said), encoding="utf-8")
+    engine: Any = SimpleNamespace(state_file=folder / ".pulumi/stacks/shop/dev.json", backend=f"file://{folder}")
+    return list(interrupted._release_locks(engine, SimpleNamespace()))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("case", CASES)
