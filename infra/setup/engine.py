@@ -177,7 +177,7 @@ def _build(bench: Path, say: Say) -> None:
             build.send_signal(signal.SIGINT)
             raise
     if build.returncode != 0:
-        tail = "".join(lines[-15:])
+        tail = "".join(lines[-15:]).rstrip()
         raise OpsError(f"go build failed ({build.returncode}):\n{tail}", remedy="run `ops setup` again")
 
 
@@ -186,7 +186,7 @@ def _go(command: list[str], bench: Path, environment: Mapping[str, str]) -> str:
     if done.returncode != 0:
         tail = "\n".join(done.stderr.splitlines()[-8:])
         remedy = "see that Go reaches its modules (GOPROXY), then run `ops setup` again"
-        raise OpsError(f"{' '.join(command[1:])} failed ({done.returncode}):\n{tail}", remedy=remedy)
+        raise OpsError(f"go {' '.join(command[1:])} failed ({done.returncode}):\n{tail}", remedy=remedy)
     return done.stdout
 
 

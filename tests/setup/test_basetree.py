@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from quartermaster.fleet.errors import MissingPart
+from quartermaster.cli.errors import render
+from quartermaster.fleet.errors import MissingPart, OpsError
 from quartermaster.infra.setup import basetree, machine
 
 
@@ -39,6 +40,18 @@ def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "is_root", lambda: False)
     with pytest.raises(MissingPart, match="root is needed"):
         basetree.ensure()
+
+
+def test_a_tree_that_cannot_be_built_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "setpriv").write_text("#!/bin/sh\necho 'E: no mirror answers' >&2\nexit 25\n")
+    (tmp_path / "setpriv").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OpsError) as told:
+        basetree._mmdebstrap(tmp_path, "bookworm", "", lambda _: None)
+    assert render(told.value) == (
+        "error: mmdebstrap failed (25):\nE: no mirror answers\n"
+        "  remedy: see that `apt-get update` works with the sources in /etc/apt, then run `ops setup` again\n"
+    )
 
 
 def test_a_tree_never_built_has_no_manifest() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from quartermaster.fleet.errors import MissingPart
+from quartermaster.cli.errors import render
+from quartermaster.fleet.errors import MissingPart, OpsError
 from quartermaster.infra.setup import cache, engine
 
 
@@ -78,6 +79,30 @@ def test_without_release_and_go_the_remedy_is_named_and_nothing_is_left(monkeypa
         engine.ensure()
     assert "install Go" in caught.value.remedy
     assert [path.name for path in engine.home().parent.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        (
+            "list",
+            "error: go list -deps github.com/pulumi/pulumi/pkg/v3/cmd/pulumi failed (1):\nproxy: no route\n"
+            "  remedy: see that Go reaches its modules (GOPROXY), then run `ops setup` again\n",
+        ),
+        ("build", "error: go build failed (1):\nproxy: no route\n  remedy: run `ops setup` again\n"),
+    ],
+)
+def test_a_go_that_fails_is_told_with_what_to_do(
+    fails: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "bin/go"
+    go.write_text(f'#!/bin/sh\n[ "$1" != {fails} ] || {{ echo "proxy: no route" >&2; exit 1; }}\n')
+    go.chmod(0o755)
+    monkeypatch.setattr(engine, "find_go", lambda: str(go))
+    monkeypatch.setattr(engine, "obstacle", lambda *_: "")
+    with pytest.raises(OpsError) as failed:
+        engine._build(tmp_path, lambda _: None)
+    assert render(failed.value) == told
 
 
 def test_a_release_is_installed_whole(monkeypatch: pytest.MonkeyPatch) -> None:

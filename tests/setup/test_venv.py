@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.setup import venv
 
@@ -74,6 +75,19 @@ def test_uv_is_taken_with_the_locks_hashes() -> None:
 def test_what_is_not_locked_is_refused() -> None:
     with pytest.raises(OpsError, match="does not lock v"):
         venv.locked_block(LOCK, "v")
+
+
+def test_a_tool_that_fails_is_told_with_what_it_said_last(home: Path) -> None:
+    script = home / "python"
+    script.write_text("#!/bin/sh\nseq 20 >&2\nexit 3\n")
+    script.chmod(0o755)
+    with pytest.raises(OpsError) as told:
+        venv._run([str(script), "-m", "pip", "install", "uv"], home)
+    assert render(told.value) == (
+        "error: python -m pip install failed (3):\n"
+        + "".join(f"{number}\n" for number in range(6, 21))
+        + "  remedy: run `make setup` again; if it repeats, `make clean` first\n"
+    )
 
 
 def test_uv_hears_where_pip_asks() -> None:
