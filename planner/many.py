@@ -166,7 +166,8 @@ def _awaited(future: Future, client: Client) -> _Answer:
                 wait(future, timeout=10)
         found: _Answer = future.result()
     except KilledWorker as exc:
-        raise OpsError(f"worker after worker died on one piece: {exc}", remedy="give workers more memory") from exc
+        died = f"{exc.allowed_failures + 1} workers died on one piece, the last at {exc.last_worker.address}"
+        raise OpsError(died, remedy="look at that one's log; give workers more memory") from exc
     except (CancelledError, OSError) as exc:
         raise OpsError(f"the connection to the Dask scheduler is lost: {exc}", remedy="run it again") from exc
     return found

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quartermaster.cli.errors import render
+from quartermaster.fleet.errors import OpsError
 from quartermaster.planner.assign import Wish, assign, total
 from tests.planner.drill_rivals import best_of_rivals, holds
 
@@ -63,6 +66,18 @@ def test_of_more_than_fit_the_more_urgent_are_placed() -> None:
     urgent = Wish(np.array([0.9]), day, at + 120, at + 180, domain, domain, 3.0)
     assert assign([calm, urgent]) == [None, 0]
     assert assign([calm, urgent], by_domain=False) == [0, 0]
+
+
+def test_what_is_not_solved_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = SimpleNamespace(status=1, message="Time limit reached.")
+    monkeypatch.setattr("scipy.optimize.milp", lambda *_, **__: late)
+    day, at = np.zeros(1, dtype=np.int64), np.array([540], dtype=np.int64)
+    wish = Wish(np.array([0.0]), day, at, at + 60, frozenset("a"), frozenset("a"))
+    with pytest.raises(OpsError) as told:
+        assign([wish, wish])
+    assert render(told.value) == (
+        "error: the schedule could not be worked out: Time limit reached.\n  remedy: fewer days, or fewer drills\n"
+    )
 
 
 def test_a_wish_without_options_is_left_out() -> None:

@@ -14,11 +14,13 @@ import pytest
 
 from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import OpsError
-from quartermaster.planner.frame import read
+from quartermaster.planner.frame import read, write
 from quartermaster.planner.part import Part
 from quartermaster.planner.row_groups import RowGroups
+from quartermaster.planner.samples import demand
 from quartermaster.planner.sources import Query
 from quartermaster.planner.sources.prometheus import Prometheus
+from quartermaster.planner.store import import_file, tier
 
 URL = "http://metrics.example"
 ASKED = Query("web", "requests", URL, spec="rate(http_requests[5m])")
@@ -53,6 +55,12 @@ def twice(folder: Path) -> Path:
     table = pa.Table.from_arrays([pa.array(["1"])] * 5, names=names)
     pq.write_table(table, folder / "twice.parquet")
     return folder / "twice.parquet"
+
+
+def rolled_up(folder: Path, name: str) -> object:
+    write(demand("web", days=1), folder / "web.csv")
+    import_file(folder / "web.csv", folder)
+    return tier(folder, "web", name)
 
 
 CASES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -95,6 +103,10 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a column twice in a large file": (
         lambda folder: RowGroups(twice(folder)),
         "error: metrics file {folder}/twice.parquet names a column twice\n  remedy: keep one column of each name\n",
+    ),
+    "a roll-up that is none": (
+        lambda folder: rolled_up(folder, "10min"),
+        "error: no roll-up '10min'\n  remedy: one of 1min, 5min, 1h, 1day\n",
     ),
     "an output that is no table": (
         lambda folder: Part(folder / "ahead.xlsx"),
