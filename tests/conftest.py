@@ -6,6 +6,7 @@ import functools
 import gc
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -47,6 +48,10 @@ os.environ["MOTO_AMIS_PATH"] = str(Path(local.__file__).with_name("images.json")
 # What boto3 knows of a service is read once, and not by every session anew.
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 _LEFT_OUT: Counter[str] = Counter()
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so would all that tests start, and stop by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # At its default the collector walks the many objects of the SDKs over and over: for most of the time of some tests.
 gc.set_threshold(100_000)
