@@ -226,7 +226,11 @@ class HostWork:
         self.versions = dict(self.machine.upgrade(self.run, self._pins))
         other = {name: found for name, found in self.versions.items() if self.expected.get(name, found) != found}
         if other:
-            raise HostTrouble(f"host {self.host.id} came to other versions than the canary: {spelled(other)}")
+            canary = spelled({name: self.expected[name] for name in other})
+            raise HostTrouble(
+                f"host {self.host.id} came to {spelled(other)} and the canary to {canary}",
+                remedy="see that all hosts ask one package repository, then plan again",
+            )
         return {"versions": dict(self.versions)}
 
     def _rollback(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStar
 from quartermaster.fleet.hosts import Host
 from quartermaster.playbooks import patch_successor as successor
 from quartermaster.playbooks.machine import HostTrouble, Limits, Machines
+from quartermaster.playbooks.patch_host import told
 from quartermaster.playbooks.patch_past import Past
 from quartermaster.playbooks.patch_pins import Pins, unpin
 from quartermaster.playbooks.patch_plan import PatchPlan
@@ -67,13 +68,13 @@ def _host_back(plan: PatchPlan, host: Host, world: World, machines: Machines) ->
         versions = machine.facts(pins).versions
         error = machine.health(plan.port, plan.health, _HEALTH_SECONDS) if plan.health else ""
         if error:
-            raise HostTrouble(f"host {host.id} stays drained: {error}")
+            raise HostTrouble(f"host {host.id} stays drained: {error}", remedy="mend its service, then recover again")
         until = begun + _STANDBY_SECONDS
         while (seen := find(world, host.id)) and seen.lifecycle == "EnteringStandby" and time.monotonic() < until:
             time.sleep(0.5)
         world.exit_standby(host.id)
     except OpsError as exc:
-        yield StepFailed(step="back", host=host.id, zone=host.zone, error=exc.message)
+        yield StepFailed(step="back", host=host.id, zone=host.zone, error=told(exc))
     else:
         state = "patched" if all(versions.get(name) == version for name, version in pins.items()) else "pending"
         seconds = round(time.monotonic() - begun, 3)
