@@ -97,7 +97,8 @@ class Overwriting:
         What a run that was killed had begun to exchange the server ends by itself, which is waited for.
         """
         at_it = f"select count(*) from pg_stat_activity where application_name = '{_EXCHANGING}'"
-        restoring.until(lambda: {} if self._server(at_it) == "0" else None, self._clock, self._poll)
+        over = lambda: {} if self._server(at_it) == "0" else None  # noqa: E731 - named for the line below
+        restoring.until(over, self._clock, self._poll, f"an exchange of {self._name} that was begun before")
         said = self._server(
             f"select coalesce(shobj_description(oid, 'pg_database'), '') from pg_database"
             f" where datname = '{self._original.database}'"
@@ -213,7 +214,7 @@ class Overwriting:
             state = self._states.state(self._name)
             return {"checks": found, "standby_zone": state.standby_zone} if state.whole else None
 
-        return restoring.until(whole, self._clock, self._poll)
+        return restoring.until(whole, self._clock, self._poll, f"the wait for the standby of {self._name}")
 
     def _server(self, statement: str, seconds: float = _SHORT_SECONDS) -> str:
         """What the original's server answers, asked in a database that stays where it is."""

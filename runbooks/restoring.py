@@ -29,7 +29,7 @@ def take(restorer: Restorer, name: str, snapshot: str, clock: Clock, *, poll: fl
         return found.to_json(clock.now()) if found else None
 
     yield from step("order", f"Backup {snapshot} is ordered", clock, order)
-    yield from step("wait", "The backup is complete", clock, lambda: until(done, clock, poll))
+    yield from step("wait", "The backup is complete", clock, lambda: until(done, clock, poll, f"the backup of {name}"))
 
 
 def restore(
@@ -57,7 +57,7 @@ def restore(
             )
         return {"id": found.id, "address": found.address, "port": found.port} if found.ready else None
 
-    yield from step("wait", "The data come back", clock, lambda: until(ready, clock, poll))
+    yield from step("wait", "The data come back", clock, lambda: until(ready, clock, poll, f"the restore of {name}"))
 
 
 def verify(
@@ -97,11 +97,13 @@ def step(step: str, title: str, clock: Clock, act: Callable[[], object]) -> Iter
     yield StepFinished(step=step, title=title, seconds=seconds, changed=found is not False, detail=detail)
 
 
-def until(look: Callable[[], dict[str, Json] | None], clock: Clock, poll: float) -> dict[str, Json]:
-    """What a look finds once it finds something. Raises OpsError after hours."""
+def until(look: Callable[[], dict[str, Json] | None], clock: Clock, poll: float, what: str) -> dict[str, Json]:
+    """What a look finds once it finds something. Raises OpsError after hours, which names ``what`` did not end."""
     over = clock.now() + _LONGEST
     while (found := look()) is None:
         if clock.now() > over:
-            raise OpsError(f"not within {_LONGEST}", remedy="run the same command again: it goes on waiting")
+            raise OpsError(
+                f"{what} did not end within {_LONGEST}", remedy="run the same command again: it goes on waiting"
+            )
         clock.sleep(poll)
     return found

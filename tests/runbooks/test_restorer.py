@@ -97,6 +97,24 @@ def test_losses_go_by_the_databases_clock() -> None:
     assert (found["rpo_seconds"], found["rpo_from"]) == (92.0, "heartbeat")
 
 
+def test_all_that_is_not_sound_is_told_at_once() -> None:
+    class Bare(Servers):
+        def __call__(self, name: str, to: Login, statement: str, *, seconds: float) -> str:
+            found = super().__call__(name, to, statement, seconds=seconds)
+            return f"|{NOW.timestamp()}" if "ops_heartbeat" in statement and to.host == "copy" else found
+
+    tool = restorer(Bare(restored_rows="", check="f"), beats=True)
+    tool.lose("orders")
+    with pytest.raises(OpsError) as told:
+        tool.check("orders", rpo=30)
+    assert shown(told.value) == (
+        "error: the restored data of orders is not sound: rows: empty or missing: public.orders; "
+        f"{CHECK}: answers 'f', not true; the recovery point was 92 s old: if what is missing is younger than that, "
+        "`ops backup run orders` first, then try again; heartbeat: none came back; "
+        "too old: 92 s are lost by the recovery point, 30 s may be\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("beat", "told"),
     [("", "has never beaten"), (f"{(NOW - timedelta(seconds=60)).timestamp()}", "stopped 60 s ago")],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,6 +21,7 @@ from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.overwrite import Overwriting
 from quartermaster.runbooks.probes import World, evaluate
 from quartermaster.runbooks.recovery_points import RecoveryPoint, choose
+from quartermaster.runbooks.restorer import Restorer
 from quartermaster.runbooks.runners import TAG_RESTORED
 from quartermaster.runbooks.scene import Scene
 from tests.fleet.test_texts import Answering, denied
@@ -115,11 +116,15 @@ def instance(status: str, *tags: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def restores(*found: Restored | None) -> object:
-    """Waits for a restore of which RDS says so, one look after the other."""
-    looks = iter(found)
-    restorer: Any = SimpleNamespace(backups=SimpleNamespace(restored=lambda _: next(looks)))
-    return list(restoring.restore(restorer, "orders", Clock(), poll=1))
+def restoring_of(*found: Restored | None) -> Restorer:
+    """Of a stack of whose restore RDS says so, one look after the other."""
+    looks, nobody = iter(found), cast("Any", None)
+    seen: Any = SimpleNamespace(restored=lambda _: next(looks))
+    return Restorer(seen, nobody, nobody, Clock())
+
+
+def restores(*found: Restored | None, poll: float = 1) -> object:
+    return list(restoring.restore(restoring_of(*found), "orders", Clock(), poll=poll))
 
 
 def looked(restored: Restored) -> object:
@@ -232,6 +237,15 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: restores(COMING, COMING, None),
         "error: orders could not be restored: the instance is gone\n"
         "  remedy: ops backup list orders; ops backup remove orders\n",
+    ),
+    "a restore that never ends": (
+        lambda: restores(*[COMING] * 300, poll=60),
+        "error: the restore of orders did not end within 4:00:00\n"
+        "  remedy: run the same command again: it goes on waiting\n",
+    ),
+    "nothing restored to be asked": (
+        lambda: restoring_of(None).reach("orders"),
+        "error: nothing of orders is restored\n  remedy: ops backup restore orders\n",
     ),
     "a drill's restore that fails": (
         lambda: looked(FAILED),
