@@ -97,8 +97,8 @@ class Overwriting:
         What a run that was killed had begun to exchange the server ends by itself, which is waited for.
         """
         at_it = f"select count(*) from pg_stat_activity where application_name = '{_EXCHANGING}'"
-        over = lambda: {} if self._server(at_it) == "0" else None  # noqa: E731 - named for the line below
-        restoring.until(over, self._clock, self._poll, f"an exchange of {self._name} that was begun before")
+        what = f"an exchange of {self._name} that was begun before"
+        restoring.until(lambda: {} if self._server(at_it) == "0" else None, self._clock, self._poll, what)
         said = self._server(
             f"select coalesce(shobj_description(oid, 'pg_database'), '') from pg_database"
             f" where datname = '{self._original.database}'"
