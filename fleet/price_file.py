@@ -60,7 +60,7 @@ def read_own(path: Path | None = None) -> OwnPrices:
     except FileNotFoundError:
         return OwnPrices()
     except (RecursionError, ValueError) as exc:
-        raise _refused(path, [Fault("", f"it is not JSON: {exc}", _AGAIN)]) from exc
+        raise InputError(f"{path} is not JSON: {exc}", remedy=_AGAIN) from exc
     if not isinstance(document, dict) or document.get("version") != _VERSION:
         raise _refused(path, [Fault("version", f"it is no price file of version {_VERSION}", _AGAIN)])
     figures, faults = _figures(document)

@@ -49,7 +49,6 @@ def test_newer_figures_replace_older_ones_and_leave_the_rest() -> None:
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ("{", ""),
         ("[]", "version"),
         ('{"version": 2}', "version"),
         ('{"version": 1, "source": "x"}', "dated"),

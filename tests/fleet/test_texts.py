@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -12,14 +14,17 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from quartermaster.cli.errors import render
 from quartermaster.fleet import aws, deb, leases_shared, store, write_probe
 from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.leases import Lease, LeaseRow, _grant
 from quartermaster.fleet.leases_shared import SharedLeases
 from quartermaster.fleet.load import Load
+from quartermaster.fleet.price_file import read_own
 from quartermaster.fleet.schema import Fleet, find_fleet, load_fleet
 from quartermaster.fleet.schema.edit import with_schedule
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.fleet.write_probe import Login
 from quartermaster.fleet.zonal_shift import _asking
 
+PRICES = '{"version": 1, "dated": "2026-11-22", "instance_hour": {"eu-west-1": {"m6i.large": "dear"}}}'
 LOGIN = Login("db.example", 5432, "orders", "app", "secret")
 
 
@@ -93,6 +98,43 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no local cloud": (
         lambda folder: aws.connect(Fleet(fleet="shop"), "dev", Workspace(folder / "fleet.yaml")),
         "error: the local cloud is not running\n  remedy: ops local up\n",
+    ),
+    "no credentials": (
+        lambda folder: signed_in(folder, denied("ExpiredToken")),
+        "error: no usable AWS credentials for stack 'prod': An error occurred (ExpiredToken) when calling the Act "
+        "operation: no\n  remedy: aws sso login, or set AWS_PROFILE\n",
+    ),
+    "credentials of another account": (
+        lambda folder: signed_in(folder, {"get_caller_identity": {"Account": "210987654321"}}),
+        "error: stack 'prod' belongs to account 123456789012, but these credentials are of 210987654321\n"
+        "  remedy: use credentials of 123456789012 (AWS_PROFILE), or correct stacks.prod.account\n",
+    ),
+    "a scope that is in use": (
+        lambda _: held_already(),
+        "error: shop/dev/web is in use: run patch-1 by me on elsewhere (pid 77) holds shop/dev, last heartbeat "
+        "09:30:00 UTC\n  remedy: wait for it, or `ops lease break --reason …` if you know that it is gone\n",
+    ),
+    "a lease that was broken": (
+        lambda _: Lease(SimpleNamespace(binding=lambda _: set()), [1]).check(),  # type: ignore[arg-type]
+        "error: our lease was broken or expired while we worked; nothing more was done\n"
+        "  remedy: look who works there now (`ops status`), then resume\n",
+    ),
+    "prices that are no JSON": (
+        lambda folder: read_own(written(folder / "prices.json", "{")),
+        "error: {folder}/prices.json is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
+        "(char 1)\n"
+        "  remedy: delete the file, then ops prices update\n",
+    ),
+    "prices of another version": (
+        lambda folder: read_own(written(folder / "prices.json", '{"version": 99}')),
+        "error: {folder}/prices.json cannot be used\n  version: it is no price file of version 1\n"
+        "      → delete the file, then ops prices update\n  remedy: delete the file, then ops prices update\n",
+    ),
+    "a price that is none": (
+        lambda folder: read_own(written(folder / "prices.json", PRICES)),
+        "error: {folder}/prices.json cannot be used\n  instance_hour.eu-west-1.m6i.large: 'dear' is no price\n"
+        "      → delete the file, then ops prices update\n  source: it is missing\n"
+        "      → delete the file, then ops prices update\n  remedy: delete the file, then ops prices update\n",
     ),
     "a call that the cloud refuses": (
         lambda _: aws.told(shift_refused),
@@ -192,6 +234,20 @@ def shift_refused() -> NoReturn:
 def written(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def signed_in(folder: Path, answer: Any) -> object:
+    """Connect to AWS, where STS answers so."""
+    fleet = Fleet.model_validate({"fleet": "shop", "stacks": {"prod": {"target": "aws", "account": "123456789012"}}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("boto3.Session", lambda **_: SimpleNamespace(client=lambda _: Answering(answer)))
+        return aws.connect(fleet, "prod", Workspace(folder / "fleet.yaml"))
+
+
+def held_already() -> object:
+    at = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    row = LeaseRow(1, "shop/dev", "patch-1", "me", "elsewhere", 77, "1", at, datetime.max.replace(tzinfo=UTC))
+    return _grant(SimpleNamespace(open=lambda: [row]), ["shop/dev/web"], "patch-2")  # type: ignore[arg-type]
 
 
 def failing(tool: Path, work: Callable[[], object]) -> object:
