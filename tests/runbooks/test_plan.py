@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import GuardRefused, InputError
 from quartermaster.runbooks import drill
 from quartermaster.runbooks.case import Demand, Known
@@ -167,3 +168,62 @@ def test_what_there_is_not_is_refused_with_what_there_is(kind: str, of: str) -> 
     with pytest.raises(InputError) as caught:
         drill.accept(kind, of, a_fleet())
     assert "instance_loss" in caught.value.remedy or "web" in caught.value.remedy
+
+
+CROWDED = Demand(per_second=290, unit_capacity=100)
+SICK = replace(a_group(), hosts=(replace(a_group().hosts[0], health="unhealthy"), *a_group().hosts[1:]))
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a stack that permits others": (
+        {"fleet": a_fleet(recovery="{allow: {dev: [restore]}}")},
+        "allow: stack dev permits only restore",
+        "recovery.allow.dev: add instance_loss, once you mean it",
+    ),
+    "a group that is at work": (
+        {"group": a_group(suspended=("Launch",))},
+        "steady_state: shop-dev-web has Launch suspended: it would not replace a host",
+        "end the work that suspended it (`ops status`), or `ops patch recover`",
+    ),
+    "a host that is ill": (
+        {"group": SICK},
+        "steady_state: 2 of 3 hosts serve: i-0 is InService/unhealthy",
+        "make it whole first: `ops status`",
+    ),
+    "nobody who would be left": (
+        {"group": a_group(1)},
+        "capacity: none of 1 hosts of web would be left",
+        "raise clusters.web.size.min, so that its hosts are in more zones than are lost",
+    ),
+    "too few who would be left": (
+        {"demand": CROWDED},
+        "capacity: 2 hosts would be left; 290/s (forecast, quantile 0.99) need 3 at 85% utilisation",
+        "scale web up first, or choose a quieter hour",
+    ),
+    "alarms that fire": (
+        {"known": Known({}, ("web-errors", "orders-cpu"))},
+        "alarms: 2 of the stack fire: web-errors, orders-cpu",
+        "find out what they warn of; drill when they are silent",
+    ),
+    "a frozen day": (
+        {"fleet": a_fleet(freezes="[{from: 2026-11-16, to: 2026-11-18, why: sale}]")},
+        "freeze: 2026-11-16 is frozen (2026-11-16 to 2026-11-18: sale)",
+        "wait until 2026-11-18 is over, or --override freeze --reason …",
+    ),
+    "an evening": (
+        {"now": MONDAY.replace(hour=20)},
+        "hours: Mon 20:00 UTC is outside Mon-Thu 09:00-16:00",
+        "come back then, or say --now",
+    ),
+    "alarms that there are not on AWS": (
+        {"fleet": ON_AWS, "known": Known({}, (), "no alarm web-errors")},
+        "stop_conditions: no alarm web-errors",
+        "ops provision up makes the alarms",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_forbids_a_drill_is_told_with_what_to_do(case: str) -> None:
+    changed, found, remedy = REFUSED[case]
+    with pytest.raises(GuardRefused) as refused:
+        a_plan(**changed).require()
+    assert render(refused.value) == f"error: instance_loss of web may not run: {found}\n  remedy: {remedy}\n"
