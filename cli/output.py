@@ -77,7 +77,7 @@ def confirm(question: str, *, plan: str = "") -> None:
     if options().yes:
         return
     if not sys.stdin.isatty():
-        raise InputError(f"{question}: nobody here to ask", remedy="--yes, after reading the plan")
+        raise InputError(f"nobody here to ask: {question}", remedy="--yes, after reading the plan")
     import typer
 
     if not typer.confirm(question, err=True):
