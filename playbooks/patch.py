@@ -213,5 +213,8 @@ def _pins(hosts: Sequence[HostPlan]) -> dict[str, str]:
     torn = {name: versions for name, versions in offered.items() if len(versions) > 1}
     if torn:
         named = "; ".join(f"{name}: {', '.join(sorted(versions))}" for name, versions in sorted(torn.items()))
-        raise GuardRefused(f"the hosts are offered different versions ({named})", remedy="plan again in a while")
+        raise GuardRefused(
+            f"the hosts are offered different versions ({named})",
+            remedy="see that all ask one package repository, or wait until it has reached all",
+        )
     return {name: versions.pop() for name, versions in sorted(offered.items())}
