@@ -101,7 +101,7 @@ def _install(bench: Path) -> None:
     """Move ``bench/new`` into its place when its program runs and is the version wanted."""
     version = version_of(bench / "new/bin/pulumi")
     if version != VERSION:
-        raise OpsError(f"the engine just made says it is {version or 'nothing'}, not {VERSION}")
+        raise OpsError(f"the engine just made says it is {version or 'nothing'}, not {VERSION}", remedy=REMEDY)
     (bench / "new/pulumi").symlink_to("bin/pulumi")
     cache.remove(home())
     (bench / "new").rename(home())

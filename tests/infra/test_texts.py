@@ -14,6 +14,7 @@ from pulumi.automation import CommandResult, errors
 
 from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.schema import Fleet
 from quartermaster.fleet.schema.safety import Adopted
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import __main__ as program
@@ -21,9 +22,14 @@ from quartermaster.infra import adopt_import, bootstrap, deploy, interrupted, ke
 from quartermaster.infra import engine as engines
 from quartermaster.infra.aws_errors import translated
 from quartermaster.infra.hosted_zone import find_zone
+from quartermaster.infra.layout import layout
+from quartermaster.infra.locks import Holder
 from quartermaster.infra.outcome import Outcome, Watcher
+from quartermaster.infra.plan_basis import Basis
+from quartermaster.infra.saved_plan import SavedPlan, refuse_moved
 from quartermaster.infra.state import Pending
 from quartermaster.infra.sweep import Births
+from quartermaster.infra.zones import check_zones
 from tests.fleet.test_texts import Answering, denied
 
 VPC = Adopted(type="aws:ec2/vpc:Vpc", name="shop", id="vpc-1")
@@ -31,6 +37,9 @@ URN, STACK, PROVIDER = (
     f"urn:pulumi:dev::shop::{name}"
     for name in ("aws:ec2/vpc:Vpc::shop", "pulumi:pulumi:Stack::shop-dev", "pulumi:providers:aws::default")
 )
+BASIS = Basis({"fleet.yaml": "1f"}, {"pulumi": "3.1.0"}, {URN: "1f"})
+MOVED = Basis({"fleet.yaml": "2e"}, {"pulumi": "3.2.0"}, {})
+ZONES = {"AvailabilityZones": [{"ZoneName": f"eu-west-1{letter}"} for letter in "ab"]}
 FORBIDDEN = {
     "rule": "encrypted-data", "severity": "mandatory", "resource": "orders", "reason": "it is unencrypted",
     "remedy": "databases.orders.encrypted: true", "waived": None,
@@ -163,6 +172,32 @@ CASES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
         "  remedy: wait for it; if elsewhere is gone for good, delete "
         "{folder}/.pulumi/locks/organization/shop/dev/1.json\n",
     ),
+    "a state that an engine here is at work on": (
+        lambda _, monkeypatch: at_work(monkeypatch),
+        "error: Pulumi process 77 works on this stack\n  remedy: wait for it, or stop the `ops` that runs it\n",
+    ),
+    "a saved plan of another stack": (
+        lambda *_: refuse_moved(plan_of("dev"), BASIS, fleet="shop", stack="prod"),
+        "error: the plan is of stack dev of fleet shop, not of stack prod of fleet shop\n"
+        "  remedy: --stack dev, or another plan\n",
+    ),
+    "a saved plan that no longer holds": (
+        lambda *_: refuse_moved(plan_of("prod"), MOVED, fleet="shop", stack="prod"),
+        "error: the plan of 2026-11-22T09:30:00Z no longer holds; nothing was changed\n"
+        "  fleet.yaml: the file is another since the plan was saved\n      → put it back, or save a new plan\n"
+        "  pulumi: the plan was saved with 3.1.0, this is 3.2.0\n      → put it back, or save a new plan\n"
+        f"  {URN}: the state of the resource is gone since the plan was saved\n"
+        "      → put it back, or save a new plan\n  remedy: ops provision preview --save writes a new plan\n",
+    ),
+    "a zone that the account does not have": (
+        lambda *_: check_zones(
+            SimpleNamespace(client=lambda *_, **__: Answering({"describe_availability_zones": ZONES})),  # type: ignore[arg-type]
+            layout(Fleet.model_validate({"fleet": "shop", "region": "eu-west-1"}), "dev"),
+        ),
+        "error: the account does not have the zones that the stack is to stand in\n"
+        "  zones: the account has eu-west-1a, eu-west-1b in eu-west-1, and not eu-west-1c\n"
+        "      → zones: 2, another region, or network.vpc and subnets in zones that it has\n",
+    ),
     "no ssh-keygen": (
         lambda folder, _: keys.private_key(Workspace(folder / "fleet.yaml")),
         "error: ssh-keygen is not installed\n  remedy: apt-get install openssh-client\n",
@@ -173,6 +208,18 @@ CASES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
         "  remedy: restore it from a backup\n",
     ),
 }
+
+
+def at_work(monkeypatch: pytest.MonkeyPatch) -> object:
+    """The lock of an engine that lives and has a parent."""
+    monkeypatch.setattr(Holder, "alive", True)
+    monkeypatch.setattr(Holder, "parent", 76)
+    monkeypatch.setattr(interrupted, "_orphaned", lambda _: False)
+    return interrupted._await_end(Holder("1.json", 77, "here", "", lambda: None))
+
+
+def plan_of(stack: str) -> SavedPlan:
+    return SavedPlan("shop", stack, "2026-11-22T09:30:00Z", {}, BASIS)
 
 
 def said_by_the_engine(kind: type[errors.CommandError], text: str) -> object:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import MissingPart
 from quartermaster.infra.setup import machine, packages
 from quartermaster.infra.setup.packages import Package
@@ -66,6 +67,10 @@ def test_stale_lists_are_fetched_once_and_then_it_fails_with_a_remedy(monkeypatc
         return (100, "404 Not Found") if ran[-1] == "install" else (0, "")
 
     monkeypatch.setattr(packages, "_run", run)
-    with pytest.raises(packages.OpsError, match="404 Not Found"):
+    with pytest.raises(packages.OpsError) as told:
         packages._install(LACKING, machine.silent)
+    assert render(told.value) == (
+        "error: apt-get could not install haproxy, mmdebstrap:\n404 Not Found\n"
+        "  remedy: run `apt-get install --no-install-recommends haproxy mmdebstrap`\n"
+    )
     assert ran == ["simulate", "install", "update", "install"]
