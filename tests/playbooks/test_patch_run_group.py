@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import GuardRefused, OpsError, Stopped
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepStarted, from_record, to_record
 from quartermaster.fleet.hosts import Requests
@@ -56,16 +57,21 @@ def test_a_host_that_the_group_launched_meanwhile_stays() -> None:
 def test_hosts_that_do_not_come_refuse_the_run_and_the_group_is_as_before() -> None:
     bench = grown()
     bench.world.launches = False
-    with pytest.raises(GuardRefused, match="0 of 1 added"):
+    with pytest.raises(GuardRefused, match="0 of 1 added") as refused:
         list(bench.run())
+    assert refused.value.remedy == "see why hosts of shop-dev-web do not come up, then run again"
     assert bench.world.now == bench.before
     assert not [act for act in bench.world.acts if act.startswith("standby")]
 
 
 def test_more_than_max_is_refused_before_anything_is_asked_for() -> None:
     bench = grown(more=10)
-    with pytest.raises(GuardRefused, match="above the max 12"):
+    with pytest.raises(GuardRefused) as refused:
         list(bench.run())
+    assert render(refused.value) == (
+        "error: 10 host(s) more than 3 are above the max 12 of shop-dev-web\n"
+        "  remedy: raise size.max, or wait for an hour with less demand\n"
+    )
     assert not [act for act in bench.world.acts if act.startswith("hold")]
 
 
@@ -151,8 +157,12 @@ def test_the_gate_stays_shut_for_slow_answers() -> None:
 def test_probes_that_fail_before_anything_is_touched_refuse_the_run() -> None:
     bench = Bench()
     tools = replace(bench.tools(), probe=lambda count: Requests(count, 1, 1.0))
-    with pytest.raises(GuardRefused, match="1 of 50 probes failed"):
+    with pytest.raises(GuardRefused) as refused:
         list(patch_run.run(bench.plan, "patch-1", tools))
+    assert render(refused.value) == (
+        "error: the group is no longer as planned: 1 of 50 probes failed through the balancer\n"
+        "  remedy: mend that, then plan again\n"
+    )
     assert bench.world.acts == []
 
 
@@ -163,8 +173,11 @@ def test_a_refresh_that_began_since_the_plan_refuses_run_and_resume() -> None:
     bench.world.acts.clear()
     with pytest.raises(GuardRefused, match="instance refresh"):
         list(bench.run())
-    with pytest.raises(Stopped, match="instance refresh"):  # and can be resumed later
+    with pytest.raises(Stopped) as stopped:  # and can be resumed later
         list(patch_run.resume(journal, "patch-1", bench.tools()))
+    assert render(stopped.value) == (
+        "error: an instance refresh of shop-dev-web is running\n  remedy: wait for its end, then resume\n"
+    )
     assert bench.world.acts == []
 
 

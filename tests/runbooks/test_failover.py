@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.databases import DatabaseState
 from quartermaster.fleet.errors import GuardRefused, InputError, OpsError
 from quartermaster.fleet.journal import Journal
@@ -191,9 +192,13 @@ def test_every_kill_ends_with_a_standby_and_never_with_a_second_failover(journal
 def test_one_that_has_moved_since_the_plan_is_left_alone(journal: Journal) -> None:
     plan = a_plan(FakeRds())
     rds = FakeRds(before=replace(ORDERS, zone="b", standby_zone="a"))
-    with pytest.raises(OpsError, match="the world has moved since the plan"):
+    with pytest.raises(OpsError) as refused:
         finish(start(plan, rds, journal))
     assert rds.ordered == []
+    assert render(refused.value) == (
+        "error: the world has moved since the plan: orders is available in b, standby in a, planned was available in a\n"
+        "  remedy: plan anew: ops drill run failover orders\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,8 +216,11 @@ def test_a_database_that_could_not_come_back_as_it_was_is_refused(state: Databas
 
 
 def test_a_table_without_a_primary_has_no_failover() -> None:
-    with pytest.raises(InputError, match="orders is of dynamodb: it has no primary"):
+    with pytest.raises(InputError) as refused:
         a_plan(FakeRds(), a_fleet(engine="dynamodb"))
+    assert render(refused.value) == (
+        "error: orders is of dynamodb: it has no primary to lose\n  remedy: a database of engine postgres\n"
+    )
 
 
 def test_the_document_says_what_a_person_would_do_and_json_gives_the_plan_back() -> None:

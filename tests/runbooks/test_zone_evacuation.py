@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import GuardRefused, OpsError
 from quartermaster.fleet.events import Event, StepFinished
 from quartermaster.fleet.hosts import Group, Requests
@@ -147,9 +148,13 @@ def test_a_shift_that_somebody_began_since_the_plan_stays_theirs(journal: Journa
     world = Zones()
     plan = a_plan(world)
     theirs = world.start("web", ZONES[1], 20, "zone b is ill")
-    with pytest.raises(OpsError, match="the world has moved since the plan"):
+    with pytest.raises(OpsError) as refused:
         run(plan, world, journal)
     assert world.holding("web") is theirs
+    assert render(refused.value) == (
+        "error: the world has moved since the plan: web is shifted away from eu-west-1b (zone b is ill)\n"
+        "  remedy: wait until that ends, then plan anew\n"
+    )
 
 
 def test_a_request_in_a_hundred_that_fails_ends_it_and_the_zone_is_back(journal: Journal) -> None:
