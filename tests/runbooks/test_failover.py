@@ -196,8 +196,8 @@ def test_one_that_has_moved_since_the_plan_is_left_alone(journal: Journal) -> No
         finish(start(plan, rds, journal))
     assert rds.ordered == []
     assert render(refused.value) == (
-        "error: the world has moved since the plan: orders is available in b, standby in a, planned was available in a\n"
-        "  remedy: plan anew: ops drill run failover orders\n"
+        "error: the world has moved since the plan: orders is available in b, standby in a, planned was available "
+        "in a\n  remedy: plan anew: ops drill run failover orders\n"
     )
 
 
