@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from quartermaster.fleet.errors import InputError, MissingPart
+from quartermaster.fleet.prices import load_prices
 from quartermaster.fleet.schema import Fleet, example, find_fleet, json_schema, load_fleet, read_text
 from quartermaster.fleet.schema.tree import read_tree
 from quartermaster.fleet.secret import Secret
@@ -83,6 +84,7 @@ def test_odd_but_possible_things_are_warnings() -> None:
     ]
 
 
+ENDED = "waivers: [{rule: encrypted-logs, resource: orders, until: 2026-11-01, reason: a test of ours}]\n"
 WARNED = """\
 fleet: shop
 recovery_region: eu-central-1
@@ -107,6 +109,31 @@ def test_every_warning_has_its_line() -> None:
         ("capacity.web.survive.at_utilisation", 10),
         ("recovery.web.zone.rpo", 12),
         ("recovery.orders.zone", 13),
+    }
+
+
+def test_a_warning_says_what_is_odd_and_what_to_do() -> None:
+    odd = WARNED.replace("{min: 3, max: 300}", "{min: 1, max: 300}, instance: x9.large")
+    found = read_text(f"{odd}{ENDED}", today=date(2026, 11, 22)).warnings
+    assert {fault.where: f"{fault.problem} -> {fault.remedy}" for fault in found} == {
+        "clusters.web.size.min": "1 hosts for 3 zones leave a zone empty -> min: 3, or fewer zones",
+        "clusters.web.instance": (
+            f"x9.large has no price in the table of {load_prices().dated} -> check its name; costs will call it unknown"
+        ),
+        "network.recovery_cidr": (
+            "an objective is to survive the region, and nothing waits in eu-central-1 but copies -> "
+            "recovery_cidr: 10.21.0.0/16, or another range apart from cidr"
+        ),
+        "capacity.web.survive.at_utilisation": (
+            "0.85 after a loss is less than 0.9 without one -> usually the larger of the two"
+        ),
+        "backups.rules": "no rule backs up orders -> add a rule",
+        "recovery.web.zone.rpo": "web is a cluster and holds no data: rpo will not be measured -> leave it out",
+        "recovery.orders.zone": "an objective for data without rpo -> add rpo: 5m, or yours",
+        "waivers[0].until": (
+            "the waiver of encrypted-logs for orders ended on 2026-11-01 -> mend what it set aside, give it a new "
+            "day, or remove it"
+        ),
     }
 
 

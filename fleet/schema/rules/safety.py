@@ -55,7 +55,7 @@ def compliance_needs_protection(fleet: Fleet) -> Iterator[Fault]:
 def databases_without_backup(fleet: Fleet) -> Iterator[Fault]:
     """No rule, no backup."""
     if fleet.databases and not fleet.backups.rules:
-        yield Fault("backups.rules", f"databases {', '.join(fleet.databases)} are backed up by no rule", "add a rule")
+        yield Fault("backups.rules", f"no rule backs up {', '.join(fleet.databases)}", "add a rule")
 
 
 def objectives_can_be_met(fleet: Fleet) -> Iterator[Fault]:

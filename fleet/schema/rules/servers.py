@@ -102,4 +102,8 @@ def instance_types_without_price(fleet: Fleet) -> Iterator[Fault]:
     for where, kind in types:
         known = prices.database_types() if kind.startswith("db.") else prices.instance_types()
         if kind not in known:
-            yield Fault(where, f"{kind} has no price in the table of {prices.dated}", "costs will name it as unknown")
+            yield Fault(
+                where,
+                f"{kind} has no price in the table of {prices.dated}",
+                "check its name; costs will call it unknown",
+            )
