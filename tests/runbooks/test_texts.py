@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.schema import read_text
 from quartermaster.fleet.write_probe import Login
 from quartermaster.runbooks import restoring
 from quartermaster.runbooks.backups import Backups, Restored
@@ -20,7 +21,7 @@ from quartermaster.runbooks.document import Call, parse
 from quartermaster.runbooks.kinds import KINDS
 from quartermaster.runbooks.overwrite import Overwriting
 from quartermaster.runbooks.probes import World, evaluate
-from quartermaster.runbooks.recovery_points import RecoveryPoint, choose
+from quartermaster.runbooks.recovery_points import COPY, RecoveryPoint, choose
 from quartermaster.runbooks.restorer import Restorer
 from quartermaster.runbooks.runners import TAG_RESTORED
 from quartermaster.runbooks.scene import Scene
@@ -140,6 +141,7 @@ def overwriting(database: str) -> object:
     return Overwriting(restorer, nobody, "orders", Clock(), run="R1", poll=0)
 
 
+TABLE = read_text("fleet: shop\ndatabases: {orders: {engine: dynamodb, key: id}}\n").fleet
 RESTORED = "shop-dev-drill-orders"
 COMING = Restored(RESTORED, "creating", "", 0, "")
 FAILED = Restored(RESTORED, "restore-error", "", 0, "no such snapshot")
@@ -181,6 +183,16 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         "      → keep the order of the phases\n"
         "  mine.md:25 act: a step without phase splits the recovery time\n"
         "      → move it\n",
+    ),
+    "copies in another region alone": (
+        lambda: choose([point(COPY, NOON)], database="orders"),
+        "error: of orders there are only copies in eu-west-1, the newest of 2026-03-01 12:00:00 UTC\n"
+        "  remedy: restore it there: aws backup start-restore-job --region eu-west-1 --recovery-point-arn orders-1 "
+        "--iam-role-arn ROLE --metadata FILE\n",
+    ),
+    "a drill's restore of a table": (
+        lambda: KINDS["restore"].subjects(TABLE, "orders"),
+        "error: orders is of dynamodb: only postgres is restored by drills\n  remedy: ops backup list\n",
     ),
     "nothing to restore from": (
         lambda: choose([], database="orders"),

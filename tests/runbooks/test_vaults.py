@@ -110,8 +110,9 @@ def test_a_backup_is_a_job_that_is_followed(aws: Aws) -> None:
 def test_a_backup_that_came_to_nothing_says_why(aws: Aws, state: str) -> None:
     said = {"State": state, "StatusMessage": "Access denied to the key"}
     aws.expect("backup", "describe_backup_job", {"BackupJobId": "J1"}, said)
-    with pytest.raises(OpsError, match=f"backup job J1 is {state.lower()}: Access denied to the key"):
+    with pytest.raises(OpsError, match=f"backup job J1 is {state.lower()}: Access denied to the key") as told:
         vaults(aws).taken("J1")
+    assert told.value.remedy == "mend that, then run it again"
 
 
 def test_a_restore_goes_into_isolation_whatever_the_recovery_point_says(aws: Aws) -> None:

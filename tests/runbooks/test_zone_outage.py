@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from quartermaster.cli.errors import render
 from quartermaster.fleet.errors import GuardRefused, OpsError
 from quartermaster.fleet.events import StepFinished
 from quartermaster.fleet.journal import Journal
@@ -175,8 +176,12 @@ def test_a_world_that_moved_since_the_plan_is_not_touched(journal: Journal) -> N
             hosts = tuple(h for h in world.before.hosts if h.id != "i-1")
             world.before = replace(world.before, hosts=hosts)
             break
-    with pytest.raises(OpsError, match="3 hosts of web serve outside eu-west-1a, planned were 4"):
+    with pytest.raises(OpsError) as refused:
         finish(events)
+    assert render(refused.value) == (
+        "error: the world has moved since the plan: 3 hosts of web serve outside eu-west-1a, planned were 4\n"
+        "  remedy: plan anew: ops drill run zone_outage web\n"
+    )
     assert world.cut_at is None
 
 
