@@ -11,11 +11,13 @@ from typing import Any
 import apprise
 import pytest
 
+from quartermaster.cli import options as options_module
 from quartermaster.cli import runbook_walk
 from quartermaster.cli.errors import render
 from quartermaster.cli.faults_aws import _arns
 from quartermaster.cli.instants import instant
 from quartermaster.cli.notify_send import send
+from quartermaster.cli.options import Options
 from quartermaster.cli.output import confirm
 from quartermaster.cli.patch_control import open_until
 from quartermaster.fleet.errors import OpsError
@@ -62,6 +64,7 @@ def untold(monkeypatch: pytest.MonkeyPatch) -> object:
 
 def unattended(monkeypatch: pytest.MonkeyPatch) -> None:
     at_a_terminal(monkeypatch, yes=False)
+    monkeypatch.setattr(options_module, "OPTIONS", Options())
     confirm("Remove everything?")
 
 
