@@ -134,7 +134,8 @@ class HostWork:
             self._step("standby", self._enter, undo={"standby": self.host.id})
         self._step("drain", self._drained)
         if self._touched:
-            self._step("rollback", self._rollback)
+            if self._pins:  # else it was only rebooted
+                self._step("rollback", self._rollback)
             self._step("converge", lambda: self.machine.converge(self.run))
         self._step("health", self._answers)
         self._step("return", lambda: self.world.exit_standby(self.host.id))

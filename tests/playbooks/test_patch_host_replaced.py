@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from quartermaster.fleet.events import Event, from_record, to_record
-from quartermaster.playbooks import patch_run
+from quartermaster.playbooks import patch, patch_run
 from quartermaster.playbooks.host_remedies import remedy
-from quartermaster.playbooks.machine import Facts
+from quartermaster.playbooks.machine import Facts, HostTrouble, Survey
 from quartermaster.playbooks.patch_recover import recover
 from quartermaster.playbooks.patch_result import outcome
 from tests.playbooks import fakes
-from tests.playbooks.test_patch_run import Bench
+from tests.playbooks.test_patch_run import NOW, Bench
 
 
 def lost(*which: int, **patching: Any) -> Bench:
@@ -116,6 +116,26 @@ def test_after_a_kill_at_any_boundary_recover_keeps_the_group_s_size(kill_at: in
     list(recover(list(journal), world=bench.world, machines=bench.machines))
     assert sizes(bench) == (3, 3, 3) and bench.world.now.suspended == ()
     assert all(host.serving for host in bench.world.now.hosts)
+
+
+def test_a_host_that_was_only_rebooted_has_no_packages_to_put_back_and_serves_again() -> None:
+    bench = Bench(3, reboot="always")
+    bench.plan = patch.plan(
+        bench.before, fakes.fleet(reboot="always"), {host.id: Survey() for host in bench.before.hosts}, NOW,
+        drain_seconds=0,
+    )  # fmt: skip
+    first = bench.machines[bench.plan.waves[0].hosts[0]]
+    first.breaks = ("rollback",)
+
+    def converge(run: str) -> dict[str, int]:
+        """Fails once."""
+        first.converge = lambda _: {"changed": 0}  # type: ignore[method-assign]
+        raise HostTrouble("converge failed")
+
+    first.converge = converge  # type: ignore[method-assign]
+    result = bench.result()
+    assert [host.why for host in result.hosts if host.id == first.id] == ["converge failed"]
+    assert first.boots == 1 and all(host.serving for host in bench.world.now.hosts)
 
 
 @pytest.mark.parametrize("ahead", [-300.0, 300.0])
