@@ -157,7 +157,8 @@ def _apply(demo: Demo) -> str:
     after = demo.serving()
     demo.summary["hosts"] = after
     floors = sum(len(change["schedule"]) for change in applied["changes"])
-    return f"{floors} floors written into fleet.yaml; {before} hosts became {len(after)}"
+    now = f"became {len(after)}" if len(after) != before else "stay, as many as this hour needs"
+    return f"{floors} floors written into fleet.yaml; {before} hosts {now}"
 
 
 def _backup(demo: Demo) -> str:
