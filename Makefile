@@ -10,13 +10,15 @@ SETUP = PYTHONPATH=.venv/types PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quartermas
 FAST := not engine and not hosts and not browser and not prometheus and not slow and not soak
 
 # Modules of Python side by side, a lane each; what all but the first say comes at the end. Ends with a status of a lane
-# that failed. Real hosts go before the others: they wait more than they compute, and their seconds are counted.
-AFTER = $(if $(filter HOSTS_%,$(1)),nice -n 5)
+# that failed. Real hosts go before the others: they wait more than they compute, and their seconds are counted. The first,
+# the shortest, goes after all.
+AFTER = $(if $(filter HOSTS_%,$(1)),nice -n 4)
+LAST = $(if $(AFTER),nice -n 9)
 define lanes
 @said=$$(mktemp -d); beside=(); status=0; set -m; \
   $(foreach lane,$(wordlist 2,9,$(1)),$(if $(filter HOSTS_%,$(lane)),,$(AFTER)) .venv/bin/python -m $($(lane)) >$$said/$(lane) 2>&1 & beside+=($$!);) set +m; \
   trap 'for lane in $${beside[@]}; do kill -INT $$lane 2>/dev/null && wait $$lane; done; rm -rf $$said' EXIT; \
-  $(AFTER) .venv/bin/python -m $($(firstword $(1))) || status=$$?; \
+  $(LAST) .venv/bin/python -m $($(firstword $(1))) || status=$$?; \
   for lane in $${beside[@]}; do wait $$lane || status=$$?; done; cat $$said/*; exit $$status
 endef
 
