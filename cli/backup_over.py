@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from quartermaster.cli.session import Session
-    from quartermaster.fleet.journal import Run
+    from quartermaster.fleet.journal import Run, RunRow
     from quartermaster.runbooks.overwrite import Overwriting
     from quartermaster.runbooks.restorer import Restorer
 
@@ -43,7 +43,7 @@ def restore_over(
         raise InputError(
             f"{database} is to be written over; a plain yes is not enough", remedy=f"--again {database}, too"
         )
-    cut = {row.id for row in ops.journal.runs("backup", stack=ops.stack) if row.interrupted and row.subject == database}
+    cut = {row.id for row in _cut_short(ops, database)}
     tool = reached()
     work = _overwriting(ops, tool, database, poll=poll)
     by = work.done_by() if cut else ""
@@ -78,8 +78,7 @@ def restore_over(
 
 def discard(ops: Session, tool: Restorer, database: str) -> None:
     """Remove what was restored beside the database and, by a run that was cut short, loaded beside it."""
-    cut = (row for row in ops.journal.runs("backup", stack=ops.stack) if row.interrupted and row.subject == database)
-    if any("--over-original" in str(row.inputs.get("arguments")) for row in cut):
+    if any("--over-original" in str(row.inputs.get("arguments")) for row in _cut_short(ops, database)):
         _overwriting(ops, tool, database, poll=0).discard()
     else:
         tool.backups.remove(database)  # asks the database nothing: it may be past answering
@@ -92,6 +91,11 @@ def drop_replaced(ops: Session, tool: Restorer, database: str) -> None:
         gone = _overwriting(ops, tool, database, poll=0).drop_kept()
         record.finish("done", {"dropped": list(gone)})
     emit({"dropped": gone}, f"dropped: {', '.join(gone) or 'there was none'}")
+
+
+def _cut_short(ops: Session, database: str) -> list[RunRow]:
+    rows = ops.journal.runs("backup", stack=ops.stack)
+    return [row for row in rows if row.interrupted and row.subject == database]
 
 
 def _second(database: str, lost: dict[str, dict[str, int | None]], *, asked: bool) -> None:

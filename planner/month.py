@@ -55,8 +55,9 @@ class Month:
             day = datetime.fromisoformat(run["at"]).astimezone(self.zone).date()
             kind = "failed" if run["state"] in ("failed", "stopped", "interrupted") else "done"
             found[day].append(Noted(kind, f"{run['what']}: {run['state']}", run["run"]))
+        daily = self._daily
         for entry in self.entries:
-            if (entry.kind, entry.title) in self._daily:
+            if (entry.kind, entry.title) in daily:
                 continue
             day, last = (at.astimezone(self.zone).date() for at in (entry.starts_at, entry.ends_at - _SECOND))
             text = entry.title if entry.whole_days else f"{entry.starts_at.astimezone(self.zone):%H:%M} {entry.title}"
@@ -67,11 +68,8 @@ class Month:
 
     def daily(self) -> list[str]:
         """What is on every day of it: the time, and what."""
-        times = {
-            e.title: f"{e.starts_at.astimezone(self.zone):%H:%M}"
-            for e in self.entries
-            if (e.kind, e.title) in self._daily
-        }
+        daily, ours = self._daily, self.zone
+        times = {e.title: f"{e.starts_at.astimezone(ours):%H:%M}" for e in self.entries if (e.kind, e.title) in daily}
         return [f"{at}: {title}" for title, at in sorted(times.items())]
 
     @property
