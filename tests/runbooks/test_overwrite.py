@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -20,9 +19,6 @@ from quartermaster.runbooks.overwrite import Plan, kept_name
 from tests.hosts.local_cluster import wait
 from tests.postgres_server import PASSWORD, Server
 from tests.runbooks.overwrite_world import NOW, THEN, World, ask, detail, overwriting
-
-if TYPE_CHECKING:
-    pass
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
