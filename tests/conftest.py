@@ -60,13 +60,10 @@ gc.set_threshold(100_000)
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL server for the whole run."""
-    from tests.postgres_server import Server
+    from tests.postgres_server import running
 
-    home = Path(tempfile.mkdtemp(prefix="ops-postgres-"))
-    running = Server(home)
-    yield running
-    running.stop()
-    shutil.rmtree(home)
+    with running() as made:
+        yield made
 
 
 @sa.event.listens_for(sa.Pool, "checkout")

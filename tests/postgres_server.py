@@ -7,13 +7,16 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from quartermaster.infra.local.postgres_settings import binaries
 
-__all__ = ["PASSWORD", "Server"]
+__all__ = ["PASSWORD", "Server", "running"]
 
 PASSWORD = "hunter2-of-the-journal"
 
@@ -63,3 +66,13 @@ class Server:
             [*before, self._folder / program, *words], check=True, cwd="/", stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server, gone with its folder afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="ops-postgres-"))
+    server = Server(home)
+    yield server
+    server.stop()
+    shutil.rmtree(home)

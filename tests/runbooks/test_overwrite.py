@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,7 +14,7 @@ from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.write_probe import Login
 from quartermaster.runbooks.overwrite import Plan, kept_name
 from tests.hosts.local_cluster import wait
-from tests.postgres_server import PASSWORD, Server
+from tests.postgres_server import PASSWORD, Server, running
 from tests.runbooks.overwrite_world import NOW, THEN, World, ask, detail, overwriting
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -26,11 +23,8 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def copied() -> Iterator[Server]:
     """Where data come back: a server of its own."""
-    home = Path(tempfile.mkdtemp(prefix="ops-postgres-"))
-    running = Server(home)
-    yield running
-    running.stop()
-    shutil.rmtree(home)
+    with running() as made:
+        yield made
 
 
 @pytest.fixture
