@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +20,9 @@ from quartermaster.playbooks.patch_recover import recover
 from quartermaster.playbooks.replace_plan import ReplacePlan
 from quartermaster.playbooks.replace_world import Refresh
 from tests.playbooks import fakes
-from tests.playbooks.test_patch_run import NOW, Bench
+from tests.playbooks.test_patch_run import Bench
 from tests.playbooks.test_replace import launched, planned
+from tests.runbooks.stubbed import Clock
 
 HOST = "i-0"
 
@@ -34,19 +34,6 @@ class Heard(list[Event]):
         self.append(event)
 
     def wait(self, seconds: float) -> None: ...
-
-
-class Moving:
-    """A clock that moves when somebody waits."""
-
-    def __init__(self) -> None:
-        self.instant = NOW
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def sleep(self, seconds: float) -> None:
-        self.instant += timedelta(seconds=seconds)
 
 
 def seen(bench: Bench, **changed: str) -> None:
@@ -176,7 +163,7 @@ def test_a_refresh_that_stands_still_stops_the_run_with_how_to_go_on() -> None:
         name_version=lambda _: None, start=start,
     )  # fmt: skip
     with pytest.raises(Stopped) as stopped:
-        list(replace_run.run(planned(found), replace_run.Tools(world, clock=Moving(), poll_seconds=900)))
+        list(replace_run.run(planned(found), replace_run.Tools(world, clock=Clock(), poll_seconds=900)))
     assert render(stopped.value) == (
         "error: instance refresh r-1 has been InProgress for 2:00:10 without a change\n  remedy: ops patch resume web\n"
     )
