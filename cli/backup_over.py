@@ -94,8 +94,8 @@ def drop_replaced(ops: Session, tool: Restorer, database: str) -> None:
 
 
 def _cut_short(ops: Session, database: str) -> list[RunRow]:
-    rows = ops.journal.runs("backup", stack=ops.stack)
-    return [row for row in rows if row.interrupted and row.subject == database]
+    rows = ops.journal.runs("backup", stack=ops.stack, subject=database, states=("running",))
+    return [row for row in rows if row.interrupted]
 
 
 def _second(database: str, lost: dict[str, dict[str, int | None]], *, asked: bool) -> None:

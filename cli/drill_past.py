@@ -21,13 +21,18 @@ def drills_past(ops: Session) -> Mapping[tuple[str, str], Past]:
     """Earlier drills of the stack that were carried through, by kind and subject."""
     from quartermaster.planner.drill_needs import Past
 
-    rows = [row for row in ops.journal.runs(stack=ops.stack) if row.state == "done" and row.ended_at]
-    changes = [row for row in rows if row.kind in _CHANGES and _changed(row)]
     found: dict[tuple[str, str], list[RunRow]] = {}
-    for row in rows:
-        if row.kind == "drill":
-            kind, _, of = row.subject.partition(" ")
-            found.setdefault((kind, of), []).append(row)
+    for row in ops.journal.runs("drill", stack=ops.stack, states=("done",)):
+        kind, _, of = row.subject.partition(" ")
+        found.setdefault((kind, of), []).append(row)
+    since = min((done[0].started_at for done in found.values()), default=None)
+    later = [
+        row
+        for kind in (_CHANGES if found else ())
+        for row in ops.journal.runs(kind, stack=ops.stack, states=("done",), since=since)
+        if _changed(row)
+    ]
+    changes = sorted(later, key=lambda row: row.started_at, reverse=True)
     return {
         (kind, of): Past(
             runs=len(done),

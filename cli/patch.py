@@ -231,13 +231,8 @@ def _outcome(ops: Session, run_id: str) -> dict[str, Any]:
     return outcome([item.event for item in ops.journal.events(run_id)], run=run_id).to_json()
 
 
-def _unfinished(ops: Session, cluster: str) -> list[RunRow]:
-    rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)
-    return [row for row in rows if row.interrupted or row.state == "stopped"]
-
-
 def _refuse_unfinished(ops: Session, cluster: str) -> None:
-    if left := _unfinished(ops, cluster):
+    if left := ops.journal.unfinished("patch", stack=ops.stack, subject=cluster):
         raise InputError(
             f"patch run {left[0].id} of {cluster} was cut short",
             remedy=f"ops patch resume {cluster} goes on; ops patch recover {cluster} puts everything back",
@@ -247,9 +242,9 @@ def _refuse_unfinished(ops: Session, cluster: str) -> None:
 def last_unfinished(ops: Session, cluster: str, *, drained: bool = False) -> RunRow:
     """The last run that was cut short; with ``drained`` also one that failed and left hosts drained."""
     _known(ops, cluster)
-    rows = _unfinished(ops, cluster)
+    rows = ops.journal.unfinished("patch", stack=ops.stack, subject=cluster)
     if drained:
-        rows += [row for row in ops.journal.runs("patch", stack=ops.stack, subject=cluster)[:1] if _drained(row)]
+        rows += [row for row in ops.journal.runs("patch", stack=ops.stack, subject=cluster, limit=1) if _drained(row)]
     if not rows:
         raise InputError(f"no patch run of {cluster} was cut short", remedy=f"ops patch run {cluster}")
     return rows[0]

@@ -110,8 +110,8 @@ def _under_way(ops: Session, cluster: str) -> RunRow:
     if cluster not in known:
         remedy = f"one of: {', '.join(known)}"
         raise InputError(f"no cluster or database {cluster!r} in {ops.fleet_file.name}", remedy=remedy)
-    rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster)
-    row = next((row for row in rows if row.state == "running"), None)
+    rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster, states=("running",), limit=1)
+    row = rows[0] if rows else None
     if row is None:
         raise InputError(f"no patch run of {cluster} is under way", remedy=f"ops patch status {cluster}")
     if row.interrupted:

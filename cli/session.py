@@ -168,7 +168,7 @@ class Session:
         """Say which runs of that kind were cut short, and close them: the run that begins now mends what they left."""
         from quartermaster.cli.output import say
 
-        for row in self.journal.runs(kind, stack=self.stack):
+        for row in self.journal.runs(kind, stack=self.stack, states=("running",)):
             if row.interrupted:
                 last = self.journal.events(row.id)[-1:]
                 where = f"at {last[0].event.title or last[0].event.step}" if last else "before its first step"
@@ -188,14 +188,11 @@ class Session:
         try:
             with self.leases.hold(scopes, run=run.id) as lease:
                 yield run, lease
-        except KeyboardInterrupt:
-            run.finish("stopped")
-            raise
-        except Exception as error:
-            if run.finished:
-                raise
-            stopped = resume or getattr(error, "exit_code", 1) == 4
-            run.finish("stopped" if stopped else "failed", {"error": str(error)})
+        except (Exception, KeyboardInterrupt) as error:
+            if not run.finished:
+                by_hand = isinstance(error, KeyboardInterrupt)
+                stopped = by_hand or resume or getattr(error, "exit_code", 1) == 4
+                run.finish("stopped" if stopped else "failed", {} if by_hand else {"error": str(error)})
             raise
 
 

@@ -179,6 +179,11 @@ class Journal:
         with reading(self._engine) as db:
             return [_run_row(row) for row in db.execute(query)]
 
+    def unfinished(self, kind: str, *, stack: str = "", subject: str = "") -> list[RunRow]:
+        """Runs that were cut short or stopped, and that nobody has taken up since, newest first. Read-only."""
+        rows = self.runs(kind, stack=stack, subject=subject, states=("running", "stopped"))
+        return [row for row in rows if row.interrupted or row.state == "stopped"]
+
     def run(self, run_id: str) -> RunRow:
         """One run. Raises KeyError when there is none of that id."""
         with reading(self._engine) as db:

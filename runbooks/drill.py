@@ -167,8 +167,7 @@ def recover(row: RunRow, *, journal: Journal, leases: Leases, hands: Hands) -> G
 
 def unfinished(journal: Journal, *, stack: str = "") -> list[RunRow]:
     """Drills that were cut short and await ``recover``, newest first. Read-only."""
-    rows = journal.runs(RUN_KIND, stack=stack)
-    return [row for row in rows if row.interrupted or row.state == "stopped"]
+    return journal.unfinished(RUN_KIND, stack=stack)
 
 
 def _steps(plan: DrillPlan, hands: Hands) -> Iterator[Event]:

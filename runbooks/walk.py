@@ -85,7 +85,7 @@ def go_on(
 
 def unfinished(journal: Journal, *, stack: str = "") -> list[RunRow]:
     """Walks that were left part-way, newest first. Read-only."""
-    return [row for row in journal.runs(RUN_KIND, stack=stack) if row.interrupted or row.state == "stopped"]
+    return journal.unfinished(RUN_KIND, stack=stack)
 
 
 def left_at(row: RunRow, journal: Journal) -> Step | None:

@@ -35,10 +35,11 @@ def test_a_run_that_raises_is_closed_by_its_error(ops: Session, error: OpsError,
     assert state(ops) == ends
 
 
-def test_a_run_that_was_closed_keeps_its_state_and_result(ops: Session) -> None:
-    with pytest.raises(OpsError), ops.run("patch", scopes=SCOPES) as (record, _):
+@pytest.mark.parametrize("raised", [OpsError("aborted by hand"), KeyboardInterrupt()])
+def test_a_run_that_was_closed_keeps_its_state_and_result(ops: Session, raised: BaseException) -> None:
+    with pytest.raises(type(raised)), ops.run("patch", scopes=SCOPES) as (record, _):
         record.finish("aborted", {"hosts": []})
-        raise OpsError("aborted by hand")
+        raise raised
     assert (state(ops), ops.journal.runs("patch")[0].result) == ("aborted", {"hosts": []})
 
 
