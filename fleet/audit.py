@@ -25,13 +25,13 @@ def audit(db: sa.Connection) -> Broken | None:
 
     def noted(found: Iterable[Line]) -> Iterator[Line]:
         for line in found:
+            yield line  # what does not follow ends it here: an edited record may be no JSON any more
             record = line.record or ""
             kind = json.loads(record)["kind"] if any(told in record for told in _TOLD) else ""
             if kind in (OPENED, CLOSED):
                 last[line.run, kind] = line
             elif kind == RESUMED:
                 last.pop((line.run, CLOSED), None)
-            yield line
 
     chain = broken(noted(lines(db)))
     rows = db.execute(sa.select(runs).order_by(runs.c.started_at)).all()

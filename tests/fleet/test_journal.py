@@ -117,6 +117,18 @@ def test_of_each_subject_the_newest_runs_are_listed(journal: Journal) -> None:
     assert [row.subject for row in journal.runs("patch", states=("running",), each=1)] == ["web", "api"]
 
 
+def test_runs_that_nobody_goes_on_with_are_unfinished(journal: Journal) -> None:
+    begun = {state: journal.start("patch", stack="dev", subject="web") for state in ("stopped", "done", "running")}
+    begun["stopped"].finish("stopped")
+    begun["done"].finish("done")
+    cut = journal.start("patch", stack="dev", subject="web")
+    with journal.engine.begin() as db:
+        db.execute(sa.text("update runs set pid_started = '0' where id = :id"), {"id": cut.id})
+    journal.start("drill", stack="dev", subject="web").finish("stopped")
+    assert {row.id for row in journal.unfinished("patch", stack="dev")} == {begun["stopped"].id, cut.id}
+    assert journal.unfinished("patch", stack="dev", subject="api") == []
+
+
 def test_unknown_run_is_named(journal: Journal) -> None:
     with pytest.raises(KeyError, match="patch-1"):
         journal.run("patch-1")
@@ -130,6 +142,7 @@ def test_unknown_run_is_named(journal: Journal) -> None:
         "delete from events where seq = 3",
         "update events set run = 'other' where seq = 4",
         "update events set seq = 9 where seq = 3",
+        'update events set record = \'{"kind": "closed"\' where seq = 4',
     ],
 )
 def test_edited_journal_shows(journal: Journal, edit: str) -> None:
