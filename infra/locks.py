@@ -73,7 +73,10 @@ def bucket_holders(s3: Any, backend: str, project: str, stack: str) -> tuple[Hol
         for row in page.get("Contents", []):
             if not row["Key"].endswith(".json"):
                 continue
-            lock = json.loads(s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read())
+            try:
+                lock = json.loads(s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read())
+            except s3.exceptions.NoSuchKey:
+                continue  # just released
             release = partial(s3.delete_object, Bucket=bucket, Key=row["Key"])
             found.append(_holder(f"s3://{bucket}/{row['Key']}", lock, release))
     return tuple(found)
