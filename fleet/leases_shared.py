@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -44,18 +45,25 @@ class SharedLeases(Leases):
         raise OpsError(f"{_TRIES} times others wrote {self._table} first", remedy="run the command again")
 
     def _read(self) -> tuple[_Page, int]:
-        found = self._asked("get_item", Key={"scope": {"S": self._fleet}}, ConsistentRead=True).get("Item")
+        found = self._item()
         if not found:
             return _Page(0, [], []), 0
         return _Page.of(found["book"]["S"]), int(found["version"]["N"])
 
+    def _item(self) -> dict[str, Any]:
+        answer = self._asked("get_item", Key={"scope": {"S": self._fleet}}, ConsistentRead=True)
+        item: dict[str, Any] = answer.get("Item", {})
+        return item
+
     def _written(self, page: _Page, version: int) -> bool:
-        item = {"scope": {"S": self._fleet}, "version": {"N": str(version + 1)}, "book": {"S": page.text()}}
+        by = {"S": uuid.uuid4().hex}
+        item = {"scope": {"S": self._fleet}, "version": {"N": str(version + 1)}, "book": {"S": page.text()}, "by": by}
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(version)"}
         if version:
             values = {":seen": {"N": str(version)}}
             condition = {"ConditionExpression": "version = :seen", "ExpressionAttributeValues": values}
-        return bool(self._asked("put_item", Item=item, **condition))
+        # botocore sends a call again when the answer is lost, and may find what it has written itself.
+        return bool(self._asked("put_item", Item=item, **condition)) or self._item().get("by") == by
 
     def _asked(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """The answer; empty where the condition did not hold."""

@@ -83,6 +83,28 @@ def test_who_writes_second_sees_what_the_first_wrote(client: Any, before: int) -
         assert [row.run for row in leases(client).held()] == ["old"] * before + ["first"]
 
 
+class Lost:
+    """A client whose first answer to a write is lost, so that botocore sends it again."""
+
+    def __init__(self, client: Any) -> None:
+        self.get_item, self._client, self._lost = client.get_item, client, False
+
+    def put_item(self, **arguments: Any) -> Any:
+        if not self._lost:
+            self._lost = True
+            self._client.put_item(**arguments)
+        return self._client.put_item(**arguments)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_write_whose_answer_was_lost_is_not_taken_for_anothers(client: Any, before: int) -> None:
+    with ExitStack() as stack:
+        for number in range(before):
+            stack.enter_context(leases(client).hold([f"dev/zone/{number}"], run="old"))
+        stack.enter_context(leases(Lost(client)).hold(["prod"], run="ours"))
+        assert [row.run for row in leases(client).held()] == ["old"] * before + ["ours"]
+
+
 def test_a_fleet_without_the_table_is_told_to_make_it(client: Any) -> None:
     with pytest.raises(MissingPart, match="no-such-state") as caught:
         SharedLeases(client, "no-such-state", "shop").held()
