@@ -64,5 +64,9 @@ def test_the_locks_of_other_stacks_are_not_ours(s3: Any) -> None:
 
 def test_a_lock_that_is_let_go_between_two_looks_is_none(s3: Any) -> None:
     put(s3, pid=1, hostname="elsewhere")
-    s3.meta.events.register("before-call.s3.GetObject", lambda **_: s3.delete_object(Bucket="state", Key=KEY))
+
+    def let_go(**_: Any) -> None:
+        s3.delete_object(Bucket="state", Key=KEY)
+
+    s3.meta.events.register("before-call.s3.GetObject", let_go)
     assert held(s3) == ()
