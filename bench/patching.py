@@ -205,7 +205,7 @@ def grown(cluster: PatchCluster, count: int) -> None:
 
 def _unchecked(cluster: PatchCluster) -> Any:
     """A client of the balancers that lets values through which AWS would refuse."""
-    known = client.environment(cluster.workspace)
+    known = client.environment(cluster.workspace, cluster.cloud.region)
     return boto3.client(
         "elbv2",
         endpoint_url=known["AWS_ENDPOINT_URL"],

@@ -112,7 +112,8 @@ def env() -> None:
     """Print AWS_ENDPOINT_URL and credentials as shell exports, for any AWS client."""
     from quartermaster.infra.local.client import environment
 
-    values = environment(_local().workspace)
+    ops = _local()
+    values = environment(ops.workspace, ops.fleet.region)
     emit(values, "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items()))
 
 

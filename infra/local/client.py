@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -12,8 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from quartermaster.fleet.errors import InputError, MissingPart, OpsError
 from quartermaster.fleet.hosts import Requests
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local.ledger import Ledger, sweep
+from quartermaster.infra.setup import cache
 
 __all__ = [
     "SshTarget",
@@ -41,7 +41,6 @@ __all__ = [
     "running",
     "ssh_target",
     "status",
-    "up",
 ]
 
 _START_SECONDS = 90.0
@@ -75,19 +74,13 @@ def ensure_running(workspace: Workspace, fleet_name: str, timing: str = "real") 
         local = running(workspace)
         if local is not None:
             return local
-        home = workspace.folder("local")
-        if (home / "daemon.json").exists() or Ledger(home / "ledger.jsonl").entries():
+        if _died(workspace):
             raise MissingPart(
                 f"the local cloud of fleet {fleet_name!r} is gone (its process died or the machine restarted), "
                 "and with it every resource it held",
                 remedy="ops local reset",
             )
         return _start(workspace, fleet_name, timing)
-
-
-def up(workspace: Workspace, fleet_name: str, timing: str = "real") -> LocalCloud:
-    """Start the local cloud; the same as ``ensure_running``, under the command's name."""
-    return ensure_running(workspace, fleet_name, timing)
 
 
 def down(workspace: Workspace) -> list[str]:
@@ -130,9 +123,8 @@ def status(workspace: Workspace) -> dict[str, Any]:
     """What runs: ``state`` (running, dead, stopped) and, when running, hosts, balancers, databases. Read-only."""
     local = running(workspace)
     if local is None:
-        home = workspace.folder("local")
-        dead = (home / "daemon.json").exists() or bool(Ledger(home / "ledger.jsonl").entries())
-        return {"state": "dead" if dead else "stopped", "hosts": [], "balancers": [], "databases": []}
+        state = "dead" if _died(workspace) else "stopped"
+        return {"state": state, "hosts": [], "balancers": [], "databases": []}
     return {"state": "running", "endpoint": local.endpoint, **_ask(workspace, "status")}
 
 
@@ -187,10 +179,9 @@ def ssh_target(workspace: Workspace, host_id: str) -> SshTarget:
     return SshTarget(answer["address"], "admin", workspace.folder("local") / "ssh" / "id_ed25519")
 
 
-def environment(workspace: Workspace, region: str = "") -> dict[str, str]:
+def environment(workspace: Workspace, region: str) -> dict[str, str]:
     """Variables that point any AWS client at the local cloud. Raises MissingPart when it does not run."""
     local = _local(workspace)
-    region = region or _ask(workspace, "status").get("region") or "us-east-1"
     return {
         "AWS_ENDPOINT_URL": local.endpoint,
         "AWS_ACCESS_KEY_ID": local.access_key,
@@ -274,9 +265,12 @@ def _wait_gone(local: LocalCloud, seconds: float) -> bool:
     return False
 
 
-@contextmanager
-def _locked(workspace: Workspace) -> Iterator[None]:
+def _died(workspace: Workspace) -> bool:
+    """Whether there is something left of a local cloud that does not run."""
+    home = workspace.folder("local")
+    return (home / "daemon.json").exists() or bool(Ledger(home / "ledger.jsonl").entries())
+
+
+def _locked(workspace: Workspace) -> AbstractContextManager[None]:
     """One hand on starting and stopping: two ops that start at once make one cloud."""
-    with (workspace.folder("local") / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return cache.locked(workspace.folder("local") / "lock")

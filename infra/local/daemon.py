@@ -164,7 +164,6 @@ class Cloud:
     def _routes(self) -> dict[str, Route]:
         return {
             "status": lambda _body: self._status(),
-            "stop": lambda _body: self._stop.set(),
             "hosts/kill": lambda body: self._machines.kill(body["host"]),
             "database/kill": lambda body: self._databases.kill(body["database"]),
             "hosts/enter": lambda body: self._enter(body["host"]),

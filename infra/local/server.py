@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from quartermaster.infra.local.world import World
+from quartermaster.infra.local.world import World, log
 
 __all__ = ["CONTROL", "PACKAGES", "TOKEN_HEADER", "Application", "Listener", "moto_application"]
 
@@ -80,6 +80,9 @@ class Application:
             return _answer(start_response, "404 Not Found", {"error": str(exc.args[0]) if exc.args else "not found"})
         except ValueError as exc:
             return _answer(start_response, "400 Bad Request", {"error": str(exc)})
+        except Exception as exc:  # noqa: BLE001 - whatever it is, ops must hear of it as an answer
+            log.exception("control route %s failed", path)
+            return _answer(start_response, "500 Internal Server Error", {"error": str(exc)})
 
     def _package(self, path: str, start_response: _Start) -> Iterable[bytes]:
         wanted = (self._packages / path.removeprefix(PACKAGES)).resolve()
