@@ -46,8 +46,8 @@ def validate() -> None:
     loaded = read_fleet(ops.fleet_file, today=ops.clock.now().date())
     fleet = loaded.fleet
     text = (
-        f"{ops.fleet_file}: valid: fleet {fleet.fleet}, {len(fleet.stacks)} stacks, "
-        f"{len(fleet.clusters)} clusters, {len(fleet.databases)} databases"
+        f"{ops.fleet_file}: valid: fleet {fleet.fleet}; stacks: {len(fleet.stacks)}, "
+        f"clusters: {len(fleet.clusters)}, databases: {len(fleet.databases)}"
     )
     warnings = [dataclasses.asdict(fault) for fault in loaded.warnings]
     for fault in loaded.warnings:

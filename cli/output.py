@@ -12,6 +12,8 @@ from quartermaster.cli.options import options
 from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from quartermaster.fleet.events import Event, Json
 
 __all__ = ["confirm", "draw", "emit", "fields", "say", "table", "working"]
@@ -20,6 +22,10 @@ __all__ = ["confirm", "draw", "emit", "fields", "say", "table", "working"]
 _T = TypeVar("_T")
 _FILE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
+_GAP = 2
+"""Between two columns."""
+_LONG_WORD = 24
+"""Longer ones are paths and addresses, which may go over several lines."""
 
 
 def emit(document: Json, text: str = "") -> None:
@@ -50,24 +56,75 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> str:
-    """A table as text, coloured on a terminal; columns whose name starts with ``#`` are right-aligned."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", named: bool = True) -> str:
+    """A table as text, coloured on a terminal; columns whose name starts with ``#`` are right-aligned.
+
+    ``named``: the first column names the thing; it is there to be copied, so it is never cut. No other word is, either:
+    where the columns cannot stand side by side, each row is a paragraph, a line a cell. An empty column is left out.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        # The first column names the thing: it is there to be copied, so it is never cut.
-        side: Literal["left", "right"] = "right" if column.startswith("#") else "left"
-        shown.add_column(column.lstrip("#"), justify=side, no_wrap=place == 0, overflow="fold")
-    for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = _FILE_WIDTH
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    used = [place for place in range(len(columns)) if not cells or any(row[place] for row in cells)]
+    columns = [columns[place] for place in used]
+    names = [console.render_str(column.lstrip("#")) for column in columns]
+    body = [[console.render_str(row[place]) for place in used] for row in cells]
+    widths = _widths(list(zip(names, *body, strict=True)), console.width - _GAP * (len(names) - 1), named=named)
+    shown = Table(show_header=widths is not None, box=None, pad_edge=False, header_style="bold")
+    if widths is None:
+        shown.add_column(no_wrap=True, style="bold")
+        shown.add_column(overflow="fold")
+        for row in body:
+            for pair in _paragraph(names, row):
+                shown.add_row(*pair)
+            shown.add_row()
+    else:
+        for place, (column, name, width) in enumerate(zip(columns, names, widths, strict=True)):
+            side: Literal["left", "right"] = "right" if column.startswith("#") else "left"
+            shown.add_column(name, justify=side, no_wrap=named and not place, overflow="fold", width=width)
+        for row in body:
+            shown.add_row(*row)
     with console.capture() as capture:
+        if title:
+            console.print(title, style="italic", soft_wrap=True)
         console.print(shown)
     return capture.get()
+
+
+def _paragraph(names: Sequence[Text], row: Sequence[Text]) -> Iterator[tuple[Text, Text]]:
+    """What is to be said of a row, by name; what has no name stands before the next cell."""
+    from rich.text import Text
+
+    before = Text()
+    for name, cell in zip(names, row, strict=True):
+        cell.rstrip()
+        if not name.plain:
+            before = Text.assemble(cell, " ")
+        elif cell.plain:
+            yield name, Text.assemble(before, cell)
+            before = Text()
+
+
+def _widths(columns: Sequence[Sequence[Text]], room: int, *, named: bool) -> list[int] | None:
+    """A width for each column: the widest give way, down to their longest word. None: there is too little room."""
+    from rich.cells import cell_len
+
+    lines = [[cell_len(line) for cell in column for line in cell.plain.split("\n")] for column in columns]
+    widths = [max(found) for found in lines]
+    words = [[cell_len(word) for cell in column for word in cell.plain.split()] for column in columns]
+    least = [min(_LONG_WORD, max(found, default=0)) for found in words]
+    if named:
+        least[0] = widths[0]
+    while sum(widths) > room:
+        open_ = [place for place, width in enumerate(widths) if width > least[place]]
+        if not open_:
+            return None
+        widths[max(open_, key=widths.__getitem__)] -= 1
+    return widths
 
 
 def confirm(question: str, *, plan: str = "") -> None:

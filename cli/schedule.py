@@ -104,7 +104,7 @@ def _page(ops: Session, month: Month) -> str:
     cells = {day: [f"{day.day}", *(line.text for line in lines)] for day, lines in month.days().items()}
     rows = [["\n".join(cells.get(day, [])) + "\n" for day in week] for week in month.weeks]
     title = f"{ops.fleet.fleet} {ops.stack}, {month.first:%B %Y}, {month.zone.key}"
-    text = table(list(calendar.day_abbr), rows, title=title)
+    text = table(list(calendar.day_abbr), rows, title=title, named=False)
     return text + "".join(f"every day {line}\n" for line in month.daily())
 
 
