@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from quartermaster.fleet.aws import asking
 from quartermaster.fleet.errors import GuardRefused, OpsError
 from quartermaster.fleet.names import ROLE_OF_EXPERIMENTS, TAG_FLEET, TAG_STACK, physical
 from quartermaster.runbooks.experiments import MOST_STOPS, TAG_DRILL, Experiment, fail_over, lose_host, lose_zone
@@ -73,7 +73,7 @@ class FisFaults:
         """Stop the zone's experiment, so that FIS takes back what it did; nothing where none runs. Changes AWS."""
         of, self._lasting = f"zone/{zone}", ""
         for found in self._running(of):
-            with _asking("stop an experiment"):
+            with asking("stop an experiment", remedy=_RIGHTS):
                 self._fis.stop_experiment(id=found)
             self._follow(found, of, _UNDER_WAY, ends=("completed", "stopped"))
 
@@ -95,26 +95,26 @@ class FisFaults:
         if running := self._running(experiment.of):
             return running[0]
         # botocore sends a call again when the answer is lost; the tokens make it the same call to FIS.
-        with _asking("make an experiment"):
+        with asking("make an experiment", remedy=_RIGHTS):
             made = self._fis.create_experiment_template(
                 clientToken=str(uuid.uuid4()), **experiment.template(self._role)
             )
         template = made["experimentTemplate"]["id"]
         try:
-            with _asking("start an experiment"):
+            with asking("start an experiment", remedy=_RIGHTS):
                 started = self._fis.start_experiment(
                     clientToken=str(uuid.uuid4()), experimentTemplateId=template, tags=experiment.tags
                 )
         finally:
             # The experiment has what it needs of it: https://docs.aws.amazon.com/fis/latest/userguide/delete-template.html
-            with _asking("delete an experiment's template"):
+            with asking("delete an experiment's template", remedy=_RIGHTS):
                 self._fis.delete_experiment_template(id=template)
         return str(started["experiment"]["id"])
 
     def _running(self, of: str) -> list[str]:
         """Ids of the stack's experiments under way that are of this. Read-only."""
         wanted = {TAG_FLEET: self._fleet, TAG_STACK: self._stack, TAG_DRILL: of}
-        with _asking("list experiments"):
+        with asking("list experiments", remedy=_RIGHTS):
             pages = list(self._fis.get_paginator("list_experiments").paginate())
         return [
             row["id"]
@@ -145,7 +145,7 @@ class FisFaults:
             )
 
     def _state(self, id_: str) -> Mapping[str, Any]:
-        with _asking("follow an experiment"):
+        with asking("follow an experiment", remedy=_RIGHTS):
             state: Mapping[str, Any] = self._fis.get_experiment(id=id_)["experiment"]["state"]
         return state
 
@@ -176,7 +176,7 @@ def _arns(cloud: Cloud, names: tuple[str, ...]) -> tuple[str, ...]:
             "no fault may be made on AWS: the stack has no alarm on errors or latency that would stop it",
             remedy="give a cluster a balancer; its alarms come with it",
         )
-    with _asking("read alarms"):
+    with asking("read alarms", remedy=_RIGHTS):
         found = cloud.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
     known = {alarm["AlarmName"]: str(alarm["AlarmArn"]) for alarm in found}
     if missing := [name for name in names if name not in known]:
@@ -185,13 +185,3 @@ def _arns(cloud: Cloud, names: tuple[str, ...]) -> tuple[str, ...]:
             remedy="ops provision up",
         )
     return tuple(known[name] for name in names)
-
-
-@contextmanager
-def _asking(to: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as exc:
-        raise OpsError(f"AWS did not let us {to}: {exc}", remedy=_RIGHTS) from exc

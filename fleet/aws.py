@@ -6,7 +6,8 @@ Rule 7: on ``aws`` account and region from STS must equal the stack's before any
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +17,7 @@ from quartermaster.fleet.workspace import Workspace
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["LOCAL_ACCOUNT", "Cloud", "LocalCloud", "connect", "read_local_cloud", "told"]
+__all__ = ["LOCAL_ACCOUNT", "Cloud", "LocalCloud", "asking", "connect", "read_local_cloud", "told"]
 
 _T = TypeVar("_T")
 
@@ -115,3 +116,14 @@ def told(call: Callable[[], _T]) -> _T:
         raise OpsError(
             f"the cloud refused: {exc}", remedy="ops status, then resume or recover what was at work"
         ) from exc
+
+
+@contextmanager
+def asking(to: str, *, remedy: str) -> Iterator[None]:
+    """What the API refuses within the block becomes an OpsError that says what it was to do."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as exc:
+        raise OpsError(f"AWS did not let us {to}: {exc}", remedy=remedy) from exc

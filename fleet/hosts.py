@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
-from quartermaster.fleet.aws import Cloud
+from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.errors import NotProvisioned
 from quartermaster.fleet.names import TAG_CLUSTER, TAG_FLEET, TAG_STACK, physical
 
@@ -82,7 +82,7 @@ class RequestCounter(Protocol):
 
 
 class Hosts:
-    """Reads and moves the hosts of one stack through the AWS API."""
+    """Reads and moves the hosts of one stack through the AWS API. All raise OpsError where AWS refuses."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -146,57 +146,67 @@ class Hosts:
     def _groups(self, tags: Mapping[str, str]) -> list[dict[str, Any]]:
         """By their tags: a group that was there before the fleet has a name of its own."""
         filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-        pages = self._autoscaling.get_paginator("describe_auto_scaling_groups").paginate(Filters=filters)
-        return [group for page in pages for group in page["AutoScalingGroups"]]
+        pages = self._autoscaling.get_paginator("describe_auto_scaling_groups")
+        found = told(lambda: list(pages.paginate(Filters=filters)))
+        return [group for page in found for group in page["AutoScalingGroups"]]
 
     def enter_standby(self, group: Group, host_ids: Sequence[str]) -> None:
         """Take hosts out of service: the balancer drains them, the group keeps them and wants fewer. Changes AWS."""
-        self._autoscaling.enter_standby(
-            AutoScalingGroupName=group.name, InstanceIds=list(host_ids), ShouldDecrementDesiredCapacity=True
+        self._ask(
+            "enter_standby",
+            AutoScalingGroupName=group.name,
+            InstanceIds=list(host_ids),
+            ShouldDecrementDesiredCapacity=True,
         )
 
     def exit_standby(self, group: Group, host_ids: Sequence[str]) -> None:
         """Put hosts back into service; the group wants as many more. Changes AWS."""
-        self._autoscaling.exit_standby(AutoScalingGroupName=group.name, InstanceIds=list(host_ids))
+        self._ask("exit_standby", AutoScalingGroupName=group.name, InstanceIds=list(host_ids))
 
     def suspend(self, group: Group, processes: Sequence[str]) -> None:
         """Suspend scaling processes by name. Changes AWS."""
-        self._autoscaling.suspend_processes(AutoScalingGroupName=group.name, ScalingProcesses=list(processes))
+        self._ask("suspend_processes", AutoScalingGroupName=group.name, ScalingProcesses=list(processes))
 
     def resume(self, group: Group, processes: Sequence[str]) -> None:
         """Resume scaling processes by name. Changes AWS."""
-        self._autoscaling.resume_processes(AutoScalingGroupName=group.name, ScalingProcesses=list(processes))
+        self._ask("resume_processes", AutoScalingGroupName=group.name, ScalingProcesses=list(processes))
 
     def set_floor(self, group: Group, floor: int) -> None:
         """Set the group's min. Changes AWS."""
-        self._autoscaling.update_auto_scaling_group(AutoScalingGroupName=group.name, MinSize=floor)
+        self._ask("update_auto_scaling_group", AutoScalingGroupName=group.name, MinSize=floor)
 
     def set_desired(self, group: Group, desired: int) -> None:
         """Set how many hosts the group wants. Changes AWS."""
-        self._autoscaling.update_auto_scaling_group(AutoScalingGroupName=group.name, DesiredCapacity=desired)
+        self._ask("update_auto_scaling_group", AutoScalingGroupName=group.name, DesiredCapacity=desired)
 
     def terminate(self, host_id: str, *, replaced: bool = True) -> None:
         """Terminate one host, drained first; its group replaces it, or wants one fewer. Changes AWS."""
-        self._autoscaling.terminate_instance_in_auto_scaling_group(
-            InstanceId=host_id, ShouldDecrementDesiredCapacity=not replaced
+        self._ask(
+            "terminate_instance_in_auto_scaling_group",
+            InstanceId=host_id,
+            ShouldDecrementDesiredCapacity=not replaced,
         )
 
     def refresh_running(self, group: Group) -> bool:
         """Whether an instance refresh of the group is under way. Read-only."""
-        answer = self._autoscaling.describe_instance_refreshes(AutoScalingGroupName=group.name)
+        answer = self._ask("describe_instance_refreshes", AutoScalingGroupName=group.name)
         return any(item["Status"] in _REFRESHING for item in answer["InstanceRefreshes"])
 
     def drain_seconds(self, group: Group) -> int:
         """The deregistration delay of the group's target group, 0 without a balancer. Read-only."""
         if not group.target_group:
             return 0
-        answer = self._elb.describe_target_group_attributes(TargetGroupArn=group.target_group)
+        answer = told(lambda: self._elb.describe_target_group_attributes(TargetGroupArn=group.target_group))
         values = {item["Key"]: item["Value"] for item in answer["Attributes"]}
         return int(values.get("deregistration_delay.timeout_seconds", "300"))
 
+    def _ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = told(lambda: getattr(self._autoscaling, operation)(**arguments))
+        return answer
+
     def _health(self, target_group: str) -> dict[str, tuple[str, bool]]:
         """By host, the balancer's word for its health, and whether its zone is shifted away from."""
-        answer = self._elb.describe_target_health(TargetGroupArn=target_group)
+        answer = told(lambda: self._elb.describe_target_health(TargetGroupArn=target_group))
         return {
             item["Target"]["Id"]: (
                 item["TargetHealth"]["State"],
@@ -208,8 +218,8 @@ class Hosts:
     def _addresses(self, ids: Sequence[str]) -> dict[str, str]:
         unknown = [host_id for host_id in ids if host_id not in self._known]
         for first in range(0, len(unknown), _MOST_VALUES):
-            some = unknown[first : first + _MOST_VALUES]
-            answer: dict[str, Any] = self._ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": some}])
+            asked = [{"Name": "instance-id", "Values": unknown[first : first + _MOST_VALUES]}]
+            answer = told(partial(self._ec2.describe_instances, Filters=asked))
             instances = [item for r in answer["Reservations"] for item in r["Instances"]]
             self._known |= {
                 item["InstanceId"]: item["PrivateIpAddress"] for item in instances if "PrivateIpAddress" in item

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from quartermaster.fleet.aws import Cloud
-from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.aws import Cloud, asking
 
 __all__ = ["Shift", "ZonalShifts"]
+
+_RIGHTS = "ops iam policy --for drill prints the rights it takes; ops provision up switches shifts on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,10 @@ class Shift:
 
 
 class ZonalShifts:
-    """The shifts of one stack's application balancers. ``balancers``: what AWS calls each, by cluster."""
+    """The shifts of one stack's application balancers. ``balancers``: what AWS calls each, by cluster.
+
+    All raise OpsError where AWS refuses.
+    """
 
     def __init__(self, cloud: Cloud, balancers: Mapping[str, str]) -> None:
         self._arc, self._ec2, self._elb = (cloud.client(name) for name in ("arc-zonal-shift", "ec2", "elbv2"))
@@ -37,26 +40,28 @@ class ZonalShifts:
 
     def managed(self, cluster: str) -> bool:
         """Whether its balancer takes shifts: they are switched on at each. Read-only."""
-        try:
-            self._arc.get_managed_resource(resourceIdentifier=self._arn(cluster))
-        except self._arc.exceptions.ResourceNotFoundException:
-            return False
+        with asking(f"read the zonal shifts of {cluster}", remedy=_RIGHTS):
+            try:
+                self._arc.get_managed_resource(resourceIdentifier=self._arn(cluster))
+            except self._arc.exceptions.ResourceNotFoundException:
+                return False
         return True
 
     def holding(self, cluster: str) -> Shift | None:
         """The shift that holds for its balancer, ours or another's. Read-only."""
-        with _asking(f"read the zonal shifts of {cluster}"):
+        with asking(f"read the zonal shifts of {cluster}", remedy=_RIGHTS):
             arn = self._arn(cluster)
             items = self._arc.list_zonal_shifts(resourceIdentifier=arn, status="ACTIVE")["items"]
-        names = {zone_id: name for name, zone_id in self._ids().items()}
+            ids = self._ids()
+        names = {zone_id: name for name, zone_id in ids.items()}
         found = (
             Shift(item["zonalShiftId"], names[item["awayFrom"]], item["expiryTime"], item["comment"]) for item in items
         )
         return next(found, None)
 
     def start(self, cluster: str, zone: str, minutes: int, why: str) -> Shift:
-        """Let its balancer send nothing new to the zone for so long. Changes AWS. Raises OpsError."""
-        with _asking(f"shift {cluster} away from {zone}"):
+        """Let its balancer send nothing new to the zone for so long. Changes AWS."""
+        with asking(f"shift {cluster} away from {zone}", remedy=_RIGHTS):
             made = self._arc.start_zonal_shift(
                 resourceIdentifier=self._arn(cluster),
                 awayFrom=self._ids()[zone],
@@ -67,7 +72,7 @@ class ZonalShifts:
 
     def cancel(self, shift: Shift) -> None:
         """End it now. Changes AWS."""
-        with _asking(f"end the zonal shift {shift.id}"):
+        with asking(f"end the zonal shift {shift.id}", remedy=_RIGHTS):
             self._arc.cancel_zonal_shift(zonalShiftId=shift.id)
 
     def _arn(self, cluster: str) -> str:
@@ -82,14 +87,3 @@ class ZonalShifts:
             zones = self._ec2.describe_availability_zones()["AvailabilityZones"]
             self._zones = {zone["ZoneName"]: zone["ZoneId"] for zone in zones}
         return self._zones
-
-
-@contextmanager
-def _asking(to: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as exc:
-        remedy = "ops iam policy --for drill prints the rights it takes; ops provision up switches shifts on"
-        raise OpsError(f"AWS did not let us {to}: {exc}", remedy=remedy) from exc

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from quartermaster.cli.errors import render
 from quartermaster.fleet import aws, deb, leases_shared, store, write_probe
 from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.hosts import Hosts
 from quartermaster.fleet.leases import Lease, LeaseRow, _grant
 from quartermaster.fleet.leases_shared import SharedLeases
 from quartermaster.fleet.load import Load
@@ -22,7 +23,7 @@ from quartermaster.fleet.schema import Fleet, find_fleet, load_fleet
 from quartermaster.fleet.schema.edit import with_schedule
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.fleet.write_probe import Login
-from quartermaster.fleet.zonal_shift import _asking
+from quartermaster.fleet.zonal_shift import Shift, ZonalShifts
 
 PRICES = '{"version": 1, "dated": "2026-11-22", "instance_hour": {"eu-west-1": {"m6i.large": "dear"}}}'
 LOGIN = Login("db.example", 5432, "orders", "app", "secret")
@@ -51,9 +52,19 @@ def leases(answer: Any) -> SharedLeases:
     return SharedLeases(Answering(answer), "shop-ops-state", "shop")
 
 
-def shifting() -> NoReturn:
-    with _asking("end the zonal shift z-1"):
-        raise denied()
+class Arc(Answering):
+    exceptions = SimpleNamespace(ResourceNotFoundException=type("ResourceNotFoundException", (Exception,), {}))
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+
+def cloud(answer: Any) -> Any:
+    return SimpleNamespace(client=lambda _: Arc(answer), fleet="shop", stack="dev")
+
+
+def shifts(answer: Any) -> ZonalShifts:
+    return ZonalShifts(cloud(answer), {"web": "shop-dev-web"})
 
 
 def dead_load() -> None:
@@ -90,10 +101,21 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
         "error: 20 times others wrote shop-ops-state first\n  remedy: run the command again\n",
     ),
     "a zonal shift without rights": (
-        lambda _: shifting(),
+        lambda _: shifts(denied()).cancel(Shift("z-1", "eu-west-1a", datetime.now(UTC), "")),
         "error: AWS did not let us end the zonal shift z-1: An error occurred (AccessDeniedException) when calling the "
         "Act operation: no\n  remedy: ops iam policy --for drill prints the rights it takes; ops provision up switches "
         "shifts on\n",
+    ),
+    "whether shifts are taken, without rights": (
+        lambda _: shifts(denied()).managed("web"),
+        "error: AWS did not let us read the zonal shifts of web: An error occurred (AccessDeniedException) when "
+        "calling the Act operation: no\n  remedy: ops iam policy --for drill prints the rights it takes; ops provision "
+        "up switches shifts on\n",
+    ),
+    "hosts without rights": (
+        lambda _: Hosts(cloud(denied())).groups(),
+        "error: the cloud refused: An error occurred (AccessDeniedException) when calling the Act operation: no\n"
+        "  remedy: ops status, then resume or recover what was at work\n",
     ),
     "no local cloud": (
         lambda folder: aws.connect(Fleet(fleet="shop"), "dev", Workspace(folder / "fleet.yaml")),
