@@ -72,13 +72,12 @@ def update_lists() -> None:
 
 def fetch(pins: Mapping[str, str]) -> list[dict[str, Any]]:
     """What the upgrade would change, all of it brought here."""
-    told = ["--quiet=1", "--option=APT::Get::Show-Versions=true", "--print-uris"]  # a third less than to simulate
-    changes = announced(must([*APT, *told, *upgrade_words(pins)]))
+    words = ["--quiet=1", "--option=APT::Get::Show-Versions=true", "--download-only"]
+    changes = announced(must([*APT, *words, patience(), *upgrade_words(pins)]))  # to simulate costs twice as much
     if changes is None:
         changes = simulate(upgrade_words(pins))
     if more := _unpinned(changes, pins):
         raise Trouble(f"the upgrade would also upgrade {', '.join(more)}, which the plan does not hold")
-    must([*APT, patience(), "--download-only", *upgrade_words(pins)])
     return changes
 
 

@@ -5,6 +5,7 @@ The real apt, on package lists and a status of its own: nothing is installed.
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -48,8 +49,10 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in (repository, lists, tmp_path / "var/cache/apt/archives/partial", tmp_path / "etc/apt"):
         folder.mkdir(parents=True)
     offered = "\n\n".join(
-        f"{stanza}\n{rest}Filename: ./x.deb\nSize: 1\nSHA256: {'0' * 64}" for stanza in OFFERED.strip().split("\n\n")
+        f"{stanza}\n{rest}Filename: ./x.deb\nSize: 1\nSHA256: {hashlib.sha256(b'x').hexdigest()}"
+        for stanza in OFFERED.strip().split("\n\n")
     )
+    (repository / "x.deb").write_bytes(b"x")
     (repository / "Packages").write_text(offered + "\n")
     status = "".join(
         f"Package: {name}\nStatus: install ok installed\nVersion: {version}\n{rest}\n"
@@ -86,22 +89,23 @@ def test_pinned_together_or_brought_anew_nothing_is_dragged() -> None:
     assert dragged({"lib": "2.0"}) == {}
 
 
-def test_what_it_says_before_it_fetches_is_what_it_would_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
-    """apt's own words, whole, with a dependency that comes anew; nothing is fetched where the file is not."""
+def test_what_it_says_as_it_fetches_is_what_it_would_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """apt's own words, whole, with a dependency that comes anew."""
     monkeypatch.setattr(agent_packages, "simulate", lambda words: pytest.fail("it was not understood"))
-    said: list[str] = []
-    told = agent_packages.announced
-    monkeypatch.setattr(agent_packages, "announced", lambda text: said.append(text) or told(text))
-    with pytest.raises(Trouble, match="Failed to fetch"):
-        fetch({"app": "2.0", "lib": "2.0"})
-    assert told(said[0]) == [
+    assert fetch({"app": "2.0", "lib": "2.0"}) == [
         {"name": "base", "old": "", "new": "1.0"},
         {"name": "app", "old": "1.0", "new": "2.0"},
         {"name": "lib", "old": "1.0", "new": "2.0"},
     ]
 
 
-def test_an_upgrade_beyond_the_pins_is_refused_before_anything_is_fetched() -> None:
+def test_what_cannot_be_fetched_is_found_out_before_the_upgrade(tmp_path: Path) -> None:
+    (tmp_path / "repository" / "x.deb").unlink()
+    with pytest.raises(Trouble, match="Failed to fetch"):
+        fetch({"app": "2.0", "lib": "2.0"})
+
+
+def test_an_upgrade_beyond_the_pins_is_refused() -> None:
     with pytest.raises(Trouble, match="would also upgrade lib, which the plan does not hold"):
         fetch({"app": "2.0", "tool": "2.0"})
 

@@ -134,9 +134,8 @@ def test_what_is_not_said_as_expected_is_asked_again(said: str, monkeypatch: pyt
     found = fetch({"page": "2.0"})
     assert [(one["name"], one["old"], one["new"]) for one in found] == [("page", "1.0", "2.0")]
     assert [[word for word in command if word.startswith(("--print", "--sim", "--down"))] for command in commands] == [
-        ["--print-uris"],
-        ["--simulate"],
         ["--download-only"],
+        ["--simulate"],
     ]
 
 
