@@ -47,7 +47,7 @@ class HostWork:
     def go(self) -> None:
         """Patch the host, or take it back as far as that goes; ends with the event that tells its state."""
         begun = time.monotonic()
-        self.voice.say(StepStarted(step="host", title="patch", host=self.host.id, zone=self.host.zone))
+        self.voice.say(StepStarted(step="host", title="patch", host=self.host.id, zone=self.host.zone), reads=True)
         said: list[str] = []
         try:
             self._forward()
@@ -73,19 +73,19 @@ class HostWork:
             raise HostTrouble(f"its upgrade had failed: {self.past.error or 'taken up during the rollback'}")
         self._touched = "upgrade" in self.past.begun
         if "standby" not in self.past.begun:
-            self._step("check", self._check)
+            self._step("check", self._check, reads=True)
             if self._pins:
                 self._step("save", self._save)
         lifecycle = self._seen().lifecycle
         if "return" not in self.past.begun or lifecycle in ("Standby", "EnteringStandby"):
             if lifecycle == "InService":
                 self._step("standby", self._enter, undo={"standby": self.host.id})
-            self._step("drain", self._drained)
+            self._step("drain", self._drained, reads=True)
             self._work()
             self._step("return", lambda: self.world.exit_standby(self.host.id))
         else:
             self.versions = self.past.done.get("upgrade", {}).get("versions", {})
-        self._step("healthy", self._served)
+        self._step("healthy", self._served, reads=True)
 
     def _work(self) -> None:
         """Package, reboot, converge, health: the host is out of service."""
@@ -100,7 +100,7 @@ class HostWork:
             self._step("reboot", lambda: {"boot_id": self.machine.reboot(self.run)})
         if "converge" not in self.past.done:
             self._step("converge", lambda: self.machine.converge(self.run))
-        self._step("health", self._answers)
+        self._step("health", self._answers, reads=True)
 
     def _backward(self, said: list[str]) -> str:
         """Take a failed host back into service as it was, else let a new one take its place; what failed is ``said``.
@@ -132,14 +132,14 @@ class HostWork:
         """The saved packages, where the upgrade was begun, and into service once the host itself is well."""
         if seen.lifecycle == "InService":
             self._step("standby", self._enter, undo={"standby": self.host.id})
-        self._step("drain", self._drained)
+        self._step("drain", self._drained, reads=True)
         if self._touched:
             if self._pins:  # else it was only rebooted
                 self._step("rollback", self._rollback)
             self._step("converge", lambda: self.machine.converge(self.run))
-        self._step("health", self._answers)
+        self._step("health", self._answers, reads=True)
         self._step("return", lambda: self.world.exit_standby(self.host.id))
-        self._step("healthy", self._served)
+        self._step("healthy", self._served, reads=True)
 
     def _replace(self, before: Mapping[str, Any], said: list[str]) -> dict[str, Any]:
         done = successor.replace(self.world, self.host.id, before, self.limits, self.voice.wait)
@@ -160,9 +160,12 @@ class HostWork:
     def _recover(self) -> str:
         return f"ops patch recover {self.plan.cluster}"
 
-    def _step(self, name: str, act: Callable[[], Any], undo: Mapping[str, Any] | None = None) -> None:
+    def _step(
+        self, name: str, act: Callable[[], Any], undo: Mapping[str, Any] | None = None, *, reads: bool = False
+    ) -> None:
+        """Do the step once it is written down; one that only ``reads`` is not waited for."""
         common: dict[str, Any] = {"step": name, "host": self.host.id, "zone": self.host.zone}
-        self.voice.say(StepStarted(**common, undo=undo or {}))
+        self.voice.say(StepStarted(**common, undo=undo or {}), reads=reads)
         begun = time.monotonic()
         try:
             detail = act() or {}

@@ -29,11 +29,14 @@ class Voice:
         self._talk: queue.SimpleQueue[tuple[Event, threading.Event] | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
 
-    def say(self, event: Event) -> None:
-        """Hand the event over; of a started step, return when it has been taken: its act comes after."""
+    def say(self, event: Event, *, reads: bool = False) -> None:
+        """Hand the event over; of a started step, return when it has been taken: its act comes after.
+
+        ``reads``: the step changes nothing, so nobody waits.
+        """
         taken = threading.Event()
         self._talk.put((event, taken))
-        if isinstance(event, StepStarted):
+        if isinstance(event, StepStarted) and not reads:
             taken.wait()
         self._check()
 

@@ -31,6 +31,21 @@ def test_a_started_step_is_taken_before_its_job_acts() -> None:
     assert list(events) == [] and acted.is_set()
 
 
+def test_a_step_that_only_reads_is_not_waited_for_and_told_before_the_act_that_follows() -> None:
+    read, acted = threading.Event(), threading.Event()
+
+    def job(voice: Voice) -> None:
+        voice.say(StepStarted(step="look"), reads=True)
+        read.set()
+        voice.say(ABOUT_TO)
+        acted.set()
+
+    events = together([job])
+    told = [next(events)]
+    assert read.wait(120) and not acted.wait(0.05)
+    assert [event.step for event in [*told, *events]] == ["look", "job"] and acted.is_set()
+
+
 def test_what_waits_together_is_handed_over_together_before_any_of_it_acts() -> None:
     acted: list[str] = []
     first_taken, all_said = threading.Event(), threading.Barrier(3, timeout=120)
