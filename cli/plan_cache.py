@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quartermaster.fleet.files import replacing
+
 if TYPE_CHECKING:
     from quartermaster.planner.plan import CapacityPlan
 
@@ -38,7 +40,6 @@ def cached(
     plan = decide()
     for old in folder.glob("plan-*.pickle"):
         old.unlink(missing_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(pickle.dumps(plan))
-    part.replace(path)
+    with replacing(path) as draft:
+        draft.write_bytes(pickle.dumps(plan))
     return plan

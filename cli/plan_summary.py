@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quartermaster.fleet.files import replacing
 from quartermaster.fleet.status import Peak
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ _AHEAD = timedelta(days=1)
 
 def keep(folder: Path, stack: str, plan: CapacityPlan, now: datetime) -> None:
     """Write the summary. Clusters of an earlier plan that this one does not hold stay."""
-    path = _path(folder, stack)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = _known(folder, stack)
     for name, cluster in plan.clusters.items():
         known[name] = {
             "at": now.isoformat(),
@@ -32,17 +32,14 @@ def keep(folder: Path, stack: str, plan: CapacityPlan, now: datetime) -> None:
             "runway": cluster.runway.to_json(),
             "cost": cluster.cost.to_json(),
         }
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(known), encoding="utf-8")
-    part.replace(path)
+    with replacing(_path(folder, stack)) as draft:
+        draft.write_text(json.dumps(known), encoding="utf-8")
 
 
 def peaks(folder: Path, stack: str, now: datetime) -> dict[str, Peak]:
     """The busiest hour of the coming day of each cluster whose plan reaches that far. Read-only."""
-    path = _path(folder, stack)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     found = {}
-    for name, kept in known.items():
+    for name, kept in _known(folder, stack).items():
         hours = [(datetime.fromisoformat(at), needed) for at, needed in kept["hours"]]
         coming = [(at, needed) for at, needed in hours if now - timedelta(hours=1) < at < now + _AHEAD]
         if coming:
@@ -53,9 +50,15 @@ def peaks(folder: Path, stack: str, now: datetime) -> dict[str, Peak]:
 
 def costs(folder: Path, stack: str) -> dict[str, dict[str, Any]]:
     """``planner.prices.Cost`` of each cluster's last plan as a JSON object. Read-only."""
-    path = _path(folder, stack)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return {name: kept["cost"] for name, kept in known.items() if "cost" in kept}
+    return {name: kept["cost"] for name, kept in _known(folder, stack).items() if "cost" in kept}
+
+
+def _known(folder: Path, stack: str) -> dict[str, Any]:
+    try:
+        known: dict[str, Any] = json.loads(_path(folder, stack).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return known
 
 
 def _path(folder: Path, stack: str) -> Path:

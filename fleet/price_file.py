@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.fleet.files import replacing
 
 __all__ = ["KINDS", "OwnPrices", "own_file", "read_own", "write_own"]
 
@@ -84,9 +85,8 @@ def write_own(prices: OwnPrices, path: Path | None = None) -> Path:
             for kind, tables in prices.figures.items()
         },
     }
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return path
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.events import Json
+from quartermaster.fleet.files import replacing
 from quartermaster.infra.plan_basis import Basis, moved
 
 if TYPE_CHECKING:
@@ -57,10 +58,9 @@ def write_plan(path: Path, outcome: Outcome, basis: Basis, *, fleet: str, stack:
     decided = {**outcome.to_json(), "resources": _decided(outcome)}
     plan = SavedPlan(fleet, stack, f"{now:%Y-%m-%dT%H:%M:%SZ}", decided, basis)
     text = json.dumps(plan.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    draft = path.with_name(f"{path.name}.new")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with replacing(path) as draft:
+            draft.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc}", remedy="another --save FILE") from exc
     return plan

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import GuardRefused
+from quartermaster.fleet.files import replacing
 from quartermaster.planner.plan import ClusterPlan
 from quartermaster.planner.prices import Cost, monthly
 from quartermaster.planner.schedule import Floor
@@ -93,13 +94,9 @@ def write(change: Change, path: Path) -> None:
         )
     if not change.diff:
         return
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(change.after, encoding="utf-8")
-        part.chmod(path.stat().st_mode)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        draft.write_text(change.after, encoding="utf-8")
+        draft.chmod(path.stat().st_mode)
 
 
 def _guard(plan: ClusterPlan) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from quartermaster.fleet.files import replacing
 from quartermaster.planner.hourly import instant, peaks
 from quartermaster.planner.plan import CapacityPlan, ClusterPlan
 from quartermaster.planner.seasons import HOUR_US
@@ -94,9 +95,8 @@ def keep(folder: Path, plan: CapacityPlan, made_at: datetime) -> None:
         )
         path = folder / quote(name, safe="") / f"{made_at:%Y-%m-%d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        frame.to_parquet(part, index=False)
-        part.replace(path)
+        with replacing(path) as draft:
+            frame.to_parquet(draft, index=False)
 
 
 def verify(folder: Path, cluster: ClusterPlan) -> Verification | None:

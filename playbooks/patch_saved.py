@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.fleet.files import replacing
 from quartermaster.playbooks.patch_plan import PatchPlan
 
 __all__ = ["Change", "SavedPlan", "differences", "read_plan", "refuse_moved", "write_plan"]
@@ -48,10 +49,9 @@ def write_plan(path: Path, plan: PatchPlan, *, fleet: str, stack: str, now: date
     """Write the plan in one step. Raises InputError where the file cannot be written."""
     head = {"version": VERSION, "fleet": fleet, "stack": stack, "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
     text = json.dumps({**head, "plan": plan.to_json()}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    draft = path.with_name(f"{path.name}.new")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with replacing(path) as draft:
+            draft.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc}", remedy="another --out FILE") from exc
 
