@@ -83,6 +83,9 @@ def shifts(series: Series) -> tuple[Shift, ...]:
             break
         day, by = largest
         step = _place(residual.ravel(), day, width, by)
+        if any(abs(start + step - shift.step) < _WEEK * width for shift in found):
+            # Part of one that is found: levels of small counts move by whole parts, not by its size.
+            break
         readings[:step] += by
         size = float(np.exp(min(by, -_ZERO / 2))) if relative else by * spread
         found.append(Shift(start + step, (len(readings) - step) / width, size))

@@ -62,6 +62,15 @@ def test_a_change_of_a_series_that_may_be_negative_is_a_sum() -> None:
     assert np.median(settled(replace(series, values=values, lower=-np.inf))[0].values) == pytest.approx(150, abs=25)
 
 
+@pytest.mark.parametrize("days", [6, 13, 27])
+def test_a_change_of_small_counts_is_found_once(days: int) -> None:
+    # A timetable: some hours go from two to three, some from one to two, some stay.
+    before, after = ([float(n) for n in day] for day in ("000000020210010020101000", "000000030320020021201000"))
+    series = Series("flights", "flights/h", 0, HOUR_US, np.array(before * (84 - days) + after * days), 0.0)
+    (found,) = shifts(series)
+    assert (found.by, round(found.days)) == (pytest.approx(1.5), days)
+
+
 def one_bad_day(values: np.ndarray) -> None:
     values[-5 * 24 : -4 * 24] *= 0.1
 
