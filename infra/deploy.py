@@ -71,9 +71,8 @@ class Deployment:
         """What `up` would do, what it costs and what policy says. Changes nothing. Raises OpsError."""
         self._same_cloud()
         begun = time.monotonic()
-        watcher = Watcher()
         self._births = Births()
-        self._run(watcher, lambda: watcher.planned(self._births.seen(self._engine.preview(self.program()))))
+        watcher = self._previewed(self._births)
         resources = tuple(watcher.after.values())
         self._planned = Outcome(
             changes=watcher.changes,
@@ -149,7 +148,8 @@ class Deployment:
         """What differs in the cloud from the state, without what fleet.yaml lets be. Read-only."""
         self._same_cloud()
         watcher, finder = Watcher(), Finder()
-        self._run(watcher, lambda: list(watcher.watched(finder.seen(self._engine.drift()))))
+        for _ in self._watch(watcher, finder.seen(self._engine.drift())):
+            pass
         now = datetime.now(UTC)
         found = [
             item
@@ -215,25 +215,20 @@ class Deployment:
         return functools.partial(declare, self._fleet, shape, facts)
 
     def _sweep(self, births: Births | None) -> Iterator[Event]:
-        def preview(into: Births) -> None:
-            watcher = Watcher()
-            self._run(watcher, lambda: watcher.planned(into.seen(self._engine.preview(self.program()))))
-
         regions = [region for region in (self._fleet.region, self._fleet.recovery_region) if region]
         with translated():
-            yield from sweep(self._engine, self._cloud, regions, preview, births)
+            yield from sweep(self._engine, self._cloud, regions, self._previewed, births)
 
-    def _run(self, watcher: Watcher, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except OpsError as exc:
-            raise _with_errors(exc, watcher) from exc
+    def _previewed(self, births: Births) -> Watcher:
+        """What a preview shows; it also goes into ``births``."""
+        watcher = Watcher()
+        with _with_errors(watcher):
+            watcher.planned(births.seen(self._engine.preview(self.program())))
+        return watcher
 
     def _watch(self, watcher: Watcher, events: Iterator[Any]) -> Iterator[Event]:
-        try:
+        with _with_errors(watcher):
             yield from watcher.watched(events)
-        except OpsError as exc:
-            raise _with_errors(exc, watcher) from exc
 
     def _same_cloud(self) -> None:
         if self._cloud.target != "local" or not custom(saved_state(self._engine)):
@@ -255,11 +250,16 @@ def forget_local(workspace: Workspace) -> None:
     cloud_record.forget_all(workspace)
 
 
-def _with_errors(exc: OpsError, watcher: Watcher) -> OpsError:
-    if type(exc) is not OpsError or not watcher.errors:
-        return exc
-    said = "\n".join(dict.fromkeys(watcher.errors))
-    return OpsError(said, remedy=remedy_of(said) or "correct it and run the command again")
+@contextmanager
+def _with_errors(watcher: Watcher) -> Iterator[None]:
+    """A failure of the engine in the block as what it said of each resource."""
+    try:
+        yield
+    except OpsError as exc:
+        if type(exc) is not OpsError or not watcher.errors:
+            raise
+        said = "\n".join(dict.fromkeys(watcher.errors))
+        raise OpsError(said, remedy=remedy_of(said) or "correct it and run the command again") from exc
 
 
 def _engine(fleet: Fleet, stack: str, workspace: Workspace, cloud: Cloud) -> Engine:

@@ -109,7 +109,6 @@ class Engine:
         if passphrase is not None:
             self._environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
         self._made: _Stack | None = None
-        self._provider_words = ""
 
     @property
     def state_file(self) -> Path | None:
@@ -151,23 +150,23 @@ class Engine:
 
     def export(self) -> dict[str, Any]:
         """The state."""
-        return dict(self._translated(lambda: self._stack().export_stack()).deployment or {})
+        with self._translated():
+            return dict(self._stack().export_stack().deployment or {})
 
     def replace_state(self, deployment: Mapping[str, Any]) -> None:
         """Write another state in its place."""
         value = automation.Deployment(version=3, deployment=dict(deployment))
-        self._translated(lambda: self._stack().import_stack(value))
+        with self._translated():
+            self._stack().import_stack(value)
 
     def take_in(self, resources: list[dict[str, Any]], names: Mapping[str, str]) -> None:
         """Import resources that exist into the state (`pulumi import`); the cloud stays as it is."""
-        with self.environment() as values:
+        with self.environment() as values, self._translated():
             stack = self._stack()
             # The host of the language runs in the Python that has our packages.
             stack.workspace.env_vars = {**values, "PULUMI_PYTHON_CMD": sys.executable}
-            self._translated(
-                lambda: stack.import_resources(
-                    resources=cast("Any", resources), name_table=dict(names), protect=False, generate_code=False
-                )
+            stack.import_resources(
+                resources=cast("Any", resources), name_table=dict(names), protect=False, generate_code=False
             )
 
     @contextmanager
@@ -179,7 +178,8 @@ class Engine:
 
     def _stack(self) -> _Stack:
         if self._made is None:
-            self._made = self._translated(self._open)
+            with self._translated():
+                self._made = self._open()
         return self._made
 
     def _open(self) -> _Stack:
@@ -215,10 +215,10 @@ class Engine:
             finally:
                 events.put(_DONE)
 
-        with self._provider() if self._provider else nullcontext("") as words:
+        with self.environment() as values:
             stack = self._stack()
             # Read anew by each CLI process, never from this process's own environment.
-            stack.workspace.env_vars = {**self._environment, **({"PULUMI_DEBUG_PROVIDERS": words} if words else {})}
+            stack.workspace.env_vars = values
             thread = threading.Thread(target=work, args=(stack,), name="pulumi", daemon=True)
             thread.start()
             try:
@@ -229,7 +229,8 @@ class Engine:
                     self._interrupt(thread)
                 thread.join()
         if failures:
-            self._translated(lambda: _raise(failures[0]))
+            with self._translated():
+                raise failures[0]
 
     def _interrupt(self, thread: threading.Thread) -> None:
         """Whoever consumed the events went away: let the engine finish what it has begun and start nothing new."""
@@ -239,9 +240,11 @@ class Engine:
                 if holder.alive and holder.parent == os.getpid():
                     os.kill(holder.pid, signal.SIGINT)
 
-    def _translated(self, act: Callable[[], Any]) -> Any:
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The SDK's errors of the block as ours."""
         try:
-            return act()
+            yield
         except errors.ConcurrentUpdateError as exc:
             raise LeaseHeld(
                 f"another Pulumi process works on stack {self.stack_name!r}",
@@ -270,10 +273,6 @@ def _settled(program: Callable[[], None]) -> Callable[[], Awaitable[None]]:
                 return  # the SDK finds the failure, and tells it
 
     return whole
-
-
-def _raise(exc: BaseException) -> None:
-    raise exc
 
 
 def _essence(text: str) -> str:

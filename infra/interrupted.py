@@ -20,7 +20,6 @@ from quartermaster.infra.engine import Engine
 from quartermaster.infra.half_made import complete
 from quartermaster.infra.locks import Holder, bucket_holders, holders
 from quartermaster.infra.lookup import HARMLESS, find
-from quartermaster.infra.outcome import Watcher
 from quartermaster.infra.state import Adopted, Pending, adopt, known_ids, pending
 
 __all__ = ["mend", "saved_state"]
@@ -126,8 +125,7 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
     unsure = [item.urn for item in adopted] + [item.urn for item in waiting if item.operation == "updating"]
     if unsure:
         # What is half made or half changed is read back, so that the next `up` sees what is missing.
-        watcher = Watcher()
-        for _ in watcher.watched(engine.refresh(targets=unsure)):
+        for _ in engine.refresh(targets=unsure):
             pass
     yield StepFinished(
         step="mend", title="Took over what the interrupted run had made", seconds=time.monotonic() - begun

@@ -71,7 +71,7 @@ def sweep(
     engine: Engine,
     cloud: Cloud,
     regions: Iterable[str],
-    preview: Callable[[Births], None],
+    preview: Callable[[Births], object],
     births: Births | None = None,
 ) -> Iterator[Event]:
     """Take over what is there already and name what cannot be; says whether anything was taken. Changes the state.

@@ -223,16 +223,15 @@ def plan_of(stack: str) -> SavedPlan:
 
 
 def said_by_the_engine(kind: type[errors.CommandError], text: str) -> object:
-    def act() -> None:
+    with engines.Engine._translated(SimpleNamespace(stack_name="dev")):  # type: ignore[arg-type]
         raise kind(CommandResult(stdout="", stderr=text, code=255))
-
-    return engines.Engine._translated(SimpleNamespace(stack_name="dev"), act)  # type: ignore[arg-type]
 
 
 def faulted(*said: str) -> None:
     watcher = Watcher()
     watcher.errors.extend(said)
-    raise deploy._with_errors(OpsError("the Pulumi engine failed"), watcher)
+    with deploy._with_errors(watcher):
+        raise OpsError("the Pulumi engine failed")
 
 
 def gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
