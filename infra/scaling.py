@@ -43,10 +43,11 @@ def target(declared: Declared, capacity: Capacity) -> float:
     scaling = declared.scaling
     if scaling.target is not None:
         return scaling.target
+    held = scaling.planned_utilisation or capacity.target_utilisation
     if scaling.track == "requests":
         assert not isinstance(capacity.unit, str)
-        return capacity.unit * 60
-    return round(capacity.target_utilisation * 100, 1)
+        return round(capacity.unit * 60 * held / capacity.target_utilisation, 1)
+    return round(held * 100, 1)
 
 
 def warm_pool(declared: Declared, *, force: bool) -> dict[str, Any]:

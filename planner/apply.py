@@ -60,17 +60,17 @@ class Change:
 def propose(plan: ClusterPlan, cluster: Cluster, text: str, now: datetime, file: str = "fleet.yaml") -> Change:
     """The edit of fleet.yaml's ``text`` that sets the plan's floors from now on, and what is tracked above them. Pure.
 
-    A ``scaling.target`` that the file has is its owner's word and stays. ``cluster`` is the same cluster as the text
-    has it. Raises GuardRefused where the plan is over, or the forecast was of late further off than the plan has
-    headroom.
+    A ``scaling.target`` in the file is its owner's word: then nothing is said of tracking. ``cluster`` is the same
+    cluster as the text has it. Raises GuardRefused where the plan is over, or the forecast was of late further off than
+    the plan has headroom.
     """
-    from quartermaster.fleet.schema.edit import with_schedule, with_target
+    from quartermaster.fleet.schema.edit import with_planned, with_schedule
 
     _guard(plan)
     schedule = _from_now(plan, now)
     after = with_schedule(text, plan.name, [f.to_entry() for f in schedule])
     if not plan.tracking.given and plan.tracking.target is not None:
-        after = with_target(after, plan.name, plan.tracking.target)
+        after = with_planned(after, plan.name, round(plan.tracking.utilisation, 3))
     diff = difflib.unified_diff(
         text.splitlines(keepends=True), after.splitlines(keepends=True), file, f"{file} (planned)"
     )

@@ -26,8 +26,8 @@ class Tracking:
     given: bool
     """Whether fleet.yaml says it, rather than the plan."""
     target: float | None
-    """For ``scaling.target`` in fleet.yaml: percent of CPU, or requests per host and minute; None where the latter is
-    not known or nothing tracks."""
+    """The same in percent of CPU, or requests per host and minute; None where the latter is not known or nothing
+    tracks."""
     planned: float
     """What the plan would keep, also where fleet.yaml says another; 0: nothing tracks."""
 
@@ -39,8 +39,7 @@ class Tracking:
         if self.given:
             own = "" if round(100 * self.planned) == round(100 * self.utilisation) else f"{self.planned:.0%}"
             return f"{held}, as scaling.target says{own and f' (without it the plan would keep {own})'}"
-        wanted = "" if self.target is None else f" (scaling.target: {self.target:g})"
-        return f"{held}{wanted}: it begins half-way from the median of demand to what the floors carry"
+        return f"{held}: it begins half-way from the median of demand to what the floors carry"
 
     def to_json(self) -> dict[str, Any]:
         return {

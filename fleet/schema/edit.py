@@ -14,7 +14,7 @@ from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.schema.servers import ScheduleEntry
 from quartermaster.fleet.schema.tree import read_tree
 
-__all__ = ["with_schedule", "with_target"]
+__all__ = ["with_planned", "with_schedule"]
 
 _STEP = 2
 """Spaces of indentation below the part above."""
@@ -42,27 +42,31 @@ def with_schedule(text: str, cluster: str, entries: Iterable[ScheduleEntry | Map
     return new_text
 
 
-def with_target(text: str, cluster: str, target: float) -> str:
-    """The text with ``clusters.CLUSTER.scaling.target`` set where it says none. Pure.
+def with_planned(text: str, cluster: str, utilisation: float) -> str:
+    """The text with ``clusters.CLUSTER.scaling.planned_utilisation`` set. Pure; the same again changes nothing.
 
     Raises InputError when the text has no such cluster, or stands in a form that cannot be edited in place.
     """
     key, node = _cluster(text, cluster)
     scaling = _child(node, "scaling")
-    if scaling is None:
-        new_text = _with_pair(text, key, node, f"scaling: {{target: {target:g}}}")
-    elif _child(scaling[1], "target") is None:
-        new_text = _with_pair(text, *scaling, f"target: {target:g}")
+    found = _child(scaling[1], "planned_utilisation") if scaling is not None else None
+    pair = f"planned_utilisation: {utilisation:g}"
+    if found is not None:
+        old_value = found[1]
+        new_text = f"{text[: old_value.start_mark.index]}{utilisation:g}{text[old_value.end_mark.index :]}"
+    elif scaling is not None:
+        new_text = _with_pair(text, *scaling, pair)
     else:
-        return text
+        new_text = _with_pair(text, key, node, f"scaling: {{{pair}}}")
     old, new = read_tree(text), read_tree(new_text)
     if not new.faults:
         clusters = {name: dict(value or {}) for name, value in old.value["clusters"].items()}
-        clusters[cluster]["scaling"] = {**(clusters[cluster].get("scaling") or {}), "target": target}
+        said = {**(clusters[cluster].get("scaling") or {}), "planned_utilisation": utilisation}
+        clusters[cluster]["scaling"] = said
         if new.value == {**old.value, "clusters": {**old.value["clusters"], cluster: clusters[cluster]}}:
             return new_text
     problem, where = f"the scaling of {cluster} cannot be edited in place", f"clusters.{cluster}.scaling"
-    remedy = f"write {where}.target: {target:g} by hand"
+    remedy = f"write {where}.{pair} by hand"
     raise InputError(problem, [Fault(where, problem, remedy)], remedy=remedy)
 
 
@@ -86,7 +90,7 @@ def _replaced(text: str, key: Node, old: Node, wanted: list[ScheduleEntry]) -> s
     if isinstance(old, SequenceNode) and not old.flow_style:
         column = old.start_mark.column
         lines = _kept_lines(text, old)
-        block = "".join(lines.get(_mark_of(e)) or f"{' ' * column}- {_flow(e)}{_newline(text)}" for e in wanted)
+        block = "".join(lines.get(_flow(e)) or f"{' ' * column}- {_flow(e)}{_newline(text)}" for e in wanted)
         head, tail = text[: _line_start(text, start)], text[_line_end(text, _content_end(text, old)) :]
         if wanted:
             return head + block + tail
@@ -140,7 +144,7 @@ def _kept_lines(text: str, sequence: SequenceNode) -> dict[str, str]:
     since = _line_start(text, sequence.start_mark.index)
     for item, entry in zip(sequence.value, _entries_of(sequence) or (), strict=False):
         until = _line_end(text, _content_end(text, item))
-        lines[_mark_of(entry)] = text[since:until]
+        lines[_flow(entry)] = text[since:until]
         since = until
     return lines
 
@@ -159,10 +163,6 @@ def _plain(item: Node) -> dict[str, Any]:
     if not isinstance(item, MappingNode):
         raise ValueError("an entry is a mapping")
     return {key.value: int(value.value) if key.value == "min" else value.value for key, value in item.value}
-
-
-def _mark_of(entry: ScheduleEntry) -> str:
-    return _flow(entry)
 
 
 def _flow(entry: ScheduleEntry) -> str:

@@ -90,9 +90,11 @@ class Scaling(Model):
     track: Literal["cpu", "requests", "none"] = "cpu"
     """Target tracking of mean CPU, or of requests per host and minute; needs a balancer for the latter."""
     target: Annotated[float | None, Field(gt=0)] = None
-    """Percent of CPU, or requests per host and minute; default: capacity's target_utilisation of the one or other.
+    """Percent of CPU, or requests per host and minute; default: `planned_utilisation` of the one or other."""
+    planned_utilisation: Annotated[float | None, Field(gt=0, le=1)] = None
+    """How busy tracking keeps hosts where no `target` is given, as a share; written by `ops capacity apply`.
 
-    `ops capacity apply` writes what its plan's tracking holds, where none is given.
+    Default: capacity's target_utilisation.
     """
     predictive: Literal["off", "forecast_only", "forecast_and_scale"] = "off"
     """AWS predictive scaling; forecast_only is for comparison and changes nothing."""

@@ -8,7 +8,7 @@ import pytest
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.schema import example, read_text
-from quartermaster.fleet.schema.edit import with_schedule, with_target
+from quartermaster.fleet.schema.edit import with_planned, with_schedule
 
 MORNING = {"cron": "0 8 * * 1-5", "min": 6}
 PEAK = {"at": "2026-11-23T08:00:00Z", "min": 9}
@@ -104,24 +104,25 @@ def test_shared_cluster_is_refused_rather_than_spoilt() -> None:
 @pytest.mark.parametrize(
     ("cluster", "line"),
     [
-        ("\n    size: {max: 9}\n    role: x", "+    scaling: {target: 45.5}"),
-        ("", "+    scaling: {target: 45.5}"),
-        (" {size: {max: 9}}", "+  web: {size: {max: 9}, scaling: {target: 45.5}}"),
-        ("\n    scaling: {track: cpu}  # ours", "+    scaling: {track: cpu, target: 45.5}  # ours"),
-        ("\n    scaling:  # ours\n      track: cpu", "+      target: 45.5"),
-        ("\n    scaling:\n    role: x", "+      target: 45.5"),
+        ("\n    size: {max: 9}\n    role: x", "+    scaling: {planned_utilisation: 0.455}"),
+        ("", "+    scaling: {planned_utilisation: 0.455}"),
+        (" {size: {max: 9}}", "+  web: {size: {max: 9}, scaling: {planned_utilisation: 0.455}}"),
+        ("\n    scaling: {track: cpu}  # ours", "+    scaling: {track: cpu, planned_utilisation: 0.455}  # ours"),
+        ("\n    scaling:  # ours\n      track: cpu", "+      planned_utilisation: 0.455"),
+        ("\n    scaling:\n    role: x", "+      planned_utilisation: 0.455"),
+        ("\n    scaling: {planned_utilisation: 0.5}  # ours", "+    scaling: {planned_utilisation: 0.455}  # ours"),
+        ("\n    scaling:\n      planned_utilisation: 0.5\n      track: cpu", "+      planned_utilisation: 0.455"),
     ],
 )
-def test_a_target_is_put_in_where_none_is_given(cluster: str, line: str) -> None:
+def test_what_the_plan_keeps_is_put_in_or_replaced(cluster: str, line: str) -> None:
     text = f"fleet: a\nclusters:\n  web:{cluster}\nzones: 3\n"
-    after = with_target(text, "web", 45.5)
+    after = with_planned(text, "web", 0.455)
     assert line in changed(text, after)
-    assert read_text(after).fleet.clusters["web"].scaling.target == 45.5
-    # From then on it is the file's word.
-    assert with_target(after, "web", 40) == after
+    assert read_text(after).fleet.clusters["web"].scaling.planned_utilisation == 0.455
+    assert with_planned(after, "web", 0.455) == after
 
 
 def test_a_shared_scaling_is_refused_rather_than_spoilt() -> None:
     text = "fleet: a\nclusters:\n  web:\n    scaling: &s {track: cpu}\n  api:\n    scaling: *s\n"
     with pytest.raises(InputError, match="in place"):
-        with_target(text, "web", 45.5)
+        with_planned(text, "web", 0.455)

@@ -30,9 +30,12 @@ def cluster(balancer: Balancer | None = None, **scaling: Any) -> Cluster:
         ({"target": 40}, 40),
         ({"track": "requests"}, 1500),
         ({"track": "requests", "target": 900}, 900),
+        ({"planned_utilisation": 0.473}, 47.3),
+        ({"planned_utilisation": 0.473, "target": 40}, 40),
+        ({"track": "requests", "planned_utilisation": 0.52}, 1200),
     ],
 )
-def test_the_target_is_what_capacity_says_unless_scaling_says_it(scaling: dict[str, Any], wanted: float) -> None:
+def test_the_target_is_scalings_else_the_plans_else_what_capacity_says(scaling: dict[str, Any], wanted: float) -> None:
     assert target(cluster(**scaling), Capacity(unit=25, target_utilisation=0.65)) == wanted
 
 

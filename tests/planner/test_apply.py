@@ -46,11 +46,15 @@ def test_the_diff_sets_the_floors_and_keeps_comments(web: ClusterPlan) -> None:
 
 def test_the_diff_sets_what_tracking_holds_and_leaves_what_the_file_says(web: ClusterPlan) -> None:
     change = propose(web, read_text(TEXT).fleet.clusters["web"], TEXT, END)
-    assert web.tracking.target is not None
-    assert read_text(change.after).fleet.clusters["web"].scaling.target == web.tracking.target
-    own = TEXT.replace("  web:  # the shop\n", "  web:  # the shop\n    scaling: {target: 70}\n")
-    change = propose(web, read_text(own).fleet.clusters["web"], own, END)
-    assert read_text(change.after).fleet.clusters["web"].scaling.target == 70
+    applied = read_text(change.after).fleet
+    assert applied.clusters["web"].scaling.planned_utilisation == round(web.tracking.utilisation, 3)
+    ((_, own),) = of_fleet(applied).values()
+    assert own.tracking is None, "the next plan is free to keep another"
+    text = TEXT.replace("  web:  # the shop\n", "  web:  # the shop\n    scaling: {target: 70}\n")
+    declared = read_text(text).fleet.clusters["web"]
+    change = propose(replace(web, tracking=replace(web.tracking, given=True)), declared, text, END)
+    assert change.diff
+    assert read_text(change.after).fleet.clusters["web"].scaling == declared.scaling
 
 
 def test_the_cost_delta_is_against_the_floors_in_the_file(web: ClusterPlan) -> None:

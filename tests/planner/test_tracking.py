@@ -46,6 +46,7 @@ def test_without_demand_it_is_what_survives() -> None:
     ("scaling", "held", "target"),
     [
         ("{}", None, 48.0),
+        ("{planned_utilisation: 0.3}", None, 48.0),
         ("{target: 40}", 0.4, 40.0),
         ("{track: requests}", None, 960.0),
         ("{track: requests, target: 900}", 0.45, 900.0),
@@ -66,4 +67,4 @@ def test_what_fleet_yaml_says_is_its_owners_word(scaling: str, held: float | Non
 def test_of_a_file_without_a_fleet_it_is_percent_of_cpu() -> None:
     found = tracking_of(np.full(24, 100.0), np.full(24, 60.0), RULES, Settings(unit=10.0))
     assert (found.target, found.to_json()["source"]) == (48.0, "plan")
-    assert "scaling.target: 48" in found.told()
+    assert "keeps hosts 48% busy" in found.told()
