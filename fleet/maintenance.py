@@ -55,12 +55,9 @@ def windows(window: Window, rules: Iterable[BackupRule], zone: tzinfo, now: date
     first = (_EVENING - max(offsets)) % _DAY
     hours = [(first + step) % _DAY for step in range(0, _DAY, 30)]
     # Maintenance lasts a quarter of the day at most, so the last resort always finds one.
-    backup = _free(hours, [*busy, *taken], _APART) or _free(hours, busy, _APART) or _free(hours, busy, 0)
-    assert backup is not None
-    return Windows(
-        f"{_weekly(start)}-{_weekly(start + length)}",
-        f"{_clock(backup[0])}-{_clock(backup[0] + _BACKUP)}",
-    )
+    resorts = (([*busy, *taken], _APART), (busy, _APART), (busy, 0))
+    backup = next(hour for kept, apart in resorts for hour in hours if _keeps(hour, kept, apart))
+    return Windows(f"{_weekly(start)}-{_weekly(start + length)}", f"{_clock(backup)}-{_clock(backup + _BACKUP)}")
 
 
 def _offsets(zone: tzinfo, now: datetime) -> Sequence[int]:
@@ -91,13 +88,11 @@ def _today(window: Window, zone: tzinfo, now: datetime) -> tuple[int, int]:
     return (start - _offset(zone, now)) % _WEEK, max(length, _LEAST)
 
 
-def _free(hours: Iterable[int], busy: Sequence[tuple[int, int]], apart: int) -> tuple[int] | None:
-    """The first of the starts whose backup keeps ``apart`` minutes from all that is busy."""
-    for hour in hours:
-        if all((hour - start) % _DAY >= length + apart and (start - hour) % _DAY >= _BACKUP + apart
-               for start, length in busy):  # fmt: skip
-            return (hour,)
-    return None
+def _keeps(hour: int, busy: Iterable[tuple[int, int]], apart: int) -> bool:
+    """Whether a backup that starts then keeps ``apart`` minutes from all that is busy."""
+    return all(
+        (hour - start) % _DAY >= length + apart and (start - hour) % _DAY >= _BACKUP + apart for start, length in busy
+    )
 
 
 def _weekly(minute: int) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "limited",
     "log_group_name",
     "physical",
+    "pins_key",
     "state_bucket",
     "tags",
 ]

@@ -6,7 +6,6 @@ number; steps lead from each to the next, and a number that this version does no
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from quartermaster.fleet.chain import CLOSED, OPENED, digest
+from quartermaster.fleet.audit import last_hash
+from quartermaster.fleet.chain import CLOSED, OPENED, digest, written
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.tables import deliveries, events, leases, readings, runs, updates_seen
 
@@ -141,13 +141,13 @@ def _chained_runs(db: sa.Connection) -> None:
 
     Events are looked up by time.
     """
-    prior = db.execute(sa.select(events.c.hash).order_by(events.c.seq.desc()).limit(1)).scalar() or ""
+    prior = last_hash(db)
     for row in db.execute(sa.select(runs).order_by(runs.c.started_at)).all():
         lines = [(row.started_at, {"kind": OPENED, "inputs": row.inputs})]
         if row.ended_at:
             lines.append((row.ended_at, {"kind": CLOSED, "state": row.state, "result": row.result}))
         for at, line in lines:
-            record = json.dumps(line, sort_keys=True, default=str)
+            record = written(line)
             prior, before = digest(prior, row.id, at, record), prior
             db.execute(events.insert().values(run=row.id, at=at, record=record, prior_hash=before, hash=prior))
     db.execute(sa.text("create index ix_events_at on events (at)"))

@@ -25,6 +25,13 @@ _PATTERNS = {
     "zone": ("no DNS zone", "such as shop.example"),
     "key": ("no attribute name", "letters, digits, and _ . -"),
 }
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+"""Pydantic's word, the attribute of a field's limits, and ours."""
 _NAME_REMEDY = "lower-case letters, digits and single hyphens, a letter first, no hyphen at the end"
 
 
@@ -74,7 +81,7 @@ def _words(error: ErrorDetails, path: Path, about_key: bool, model: type[BaseMod
     if kind == "fleet":
         return context["problem"], context["remedy"]
     if kind == "extra_forbidden":
-        known = known_keys(model, error["loc"][:-1])
+        known = sorted(_keys(_model_at(model, error["loc"][:-1])))
         near = closest(name, known)
         return f"unknown key {name!r}", f"did you mean {near}?" if near else f"one of: {', '.join(known)}"
     if kind == "missing":
@@ -93,14 +100,11 @@ def _words(error: ErrorDetails, path: Path, about_key: bool, model: type[BaseMod
         return f"{value!r} is none of its values", (
             f"did you mean {near}? " if near else ""
         ) + f"one of: {', '.join(choices)}"
-    for suffix, plain in (("_type", True), ("_parsing", True), ("int_from_float", True)):
-        if plain and kind.endswith(suffix):
-            return f"{_shown(value)} is not {_expected(kind)}", _type_remedy(kind, value)
-    bounds = {"greater_than": "more than", "greater_than_equal": "at least", "less_than": "less than"}
-    bounds["less_than_equal"] = "at most"
-    if kind in bounds:
+    if kind.endswith(("_type", "_parsing", "int_from_float")):
+        return f"{_shown(value)} is not {_expected(kind)}", _type_remedy(kind, value)
+    if kind in _BOUNDS:
         limit = next(iter(context.values()))
-        return f"{value} is out of range", f"{bounds[kind]} {limit:g}" + _other_bound(error, model)
+        return f"{value} is out of range", f"{_BOUNDS[kind][1]} {limit:g}" + _other_bound(error, model)
     if kind == "string_too_short":
         return f"{name} is empty", "a few words"
     if kind == "too_short":
@@ -108,12 +112,8 @@ def _words(error: ErrorDetails, path: Path, about_key: bool, model: type[BaseMod
     return f"{_shown(value)}: {error['msg']}", "see `ops init` for an example"
 
 
-def known_keys(model: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
-    """The keys that a mapping at that location takes, as written in the file."""
-    return sorted(_keys(_model_at(model, loc)))
-
-
 def _keys(model: type[BaseModel]) -> list[str]:
+    """As written in the file."""
     return [field.alias or name for name, field in model.model_fields.items() if name != "objectives"]
 
 
@@ -158,13 +158,10 @@ def _type_remedy(kind: str, value: Any) -> str:
 def _other_bound(error: ErrorDetails, model: type[BaseModel]) -> str:
     holder = _model_at(model, error["loc"][:-1])
     field = holder.model_fields.get(str(error["loc"][-1]))
-    words = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
-    limits = [
-        f"{words[sign]} {limit:g}"
+    others = [
+        f"{words} {limit:g}"
         for item in (field.metadata if field else ())
-        for sign in words
-        if (limit := getattr(item, sign, None)) is not None
+        for kind, (sign, words) in _BOUNDS.items()
+        if kind != error["type"] and (limit := getattr(item, sign, None)) is not None
     ]
-    mine = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}[error["type"]]
-    others = [text for text in limits if not text.startswith(words[mine])]
     return f" and {' and '.join(others)}" if others else ""

@@ -124,7 +124,7 @@ def _subject(fleet: Fleet, drill: Drill, where: str) -> Iterator[Fault]:
     elif drill.kind in _OF_A_DATABASE and drill.of not in fleet.postgres:
         problem = f"{drill.of} is a dynamodb table: AWS keeps it in three zones, and no drill restores it"
         yield Fault(f"{where}.of", problem, _one_of(fleet.postgres))
-    elif drill.kind == "failover" and not _has_standby(fleet, drill.of):
+    elif drill.kind == "failover" and not fleet.databases[drill.of].standby:
         yield Fault(f"{where}.of", f"{drill.of} has no standby to fail over to", f"databases.{drill.of}.standby: true")
     elif drill.kind == "restore" and not fleet.backups.rules:
         yield Fault(where, "no backup rule to restore from", "add one to backups.rules")
@@ -145,10 +145,6 @@ def _elsewhere(fleet: Fleet, name: str, where: str) -> Iterator[Fault]:
     if objectives is None or objectives.region is None:
         problem = f"nothing of {name} is in another region: it has no objective for losing this one"
         yield Fault(f"{where}.of", problem, f"recovery.{name}.region: {{rto: 60m}}, or yours")
-
-
-def _has_standby(fleet: Fleet, name: str) -> bool:
-    return fleet.databases[name].standby
 
 
 def _one_of(names: Iterable[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from datetime import date
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.policies import load_policies
+from quartermaster.fleet.schema.faults import closest
 from quartermaster.fleet.schema.model import Fleet
 
 __all__ = ["ended_waivers", "waivers_name_rules"]
@@ -17,8 +17,8 @@ def waivers_name_rules(fleet: Fleet) -> Iterator[Fault]:
     """A waiver of a rule that there is not would set nothing aside."""
     for place, waiver in enumerate(fleet.waivers):
         if waiver.rule not in load_policies():
-            near = difflib.get_close_matches(waiver.rule, load_policies(), n=1)
-            remedy = f"{near[0]}; " if near else ""
+            near = closest(waiver.rule, load_policies())
+            remedy = f"{near}; " if near else ""
             yield Fault(
                 f"waivers[{place}].rule", f"there is no rule {waiver.rule!r}", f"{remedy}`ops policy list` has them all"
             )
