@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import Event, Noted
+from quartermaster.infra.resources import name_of
 from quartermaster.infra.state import State
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def import_adopted(engine: Engine, births: Births, adopted: Iterable[Adopted]) -
         yield Noted(step="adopt", message="nothing to take in: the state has them all")
         return
     engine.take_in(resources, names)
-    known = {(item["type"], item["urn"].rsplit("::", 1)[-1]) for item in engine.export().get("resources") or ()}
+    known = {(item["type"], name_of(item["urn"])) for item in engine.export().get("resources") or ()}
     for item in wanted:
         if (item.type, item.name) not in known:
             raise OpsError(
@@ -45,8 +46,8 @@ def requests(state: State, births: Births, adopted: Iterable[Adopted]) -> tuple[
     Raises OpsError for what the program does not declare.
     """
     there = {item["urn"]: item for item in state.get("resources") or ()}
-    declared = {(entry["type"], urn.rsplit("::", 1)[-1]): entry for urn, entry in reversed(births.entries.items())}
-    known = {(item["type"], urn.rsplit("::", 1)[-1]) for urn, item in there.items()}
+    declared = {(entry["type"], name_of(urn)): entry for urn, entry in reversed(births.entries.items())}
+    known = {(item["type"], name_of(urn)) for urn, item in there.items()}
     resources: list[dict[str, Any]] = []
     names: dict[str, str] = {}
     parents: dict[str, str] = {}
@@ -60,7 +61,7 @@ def requests(state: State, births: Births, adopted: Iterable[Adopted]) -> tuple[
             else:
                 component = births.entries[urn]
                 entry = {"type": component["type"], "name": parents[urn], "component": True}
-                resources.append({**entry, "logicalName": urn.rsplit("::", 1)[-1]})
+                resources.append({**entry, "logicalName": name_of(urn)})
         return parents[urn]
 
     for place, item in enumerate(adopted):

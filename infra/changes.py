@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from quartermaster.fleet.events import Json
-from quartermaster.infra.resources import SECRET, UNKNOWN, Resource
+from quartermaster.infra.resources import SECRET, UNKNOWN, UNKNOWN_WORDS, Resource, name_of
 
 __all__ = ["ACTS", "Change", "Property", "act_of", "change_of", "resource_of", "seen"]
 
@@ -26,8 +26,6 @@ _ACT_OF = {
     "same": "same",
     "update": "update",
 }
-_UNKNOWN_WORDS = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's own spelling of a value that is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def change_of(step: Any) -> Change | None:
     return Change(
         urn=step.urn,
         type=step.type,
-        name=_name(step.urn),
+        name=name_of(step.urn),
         parent=state.parent or "",
         act=act,
         custom=bool(state.custom),
@@ -107,7 +105,7 @@ def change_of(step: Any) -> Change | None:
 
 def resource_of(state: Any) -> Resource:
     """What cost and policy look at."""
-    return Resource(state.urn, state.type, _name(state.urn), seen(dict(state.inputs or {})))
+    return Resource(state.urn, state.type, name_of(state.urn), seen(dict(state.inputs or {})))
 
 
 def seen(value: Any) -> Any:
@@ -117,7 +115,7 @@ def seen(value: Any) -> Any:
     if isinstance(value, list):
         return [seen(item) for item in value]
     if isinstance(value, str):
-        if value == _UNKNOWN_WORDS:
+        if value == UNKNOWN_WORDS:
             return UNKNOWN
         return SECRET if value == "[secret]" else value
     return value
@@ -161,7 +159,3 @@ def _document(value: Any) -> Any:
 
 def _head(path: str) -> str:
     return re.split(r"[.\[]", path, maxsplit=1)[0]
-
-
-def _name(urn: str) -> str:
-    return urn.rsplit("::", 1)[-1]

@@ -27,6 +27,7 @@ from quartermaster.infra.layout import Layout, layout
 from quartermaster.infra.outcome import Outcome, Watcher
 from quartermaster.infra.outputs import read_outputs
 from quartermaster.infra.plan_basis import Basis, basis_of
+from quartermaster.infra.resources import title_of
 from quartermaster.infra.state import custom, kept, protected
 from quartermaster.infra.sweep import Births, sweep
 
@@ -121,8 +122,7 @@ class Deployment:
             yield from self._watch(watcher, self._engine.destroy(exclude_protected=spare))
         reasons = kept(saved_state(self._engine))
         for urn, why in reasons:
-            what = f"{urn.split('::')[2].rsplit(':', 1)[-1]} {urn.rsplit('::', 1)[-1]}"
-            yield Noted(step="destroy", message=f"kept {what}: {why}")
+            yield Noted(step="destroy", message=f"kept {title_of(urn)}: {why}")
         left = tuple(urn for urn, _ in reasons)
         if not left:
             cloud_record.forget(self._workspace, self._stack)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.events import Json
+from quartermaster.infra.resources import is_called, like
 
 if TYPE_CHECKING:
     from pulumi.automation.events import EngineEvent
@@ -146,15 +147,9 @@ def sift(found: Iterable[Drift], rules: Sequence[IgnoredDrift]) -> DriftReport:
 
 
 def _ignores(rule: IgnoredDrift, item: Drift) -> bool:
-    """A rule names a resource by its URN or its logical name, and a property with all that is in it."""
-    names = (item.urn, item.urn.rsplit("::", 1)[-1])
+    """A rule names a property with all that is in it."""
     heads = [item.property, *(item.property[: match.start()] for match in re.finditer(r"[.\[]", item.property))]
-    return any(_like(rule.urn, name) for name in names) and any(_like(rule.property, head) for head in heads)
-
-
-def _like(pattern: str, text: str) -> bool:
-    """Only * and ? stand for others: brackets are part of a path."""
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text) is not None
+    return is_called(rule.urn, item.urn) and any(like(rule.property, head) for head in heads)
 
 
 def _same(old: Any, new: Any) -> bool:

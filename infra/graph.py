@@ -13,6 +13,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+from quartermaster.infra.resources import name_of
 from quartermaster.infra.state import custom
 
 __all__ = ["Part", "drawing", "needs", "parts"]
@@ -56,9 +57,9 @@ def parts(state: Mapping[str, Any]) -> tuple[Part, ...]:
     found = []
     for urn, members in held.items():
         counts = Counter(_word(item["type"]) for item in members)
-        kept = tuple(sorted(item["urn"].rsplit("::", 1)[-1] for item in members if item.get("protect")))
-        kind, name = _word(urn.split("::")[2].split("$")[-1]), urn.rsplit("::", 1)[-1]
-        found.append(Part(urn, name, kind, tuple(sorted(counts.items())), kept))
+        kept = tuple(sorted(name_of(item["urn"]) for item in members if item.get("protect")))
+        kind = _word(urn.rpartition("::")[0])
+        found.append(Part(urn, name_of(urn), kind, tuple(sorted(counts.items())), kept))
     return tuple(found)
 
 

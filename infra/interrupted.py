@@ -20,6 +20,7 @@ from quartermaster.infra.engine import Engine
 from quartermaster.infra.half_made import complete
 from quartermaster.infra.locks import Holder, bucket_holders, holders
 from quartermaster.infra.lookup import HARMLESS, find
+from quartermaster.infra.resources import name_of, title_of
 from quartermaster.infra.state import Adopted, Pending, adopt, known_ids, pending
 
 __all__ = ["mend", "saved_state"]
@@ -100,7 +101,7 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
     waiting = pending(saved_state(engine))
     if not waiting:
         return
-    names = ", ".join(item.urn.rsplit("::", 1)[-1] for item in waiting[:5]) + (" …" if len(waiting) > 5 else "")
+    names = ", ".join(name_of(item.urn) for item in waiting[:5]) + (" …" if len(waiting) > 5 else "")
     yield Noted(
         step="mend",
         message=f"an earlier run was cut off while {len(waiting)} operations were under way ({names})",
@@ -117,9 +118,8 @@ def mend(engine: Engine, cloud: Cloud) -> Iterator[Event]:
         if item.urn in ids:
             complete(cloud, item.type, ids[item.urn], item.inputs)
     for item in begun_creations:
-        name = f"{item.type.rsplit(':', 1)[-1]} {item.urn.rsplit('::', 1)[-1]}"
         found = f"had been made ({ids[item.urn]}): taken over" if item.urn in ids else "will be made"
-        yield Noted(step="mend", message=f"{name} {found}")
+        yield Noted(step="mend", message=f"{title_of(item.urn)} {found}")
     adopted = [Adopted(urn, id_) for urn, id_ in ids.items()]
     engine.replace_state(adopt(state, adopted))
     unsure = [item.urn for item in adopted] + [item.urn for item in waiting if item.operation == "updating"]

@@ -13,7 +13,7 @@ from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.events import Event, Json, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.infra.changes import ACTS, Change, act_of, change_of, resource_of
 from quartermaster.infra.data_loss import losses
-from quartermaster.infra.resources import Resource
+from quartermaster.infra.resources import Resource, name_of, title_of
 
 __all__ = ["Outcome", "Watcher"]
 
@@ -145,7 +145,7 @@ class Watcher:
             return None
         message = _plain(said.message)
         if said.severity == "error":
-            name = said.urn.rsplit("::", 1)[-1] if said.urn else ""
+            name = name_of(said.urn or "")
             self.errors.append(f"{name}: {message}" if name else message)
             return Noted(step="provision", message=self.errors[-1], level="warning")
         if said.severity == "warning":
@@ -163,8 +163,7 @@ def _step(metadata: Any) -> str:
 
 
 def _title(metadata: Any) -> str:
-    what = metadata.type.rsplit(":", 1)[-1]
-    return f"{_DOING.get(metadata.op, metadata.op.value)} {what} {metadata.urn.rsplit('::', 1)[-1]}"
+    return f"{_DOING.get(metadata.op, metadata.op.value)} {title_of(metadata.urn)}"
 
 
 def _plain(text: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.events import Json
 from quartermaster.infra.drift import Drift
+from quartermaster.infra.resources import name_of
 from quartermaster.infra.state import custom, pending
 
 __all__ = ["Basis", "basis_of", "moved"]
@@ -91,7 +92,7 @@ def _changed(of: str, what: str, differing: list[tuple[str, str, str]]) -> Itera
         words.setdefault("new" if not was else "gone" if not is_ else "another", []).append(name)
     for word, names in words.items():
         if len(names) > _MANY:
-            shown = ", ".join(name.rsplit("::", 1)[-1] for name in names)
+            shown = ", ".join(name_of(name) for name in names)
             yield Fault(of, f"{len(names)} are {word} since the plan was saved: {shown}", _ANEW)
         else:
             yield from (Fault(name, f"the {what} is {word} since the plan was saved", _ANEW) for name in names)

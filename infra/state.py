@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from quartermaster.fleet.events import Json
+from quartermaster.infra.resources import name_of
 
 __all__ = ["Adopted", "Pending", "adopt", "custom", "kept", "known_ids", "pending", "protected"]
 
@@ -71,7 +72,7 @@ def kept(state: State) -> tuple[tuple[str, str], ...]:
         while waiting:
             seen |= (more := {other for other, needed in needs.items() if waiting[0] in needed} - seen)
             waiting = [*waiting[1:], *sorted(more)]
-        above = sorted(other.rsplit("::", 1)[-1] for other in seen & guarded)
+        above = sorted(name_of(other) for other in seen & guarded)
         by = f"{above[0]}, which is protected, needs it" if above else "it could not be told why"
         reasons.append((urn, "it is protected" if urn in guarded else by))
     return tuple(reasons)
@@ -107,8 +108,5 @@ def adopt(state: State, adopted: Iterable[Adopted]) -> dict[str, Any]:
         if operation["type"] == "creating" and resource["urn"] in by_urn:
             outputs = resource.get("outputs") or resource.get("inputs") or {}
             resources.append({**resource, "id": by_urn[resource["urn"]], "outputs": outputs})
-    return {**_without(state, ("pending_operations",)), "resources": resources}
-
-
-def _without(state: State, names: Sequence[str]) -> dict[str, Any]:
-    return {key: value for key, value in state.items() if key not in names}
+    rest = {key: value for key, value in state.items() if key != "pending_operations"}
+    return {**rest, "resources": resources}

@@ -19,6 +19,7 @@ from quartermaster.infra.half_made import complete
 from quartermaster.infra.interrupted import saved_state
 from quartermaster.infra.layout import urn_tag
 from quartermaster.infra.lookup import LOOKUPS, find
+from quartermaster.infra.resources import UNKNOWN_WORDS, title_of
 from quartermaster.infra.state import Pending, State, custom, known_ids
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Births", "Stray", "loose", "own_tags", "strays", "sweep", "taken_over"]
 
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's spelling of a value that is not known yet."""
 _NAMES = ("name", "identifier", "bucket", "keyName")
 _ROUNDS = 12
 """What hangs on a stray is found once the stray is known; the deepest chain of ours is shorter."""
@@ -61,7 +60,7 @@ class Births:
     def _note(self, new: Any) -> None:
         entry = {"urn": new.urn, "custom": bool(new.custom), "type": new.type}
         inputs = dict(new.inputs or {})
-        if _UNKNOWN in str(inputs):
+        if UNKNOWN_WORDS in str(inputs):
             self.waiting.add(new.urn)
         more = {"parent": new.parent, "provider": new.provider, "protect": new.protect, "inputs": inputs}
         self.entries[new.urn] = {**entry, **{key: value for key, value in more.items() if value}}
@@ -97,8 +96,8 @@ def sweep(
         if not found:
             break
         for stray in found:
-            named = f"{stray.urn.split('$')[-1].split('::')[0].rsplit(':', 1)[-1]} {stray.urn.rsplit('::', 1)[-1]}"
-            yield Noted(step="mend", message=f"{named} is there already ({stray.id}): taken over", level="warning")
+            said = f"{title_of(stray.urn)} is there already ({stray.id}): taken over"
+            yield Noted(step="mend", message=said, level="warning")
             entry = births.entries[stray.urn]
             complete(cloud, entry["type"], stray.id, entry.get("inputs") or {})
         engine.replace_state(taken_over(engine.export(), births, found))

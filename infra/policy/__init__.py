@@ -17,8 +17,7 @@ from quartermaster.fleet.schema import Fleet
 from quartermaster.fleet.schema.safety import Waiver
 from quartermaster.infra.policy import access, availability, backups, data, edge, encryption, network, storage, watching
 from quartermaster.infra.policy.scene import Broken, Scene
-from quartermaster.infra.policy.waive import applies
-from quartermaster.infra.resources import Resource
+from quartermaster.infra.resources import Resource, is_called
 
 __all__ = ["RULES", "Finding", "Rule", "check"]
 
@@ -92,7 +91,7 @@ def _findings(id_: str, rule: Rule, scene: Scene) -> Iterable[Finding]:
 
 
 def _waived(finding: Finding, waivers: Sequence[Waiver], today: date) -> Finding:
-    fitting = [waiver for waiver in waivers if applies(waiver, finding.rule, finding.resource)]
+    fitting = [one for one in waivers if one.rule == finding.rule and is_called(one.resource, finding.resource)]
     lasting = max(fitting, key=lambda waiver: waiver.until, default=None)
     if lasting is None:
         return finding

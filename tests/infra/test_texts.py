@@ -222,7 +222,7 @@ def plan_of(stack: str) -> SavedPlan:
     return SavedPlan("shop", stack, "2026-11-22T09:30:00Z", {}, BASIS)
 
 
-def said_by_the_engine(kind: type[errors.CommandError], text: str) -> object:
+def said_by_the_engine(kind: type[errors.CommandError], text: str) -> None:
     with engines.Engine._translated(SimpleNamespace(stack_name="dev")):  # type: ignore[arg-type]
         raise kind(CommandResult(stdout="", stderr=text, code=255))
 
