@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from quartermaster.fleet.schema.rules.servers import SCHEDULED_ACTIONS
+from quartermaster.infra.cron import matches
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
     from quartermaster.fleet.schema.servers import ScheduleEntry
 
-__all__ = ["as_scheduled", "cron_matches", "floor_at", "last_fired", "next_floors"]
+__all__ = ["as_scheduled", "floor_at", "next_floors"]
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LOOK_BACK = timedelta(days=8)
 """A weekly rule has fired within it; a rarer one counts from its first action on."""
 
 
 def floor_at(schedule: Sequence[ScheduleEntry], least: int, now: datetime, zone: ZoneInfo) -> int:
     """The floor in force: that of the entry which fired last, else ``least``."""
-    fired = [(at, entry.min) for entry in schedule if (at := last_fired(entry, now, zone)) is not None]
+    fired = [(at, entry.min) for entry in schedule if (at := _last_fired(entry, now, zone)) is not None]
     return max(fired, key=lambda pair: pair[0])[1] if fired else least
 
 
@@ -57,13 +56,13 @@ def as_scheduled(fleet: Fleet, urn: str, property_: str, found: object, now: dat
     return False
 
 
-def last_fired(entry: ScheduleEntry, now: datetime, zone: ZoneInfo) -> datetime | None:
+def _last_fired(entry: ScheduleEntry, now: datetime, zone: ZoneInfo) -> datetime | None:
     """When the entry last fired up to now, or None."""
     if entry.at is not None:
         return entry.at if entry.at <= now else None
     instant = now.replace(second=0, microsecond=0)
     while instant > now - _LOOK_BACK:
-        if cron_matches(entry.cron, instant.astimezone(zone)):
+        if matches(entry.cron, instant.astimezone(zone)):
             return instant
         instant -= timedelta(minutes=1)
     return None
@@ -72,31 +71,3 @@ def last_fired(entry: ScheduleEntry, now: datetime, zone: ZoneInfo) -> datetime 
 def _instant(entry: ScheduleEntry) -> datetime:
     assert entry.at is not None
     return entry.at
-
-
-def cron_matches(cron: str, local: datetime) -> bool:
-    """Does a five-field cron rule fire at this minute? Of two restricted day fields either will do, as in cron."""
-    minute, hour, day, month, weekday = cron.lower().split()
-    month, weekday = _numbered(month, _MONTHS, 1), _numbered(weekday, _DAYS, 0)
-    if not (_in(minute, local.minute) and _in(hour, local.hour) and _in(month, local.month)):
-        return False
-    by_day = _in(day, local.day)
-    by_week = _in(weekday, local.isoweekday() % 7) or _in(weekday, local.isoweekday())  # Sunday is 0 and 7
-    return by_day or by_week if day != "*" and weekday != "*" else by_day and by_week
-
-
-def _numbered(field: str, words: tuple[str, ...], first: int) -> str:
-    for number, word in enumerate(words, first):
-        field = field.replace(word, str(number))
-    return field
-
-
-def _in(field: str, value: int) -> bool:
-    for part in field.split(","):
-        span, _, step = part.partition("/")
-        low, _, high = span.partition("-")
-        first = 0 if low == "*" else int(low)
-        last = 10**6 if low == "*" or (step and not high) else int(high or low)
-        if first <= value <= last and (value - first) % int(step or 1) == 0:
-            return True
-    return False

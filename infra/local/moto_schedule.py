@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from quartermaster.infra.local.cron import due
+from quartermaster.infra.cron import due
 from quartermaster.infra.local.moto_autoscaling import backends
 from quartermaster.infra.local.world import World, log
 

@@ -102,6 +102,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)  # a Friday
         ([{"cron": "0 8 * * 1-5", "min": 6}], 6),
         ([{"cron": "0 8 * * mon-fri", "min": 6}, {"cron": "30 11 * * *", "min": 4}], 4),
         ([{"cron": "0 8 * * 0", "min": 6}], 6),
+        ([{"cron": "0 8 */3 * fri", "min": 6}, {"cron": "0 8 * * thu", "min": 4}], 4),
         ([{"cron": "0 13 * * 5", "min": 9}, {"cron": "0 8 * * 5", "min": 6}], 6),
     ],
 )

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from quartermaster.fleet.errors import InputError
-from quartermaster.infra.local import cron, imds, packages
+from quartermaster.infra import cron
+from quartermaster.infra.local import imds, packages
 from quartermaster.infra.local.moto_schedule import is_due, sizes
 from quartermaster.infra.local.network import overlapping
 from quartermaster.infra.local.timing import Timing, table
@@ -29,6 +30,7 @@ NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)  # a Friday
         ("0 12 1 * *", False),
         ("0 12 * nov *", True),
         ("0 12 * 1-10 *", False),
+        ("0 12 */3 * fri", False),
     ],
 )
 def test_cron_matches_the_minute(expression: str, hit: bool) -> None:

@@ -1,8 +1,9 @@
-"""Unix cron expressions of scheduled actions: whether an instant matches one."""
+"""Unix cron expressions of scheduled actions, checked by the schema: whether an instant matches one. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 __all__ = ["due", "matches"]
@@ -23,15 +24,11 @@ def matches(expression: str, local: datetime) -> bool:
 
     Day of month and day of week, when both are restricted, are alternatives, as in cron(5).
     """
-    fields = expression.split()
-    if len(fields) != 5:
-        raise ValueError(f"{expression!r} has {len(fields)} fields; cron has five")
-    values = [_values(field, *bounds) for field, bounds in zip(fields, _BOUNDS, strict=True)]
-    weekdays = {value % 7 for value in values[4]}
-    by_day, by_weekday = local.day in values[2], local.isoweekday() % 7 in weekdays
-    both = not fields[2].startswith("*") and not fields[4].startswith("*")
-    day = (by_day or by_weekday) if both else (by_day and by_weekday)
-    return local.minute in values[0] and local.hour in values[1] and local.month in values[3] and day
+    minutes, hours, days, months, weekdays, either = _read(expression)
+    if local.minute not in minutes or local.hour not in hours or local.month not in months:
+        return False
+    by_day, by_weekday = local.day in days, local.isoweekday() % 7 in weekdays
+    return (by_day or by_weekday) if either else (by_day and by_weekday)
 
 
 def due(expression: str, zone: str, after: datetime, until: datetime) -> bool:
@@ -43,6 +40,19 @@ def due(expression: str, zone: str, after: datetime, until: datetime) -> bool:
             return True
         minute += timedelta(minutes=1)
     return False
+
+
+@cache
+def _read(expression: str) -> tuple[set[int], set[int], set[int], set[int], set[int], bool]:
+    """What each field allows, and whether one of the two day fields will do."""
+    fields = expression.split()
+    if len(fields) != 5:
+        raise ValueError(f"{expression!r} has {len(fields)} fields; cron has five")
+    minutes, hours, days, months, weekdays = (
+        _values(field, *bounds) for field, bounds in zip(fields, _BOUNDS, strict=True)
+    )
+    either = not fields[2].startswith("*") and not fields[4].startswith("*")
+    return minutes, hours, days, months, {value % 7 for value in weekdays}, either
 
 
 def _values(field: str, low: int, high: int) -> set[int]:
