@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quartermaster.planner.plan import CapacityPlan, ClusterPlan, Requirement
     from quartermaster.playbooks.outlook import Outlook
     from quartermaster.playbooks.patch_waves import Need
-    from quartermaster.runbooks.guards import Demand
+    from quartermaster.runbooks.case import Demand
 
 __all__ = ["demand_now", "drill_plan", "drill_schedule", "known_plan", "outlook", "plan_of_store", "plans"]
 
@@ -77,7 +77,7 @@ def plans(ops: Session, *only: str) -> Mapping[str, ClusterPlan]:
 def demand_now(ops: Session, cluster: str) -> Demand | None:
     """The upper quantile of the cluster's demand in this hour; None without a forecast."""
     from quartermaster.planner.unit import period_seconds
-    from quartermaster.runbooks.guards import Demand
+    from quartermaster.runbooks.case import Demand
 
     plan = plans(ops, cluster).get(cluster)
     if plan is None:

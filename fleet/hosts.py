@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.errors import NotProvisioned
-from quartermaster.fleet.names import TAG_CLUSTER, TAG_FLEET, TAG_STACK, physical
+from quartermaster.fleet.names import TAG_CLUSTER, physical, tag_filters, tags
 
 __all__ = ["Group", "Host", "Hosts", "RequestCounter", "Requests"]
 
@@ -98,7 +98,7 @@ class Hosts:
 
     def group(self, cluster: str) -> Group:
         """The cluster's group and hosts now, hosts sorted by zone and id. Read-only. Raises NotProvisioned if none."""
-        found = self._groups({**self._ours, TAG_CLUSTER: cluster})
+        found = self._groups(cluster)
         if not found:
             name = physical(self._cloud.fleet, self._cloud.stack, cluster)
             raise NotProvisioned(f"there is no auto-scaling group {name}", remedy="ops provision up")
@@ -106,7 +106,7 @@ class Hosts:
 
     def groups(self) -> dict[str, Group]:
         """Every group of the stack with its hosts, addresses left out, by cluster, read side by side. Read-only."""
-        found = {_tag(group, TAG_CLUSTER): group for group in self._groups(self._ours)}
+        found = {_tag(group, TAG_CLUSTER): group for group in self._groups()}
         with ThreadPoolExecutor(max_workers=8) as pool:
             read = pool.map(lambda name: self._read(found[name], name, {}), found)
             return dict(sorted(zip(found, read, strict=True)))
@@ -139,13 +139,9 @@ class Hosts:
             hosts=tuple(sorted(hosts, key=lambda host: (host.zone, host.id))),
         )
 
-    @property
-    def _ours(self) -> dict[str, str]:
-        return {TAG_FLEET: self._cloud.fleet, TAG_STACK: self._cloud.stack}
-
-    def _groups(self, tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _groups(self, cluster: str = "") -> list[dict[str, Any]]:
         """By their tags: a group that was there before the fleet has a name of its own."""
-        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        filters = tag_filters(tags(self._cloud.fleet, self._cloud.stack, cluster))
         pages = self._autoscaling.get_paginator("describe_auto_scaling_groups")
         found = told(lambda: list(pages.paginate(Filters=filters)))
         return [group for page in found for group in page["AutoScalingGroups"]]

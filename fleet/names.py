@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 __all__ = [
     "ROLE_OF_EXPERIMENTS",
@@ -16,9 +17,11 @@ __all__ = [
     "host_key_name",
     "limited",
     "log_group_name",
+    "pairs",
     "physical",
     "pins_key",
     "state_bucket",
+    "tag_filters",
     "tags",
 ]
 
@@ -77,3 +80,13 @@ def tags(fleet: str, stack: str, cluster: str = "") -> Mapping[str, str]:
     """Tags that every resource of the stack carries."""
     base = {TAG_FLEET: fleet, TAG_STACK: stack}
     return {**base, TAG_CLUSTER: cluster} if cluster else base
+
+
+def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as most of AWS's APIs take them."""
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def tag_filters(values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Filters for what bears all these tags."""
+    return [{"Name": f"tag:{key}", "Values": [value]} for key, value in values.items()]

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import BaseModel
+
 from quartermaster.fleet.objectives import SCOPES, Best, Measured, Scope, Term, best, total
+from quartermaster.fleet.schema.tree import Path, dotted
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
@@ -80,7 +83,7 @@ class Verdict:
 class _Knob:
     """A setting with the fleets that its values would make, mildest first."""
 
-    path: tuple[str, ...]
+    path: Path
     values: tuple[Any, ...]
 
     def turn(self, fleet: Fleet, value: Any) -> Fleet:
@@ -190,7 +193,7 @@ def _region_knobs(fleet: Fleet, name: str) -> Iterator[_Knob]:
     copied = any(rule.copy_to for rule in fleet.backups.rules)
     daily = next((index for index, rule in enumerate(fleet.backups.rules) if rule.on is None), None)
     if postgres and not copied and daily is not None:
-        yield _Knob(("backups", "rules", str(daily), "copy_to"), ("recovery_region",))
+        yield _Knob(("backups", "rules", daily, "copy_to"), ("recovery_region",))
     if fleet.network.recovery_cidr is None and (postgres or name in fleet.clusters):
         yield _Knob(("network", "recovery_cidr"), (_apart(fleet.network.cidr),))
     if name in fleet.clusters and fleet.dns is None and fleet.balancer_of(name) is not None:
@@ -210,14 +213,7 @@ def _apart(cidr: IPv4Network) -> IPv4Network:
 
 def _change(fleet: Fleet, knob: _Knob, value: Any) -> Change:
     now = _at(fleet, knob.path)
-    return Change(_setting(knob.path), "none" if now is None else _text(now), _text(value))
-
-
-def _setting(path: Sequence[str]) -> str:
-    text = path[0]
-    for step in path[1:]:
-        text += f"[{step}]" if step.isdigit() else f".{step}"
-    return text
+    return Change(dotted(knob.path), "none" if now is None else _text(now), _text(value))
 
 
 def _text(value: Any) -> str:
@@ -227,26 +223,20 @@ def _text(value: Any) -> str:
     return f"{{zone: {zone}}}" if zone else str(value)
 
 
-def _at(value: Any, path: Sequence[str]) -> Any:
+def _at(value: Any, path: Path) -> Any:
     for step in path:
-        value = (
-            value[int(step)]
-            if isinstance(value, tuple)
-            else value[step]
-            if isinstance(value, dict)
-            else getattr(value, step)
-        )
+        value = getattr(value, str(step)) if isinstance(value, BaseModel) else value[step]
     return value
 
 
-def _with(value: Any, path: Sequence[str], leaf: Any) -> Any:
+def _with(value: Any, path: Path, leaf: Any) -> Any:
     """A copy in which the path leads to the leaf."""
     if not path:
         return leaf
     step, rest = path[0], path[1:]
-    below = _with(_at(value, [step]), rest, leaf)
+    below = _with(_at(value, (step,)), rest, leaf)
     if isinstance(value, tuple):
-        return tuple(below if index == int(step) else item for index, item in enumerate(value))
+        return tuple(below if index == step else item for index, item in enumerate(value))
     if isinstance(value, dict):
         return {**value, step: below}
     return value.model_copy(update={step: below})

@@ -33,6 +33,13 @@ class Login:
     user: str
     password: str = field(repr=False)
 
+    def where(self, connect_seconds: int = 10) -> str:
+        """As PostgreSQL's clients take it. Without the password, which is in the environment of whoever asks."""
+        return (
+            f"host={self.host} port={self.port} user={self.user} dbname={self.database} sslmode=require "
+            f"connect_timeout={connect_seconds}"
+        )
+
 
 class Writer(Protocol):
     """Writes numbers into a table of the run's own. All raise OpsError when the database does not do it."""
@@ -76,10 +83,9 @@ class PsqlWriter:
 
 def ask(to: Login, statement: str, *, seconds: float) -> str:
     """What the database answers to a statement, a row a line, columns parted by ``|``. Raises OpsError."""
-    where = f"host={to.host} port={to.port} user={to.user} dbname={to.database} sslmode=require"
     try:
         done = subprocess.run(
-            ["psql", f"{where} connect_timeout={_TRY_SECONDS}", "-XAtqv", "ON_ERROR_STOP=1"],
+            ["psql", to.where(_TRY_SECONDS), "-XAtqv", "ON_ERROR_STOP=1"],
             input=statement,
             capture_output=True,
             text=True,

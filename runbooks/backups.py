@@ -7,14 +7,14 @@ nothing here writes over a database that is there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.errors import OpsError
-from quartermaster.fleet.names import physical, tags
+from quartermaster.fleet.names import pairs, physical, tags
 from quartermaster.runbooks.recovery_points import Choice, RecoveryPoint, continuous, snapshot
 from quartermaster.runbooks.runners import TAG_RESTORED, dismiss, runners
 from quartermaster.runbooks.vaults import Order, RestoreTest, Vaults
@@ -87,7 +87,7 @@ class Backups:
         if self._vaults is not None:
             return self._vaults.take(self._source(name)["DBInstanceArn"], called)
         rds = self._rds
-        labels = _labels(tags(self._cloud.fleet, self._cloud.stack))
+        labels = pairs(tags(self._cloud.fleet, self._cloud.stack))
         try:
             rds.create_db_snapshot(DBInstanceIdentifier=self._ids[name], DBSnapshotIdentifier=called, Tags=labels)
         except rds.exceptions.DBSnapshotAlreadyExistsFault:
@@ -123,7 +123,7 @@ class Backups:
             "DeletionProtection": False,
             "AutoMinorVersionUpgrade": False,
             "BackupRetentionPeriod": 0,
-            "Tags": _labels({**tags(self._cloud.fleet, self._cloud.stack), TAG_RESTORED: self._ids[name]}),
+            "Tags": pairs({**tags(self._cloud.fleet, self._cloud.stack), TAG_RESTORED: self._ids[name]}),
         }
         target = self.restored_id(name)
         if choice.snapshot.startswith("arn:") and self._vaults is not None:
@@ -155,7 +155,7 @@ class Backups:
                 return None
             return Restored(self.restored_id(name), _ORDERED if order.under_way else "failed", "", 0, order.why)
         found = _restored(row)
-        return found if not found.failed else Restored(**{**asdict(found), "why": self._why(found.id)})
+        return replace(found, why=self._why(found.id)) if found.failed else found
 
     def remove(self, name: str) -> bool:
         """Remove the restored instance, whoever asked it, and their security group, and wait until they are gone;
@@ -241,7 +241,7 @@ class Backups:
                 GroupName=target,
                 Description=f"Nobody reaches what is restored of {self._ids[name]}",
                 VpcId=vpc,
-                TagSpecifications=[{"ResourceType": "security-group", "Tags": _labels(labels)}],
+                TagSpecifications=[{"ResourceType": "security-group", "Tags": pairs(labels)}],
             )
         )
         return str(made["GroupId"])
@@ -282,7 +282,3 @@ def _restored(row: Mapping[str, Any]) -> Restored:
     return Restored(
         row["DBInstanceIdentifier"], row["DBInstanceStatus"], endpoint.get("Address", ""), endpoint.get("Port", 0), ""
     )
-
-
-def _labels(values: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in values.items()]

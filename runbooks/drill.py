@@ -29,7 +29,7 @@ from quartermaster.runbooks.render import render
 from quartermaster.runbooks.scene import Scene, look
 from quartermaster.runbooks.writes import clear
 
-__all__ = ["RUN_KIND", "accept", "plan", "recover", "run", "see", "unfinished"]
+__all__ = ["RUN_KIND", "accept", "plan", "recover", "run", "see", "unfinished", "unseen"]
 
 RUN_KIND = "drill"
 """Of a drill's run in the journal."""

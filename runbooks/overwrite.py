@@ -242,7 +242,7 @@ def _load(copy: Login, original: Login) -> str:
 
     psql runs it where it is itself: what is moved goes through neither this machine on aws nor any file.
     """
-    source, target = (shlex.quote(_where(to)) for to in (copy, replace(original, database="postgres")))
+    source, target = (shlex.quote(to.where()) for to in (copy, replace(original, database="postgres")))
     load = f"psql {target} -Xqo /dev/null -v ON_ERROR_STOP=1"
     both = f"set -o pipefail; pg_dump --create {source} | {load} && echo {_LOADED}"
     return f"\\! bash -c {shlex.quote(both)} 2>&1"
@@ -265,7 +265,7 @@ def _exchange(original: Login, side: str, kept: str, mark: str) -> str:
   end loop;
 end $$"""
     away = (
-        f"psql {shlex.quote(_where(replace(original, database='postgres')))} -Xqc {shlex.quote(' '.join(send.split()))}"
+        f"psql {shlex.quote(replace(original, database='postgres').where())} -Xqc {shlex.quote(' '.join(send.split()))}"
     )
     return "\n".join(
         (
@@ -278,8 +278,3 @@ end $$"""
             "commit;",
         )
     )
-
-
-def _where(to: Login) -> str:
-    """Without the password, which is in the environment of whoever asks."""
-    return f"host={to.host} port={to.port} user={to.user} dbname={to.database} sslmode=require connect_timeout=10"

@@ -15,7 +15,18 @@ from quartermaster.fleet.hosts import Group
 from quartermaster.runbooks.document import Call
 from quartermaster.runbooks.scene import Scene
 
-__all__ = ["PROBES", "Probe", "Reading", "World", "both", "evaluate", "spread", "steady", "steady_group"]
+__all__ = [
+    "PROBES",
+    "Probe",
+    "Reading",
+    "World",
+    "both",
+    "evaluate",
+    "spread",
+    "steady",
+    "steady_database",
+    "steady_group",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,13 @@ class RecoveryPoint:
 
     def to_json(self, now: datetime) -> dict[str, Json]:
         """As JSON, with its age."""
-        times = {name: value and value.isoformat() for name, value in self._times().items()}
-        return {**asdict(self), **times, "age_seconds": round((now - self.at).total_seconds(), 1)}
-
-    def _times(self) -> dict[str, datetime | None]:
-        return {"at": self.at, "since": self.since, "expires_at": self.expires_at}
+        return {
+            **asdict(self),
+            "at": self.at.isoformat(),
+            "since": self.since.isoformat(),
+            "expires_at": self.expires_at and self.expires_at.isoformat(),
+            "age_seconds": round((now - self.at).total_seconds(), 1),
+        }
 
 
 @dataclass(frozen=True, slots=True)

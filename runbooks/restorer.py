@@ -100,7 +100,7 @@ class Restorer:
         ``compare``: note what it has, for ``check``.
         """
         beats = self._fleet.databases[name].heartbeat and compare
-        counted, senseless, beat, asked = None, frozenset[str](), None, None
+        counted, senseless, asked = None, frozenset[str](), None
         try:
             if compare:
                 asked = self._reading(name, self._login(name), _READ_ONLY)

@@ -18,7 +18,7 @@ from typing import Any
 from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.errors import OpsError
-from quartermaster.fleet.names import TAG_CLUSTER, TAG_FLEET, TAG_STACK, physical, tags
+from quartermaster.fleet.names import pairs, physical, tag_filters, tags
 from quartermaster.fleet.schema import Fleet
 from quartermaster.fleet.write_probe import Login
 from quartermaster.runbooks.runners import TAG_RESTORED, runners
@@ -54,8 +54,7 @@ sys.exit(done.returncode)
 
 def program(region: str, secret: str, to: Login, statement: str) -> str:
     """The shell command by which a host asks the database; the password it reads from the secret. Pure."""
-    where = f"host={to.host} port={to.port} user={to.user} dbname={to.database} sslmode=require connect_timeout=10"
-    asked = json.dumps({"region": region, "secret": secret, "where": where, "statement": statement})
+    asked = json.dumps({"region": region, "secret": secret, "where": to.where(), "statement": statement})
     return f'python3 -c "$(echo {_packed(_PROGRAM)} | base64 -d)" "$(echo {_packed(asked)} | base64 -d)"'
 
 
@@ -145,7 +144,6 @@ class Runner:
             self._admit(group, port)
             place = self._place(name)
             labels = {**tags(self._cloud.fleet, self._cloud.stack), TAG_RESTORED: original, "Name": f"{original}-ask"}
-            marked = [{"Key": key, "Value": value} for key, value in labels.items()]
             made = told(
                 lambda: self._ec2.run_instances(
                     MinCount=1,
@@ -156,7 +154,7 @@ class Runner:
                     SecurityGroupIds=[*place.groups, group],
                     UserData=user_data(self._cloud.region),
                     InstanceInitiatedShutdownBehavior="terminate",
-                    TagSpecifications=[{"ResourceType": "instance", "Tags": marked}],
+                    TagSpecifications=[{"ResourceType": "instance", "Tags": pairs(labels)}],
                 )
             )
             found = [made["Instances"][0]["InstanceId"]]
@@ -181,8 +179,7 @@ class Runner:
             raise OpsError(
                 f"nobody in the network may ask {name}: no cluster uses it", remedy=f"clusters.NAME.uses: [{name}]"
             )
-        wanted = {TAG_FLEET: self._cloud.fleet, TAG_STACK: self._cloud.stack, TAG_CLUSTER: cluster}
-        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+        filters = tag_filters(tags(self._cloud.fleet, self._cloud.stack, cluster))
         scaling = self._cloud.client("autoscaling")
         groups = told(lambda: scaling.describe_auto_scaling_groups(Filters=filters))["AutoScalingGroups"]
         if not groups or "LaunchTemplate" not in groups[0]:

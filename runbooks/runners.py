@@ -8,7 +8,7 @@ from datetime import timedelta
 from quartermaster.fleet.aws import Cloud, told
 from quartermaster.fleet.clock import Clock
 from quartermaster.fleet.errors import OpsError
-from quartermaster.fleet.names import tags
+from quartermaster.fleet.names import tag_filters, tags
 
 __all__ = ["TAG_RESTORED", "dismiss", "runners"]
 
@@ -20,8 +20,7 @@ _REMOVAL = timedelta(minutes=15)
 
 def runners(cloud: Cloud, original: str, states: Sequence[str] = _ALIVE) -> list[str]:
     """Ids of the hosts that were started to ask what is restored of the instance. Read-only. Raises OpsError."""
-    wanted = {**tags(cloud.fleet, cloud.stack), TAG_RESTORED: original}
-    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+    filters = tag_filters({**tags(cloud.fleet, cloud.stack), TAG_RESTORED: original})
     filters.append({"Name": "instance-state-name", "Values": list(states)})
     found = told(lambda: cloud.client("ec2").describe_instances(Filters=filters))["Reservations"]
     return [row["InstanceId"] for reservation in found for row in reservation["Instances"]]

@@ -45,8 +45,6 @@ class RestoreTest:
     """The fleet's name of what was restored."""
     instance: str
     """RDS's name for the copy."""
-    recovered_at: datetime
-    """When the recovery point was made."""
 
 
 class Vaults:
@@ -142,7 +140,6 @@ class Vaults:
                 row["RestoreJobId"],
                 databases[row["SourceResourceArn"]],
                 row["CreatedResourceArn"].rpartition(":")[2],
-                row["RecoveryPointCreationDate"],
             )
             for row in self._jobs("COMPLETED", now)
             if f":restore-testing-plan:{plan}-" in row.get("CreatedBy", {}).get("RestoreTestingPlanArn", "")

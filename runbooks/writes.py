@@ -11,7 +11,10 @@ from quartermaster.fleet.write_probe import EVERY_SECONDS, Probe, Writer
 from quartermaster.runbooks.acts import Hands
 from quartermaster.runbooks.kind import Meter
 
-__all__ = ["WriteMeter", "clear"]
+__all__ = ["SILENT_SECONDS", "WriteMeter", "clear"]
+
+SILENT_SECONDS = 2.0
+"""A database that has confirmed no write for so long takes none."""
 
 
 class WriteMeter(Meter):
@@ -26,7 +29,7 @@ class WriteMeter(Meter):
             probe.start()
 
     def read(self) -> dict[str, Json]:
-        """``writes``: for how many seconds each database has confirmed none."""
+        """``writes_silent_seconds``: for how long each database has confirmed none."""
         silent = {name: round(probe.silent_seconds(), 3) for name, probe in self._probes.items()}
         return {"writes_silent_seconds": silent} if silent else {}
 

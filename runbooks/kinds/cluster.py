@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from datetime import UTC
 
 from quartermaster.runbooks.case import Case
 
-__all__ = ["NAMES", "names"]
+__all__ = ["NAMES", "day_of", "lot", "names"]
 
 NAMES: Mapping[str, str] = {
     "group": "GROUP",
@@ -30,3 +32,16 @@ def names(case: Case) -> dict[str, str]:
         "balancer": described,
         "target_group": group.target_group or "none",
     }
+
+
+def day_of(case: Case) -> str:
+    """The day for which lots are drawn. Pure."""
+    return case.now.astimezone(UTC).date().isoformat()
+
+
+def lot(of: str, day: str, one: str) -> str:
+    """What one of several draws: the least is chosen. Pure.
+
+    By a stable hash, not at random: the same day gives the same plan, and nothing is spared for ever.
+    """
+    return hashlib.sha256(f"{of}/{day}/{one}".encode()).hexdigest()

@@ -15,11 +15,11 @@ from quartermaster.fleet.events import Json
 from quartermaster.fleet.schema import Fleet
 from quartermaster.runbooks.acts import Command, Done, Hands
 from quartermaster.runbooks.case import Case, Guard, Loss
-from quartermaster.runbooks.kind import Kind, Meter
+from quartermaster.runbooks.kind import Kind
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.probes import Probe, Reading, World, both, steady_database
 from quartermaster.runbooks.scene import Scene, Subjects
-from quartermaster.runbooks.writes import WriteMeter
+from quartermaster.runbooks.writes import SILENT_SECONDS, WriteMeter
 
 __all__ = ["KIND"]
 
@@ -28,8 +28,6 @@ _OF_LATE = timedelta(minutes=60)
 """As far back as RDS's events are read: longer than any drill."""
 _BEGINS = timedelta(seconds=60)
 """Until RDS shows that a primary is lost, at the latest."""
-_SILENT_SECONDS = 2.0
-"""A database that has confirmed no write for so long takes none."""
 _TROUBLE = ("primary", "failover", "shutdown", "Recovery")
 """In events that tell of a loss; RDS tells of backups and settings, too."""
 _ONE_ACT = "on AWS planned and unplanned are one act, a reboot with forced failover: RDS need not notice a loss"
@@ -168,7 +166,7 @@ def _takes_writes(world: World) -> Reading:
     silent = world.measured.get("writes_silent_seconds", {}).get(world.of)
     if silent is None:
         return Reading(_now(world).status == "available", f"nobody writes from here; it is {_now(world).status}")
-    return Reading(silent < _SILENT_SECONDS, f"the last write was confirmed {silent:.1f} s ago")
+    return Reading(silent < SILENT_SECONDS, f"the last write was confirmed {silent:.1f} s ago")
 
 
 def _serves(world: World) -> Reading:
@@ -181,10 +179,6 @@ def _serves(world: World) -> Reading:
 
 def _whole(world: World) -> Reading:
     return both(steady_database(_now(world)), _takes_writes(world))
-
-
-def _measure(plan: DrillPlan, hands: Hands) -> Meter:
-    return WriteMeter(plan.loss.databases, hands)
 
 
 KIND = Kind(
@@ -216,7 +210,7 @@ KIND = Kind(
     guards=_guards,
     subjects=_subjects,
     look=_look,
-    measure=_measure,
+    measure=lambda plan, hands: WriteMeter(plan.loss.databases, hands),
     ends_on_aws="RDS ends a failover by itself: its standby is the primary then",
     commands={
         "lose_primary": Command(_lose_primary, ("database",), _may_fail_over),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.hosts import Group, Host
@@ -53,11 +51,10 @@ def _host(case: Case) -> tuple[Host | None, str, str]:
     if not serving:
         return None, "no host serves", "none"
     zones = Counter(host.zone for host in serving)
-    day = case.now.astimezone(UTC).date().isoformat()
+    day = cluster.day_of(case)
 
     def rank(host: Host) -> tuple[int, str]:
-        # By a stable hash, not at random: the same day gives the same plan, and no host is spared for ever.
-        return -zones[host.zone], hashlib.sha256(f"{group.name}/{day}/{host.id}".encode()).hexdigest()
+        return -zones[host.zone], cluster.lot(group.name, day, host.id)
 
     ordered = sorted(serving, key=rank)
     first = ordered[0]

@@ -5,7 +5,6 @@ A zonal shift does both. It bears its own end: whatever becomes of us, the balan
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -54,10 +53,10 @@ def _choose(case: Case) -> Loss:
     """The zone to leave: the fullest one, then by a draw that changes daily."""
     hosts = [host for host in case.scene.hosts if host.serving]
     counts = Counter(host.zone for host in hosts)
-    day = case.now.astimezone(UTC).date().isoformat()
+    day = cluster.day_of(case)
 
     def rank(zone: str) -> tuple[int, str]:
-        return -counts[zone], hashlib.sha256(f"{case.of}/{day}/{zone}".encode()).hexdigest()
+        return -counts[zone], cluster.lot(case.of, day, zone)
 
     ordered = sorted(counts, key=rank)
     zone, second = (*ordered, "", "")[:2]

@@ -5,10 +5,8 @@ The zone is cut off for the whole stack, so the drill looks at every cluster and
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC
 
 from quartermaster.fleet.databases import DatabaseState
 from quartermaster.fleet.errors import OpsError
@@ -24,12 +22,10 @@ from quartermaster.runbooks.kinds import cluster
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.probes import Probe, Reading, World, both
 from quartermaster.runbooks.scene import Subjects
-from quartermaster.runbooks.writes import WriteMeter
+from quartermaster.runbooks.writes import SILENT_SECONDS, WriteMeter
 
 __all__ = ["KIND"]
 
-_WRITES_SECONDS = 2.0
-"""A database that confirmed a write within so long takes writes."""
 _STEPS = {"detect": "left_out", "decide": "given_up", "act": "replaced", "converge": "carried", "verify": "serves"}
 """The probe that ends each phase, as in the document."""
 
@@ -44,11 +40,10 @@ def _choose(case: Case) -> Loss:
     uses = set(case.fleet.clusters[case.of].uses)
     hosts = Counter(host.zone for host in group.hosts if host.serving)
     primaries = Counter(state.zone for name, state in scene.databases.items() if name in uses)
-    day = case.now.astimezone(UTC).date().isoformat()
+    day = cluster.day_of(case)
 
     def rank(zone: str) -> tuple[int, int, str]:
-        # By a stable hash, not at random: the same day gives the same plan, and no zone is spared for ever.
-        return -primaries[zone], -hosts[zone], hashlib.sha256(f"{group.name}/{day}/{zone}".encode()).hexdigest()
+        return -primaries[zone], -hosts[zone], cluster.lot(group.name, day, zone)
 
     ordered = sorted(hosts, key=rank)
     zone = ordered[0] if ordered else ""
@@ -202,7 +197,7 @@ def _takes_writes(now: DatabaseState, zone: str, world: World) -> Reading:
     silent = world.measured.get("writes_silent_seconds", {}).get(now.name)
     if not there.holds or silent is None:
         return there
-    return Reading(silent <= _WRITES_SECONDS, f"{there.found}; confirmed a write {silent:.1f} s ago")
+    return Reading(silent < SILENT_SECONDS, f"{there.found}; confirmed a write {silent:.1f} s ago")
 
 
 def _milestones(plan: DrillPlan) -> dict[str, dict[str, Call]]:

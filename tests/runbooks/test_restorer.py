@@ -24,7 +24,7 @@ from tests.runbooks.stubbed import NOW, Clock
 CHECK = "select count(*) > 0 from orders"
 FLEET = f"fleet: shop\ndatabases: {{orders: {{heartbeat: BEATS}}}}\nrecovery: {{checks: {{orders: ['{CHECK}']}}}}\n"
 LOGIN = Login("original", 5432, "orders", "ops", "secret")
-TEST = RestoreTest("T1", "orders", "awsbackup-restore-test-1", NOW)
+TEST = RestoreTest("T1", "orders", "awsbackup-restore-test-1")
 FAST = timedelta(seconds=2)
 """By so much the database's clock is before ours."""
 

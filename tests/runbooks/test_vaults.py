@@ -206,7 +206,7 @@ def test_restore_tests_of_this_stack_that_wait_are_found(aws: Aws) -> None:
     ]  # fmt: skip
     jobs(aws, "COMPLETED", *others, of_the_plan(ValidationStatus="VALIDATING"))
     (found,) = vaults(aws).tests({SOURCE: "orders"}, NOW)
-    assert found == RestoreTest("T1", "orders", "awsbackup-restore-test-1", NOW - HOUR)
+    assert found == RestoreTest("T1", "orders", "awsbackup-restore-test-1")
 
 
 @pytest.mark.parametrize(("wrong", "status"), [("", "SUCCESSFUL"), ("rows: empty or missing: orders", "FAILED")])
@@ -214,7 +214,7 @@ def test_a_restore_test_is_answered(aws: Aws, wrong: str, status: str) -> None:
     message = wrong or "all checks of ops hold"
     asked = {"RestoreJobId": "T1", "ValidationStatus": status, "ValidationStatusMessage": message}
     aws.expect("backup", "put_restore_validation_result", asked, {})
-    vaults(aws).answer(RestoreTest("T1", "orders", "awsbackup-restore-test-1", NOW), wrong)
+    vaults(aws).answer(RestoreTest("T1", "orders", "awsbackup-restore-test-1"), wrong)
 
 
 def test_what_aws_refuses_is_told(aws: Aws) -> None:
