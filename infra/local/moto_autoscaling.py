@@ -5,26 +5,18 @@ Every function here runs under ``World.lock``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local import groups, moto_ec2, moto_elbv2
 from quartermaster.infra.local.groups import Facts, Hook, Member, Step
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["advance", "backends", "check_health", "enter_state", "facts", "leave", "record", "version_of"]
-
-
-def backends(world: World) -> Iterator[Any]:
-    """The auto-scaling backend of every region in use."""
-    from moto.autoscaling.models import autoscaling_backends
-
-    yield from list(autoscaling_backends[world.account].values())
+__all__ = ["advance", "check_health", "enter_state", "facts", "leave", "record", "version_of"]
 
 
 def advance(world: World) -> None:
     """Let every group take its next steps."""
-    for backend in backends(world):
+    for backend in world.backends("autoscaling"):
         for group in list(backend.autoscaling_groups.values()):
             if world.now() - group.ops_checked >= world.timing["group_health_check"]:
                 group.ops_checked = world.now()

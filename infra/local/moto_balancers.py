@@ -6,7 +6,6 @@ from typing import Any
 
 from quartermaster.infra.local.balancer import BalancerSpec, Check, Front, Pool, Tls
 from quartermaster.infra.local.moto_acm import key_pair
-from quartermaster.infra.local.moto_elbv2 import backends
 from quartermaster.infra.local.world import World
 
 __all__ = ["specs"]
@@ -15,7 +14,7 @@ __all__ = ["specs"]
 def specs(world: World) -> dict[str, BalancerSpec]:
     """Every load balancer, by ARN, with an address of its own and one in each of its subnets."""
     found: dict[str, BalancerSpec] = {}
-    for backend in backends(world):
+    for backend in world.backends("elbv2"):
         for balancer in list(backend.load_balancers.values()):
             vpc = backend.ec2_backend.get_vpc(balancer.vpc_id)
             if not vars(balancer).get("ops_address"):

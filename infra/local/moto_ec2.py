@@ -15,7 +15,7 @@ from quartermaster.infra.local.host import HostSpec
 from quartermaster.infra.local.network import overlapping, routes
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["advance", "backends", "find", "install", "metadata", "observe", "powered_off", "specs", "vpcs", "zones"]
+__all__ = ["advance", "find", "install", "metadata", "observe", "powered_off", "specs", "zones"]
 
 PENDING, RUNNING, SHUTTING_DOWN, TERMINATED, STOPPING, STOPPED = 0, 16, 32, 48, 64, 80
 _NAMES = {0: "pending", 16: "running", 32: "shutting-down", 48: "terminated", 64: "stopping", 80: "stopped"}
@@ -85,30 +85,22 @@ def set_state(world: World, instance: Any, code: int) -> None:
     instance.ops_since = world.now()
 
 
-def backends(world: World) -> Iterator[tuple[str, Any]]:
-    """(region, EC2 backend) of every region in use."""
-    from moto.ec2.models import ec2_backends
-
-    yield from list(ec2_backends[world.account].items())
-
-
-def instances(world: World) -> Iterator[tuple[str, Any]]:
-    """(region, instance) of every instance that moto knows."""
-    for region, backend in backends(world):
+def instances(world: World) -> Iterator[Any]:
+    """Every instance that moto knows."""
+    for backend in world.backends("ec2"):
         for reservation in list(backend.reservations.values()):
-            for instance in reservation.instances:
-                yield region, instance
+            yield from reservation.instances
 
 
 def find(world: World, instance_id: str) -> Any:
     """The instance, or None."""
-    return next((found for _, found in instances(world) if found.id == instance_id), None)
+    return next((found for found in instances(world) if found.id == instance_id), None)
 
 
 def advance(world: World, present: Set[str]) -> None:
     """Let states arrive whose time has come. ``present``: ids of hosts that still exist on this machine."""
     now, wait = world.now(), world.timing
-    for _, instance in instances(world):
+    for instance in instances(world):
         code, age = instance._state.code, now - instance.ops_since
         if code == PENDING and age >= wait["launch_pending"]:
             set_state(world, instance, RUNNING)
@@ -124,7 +116,7 @@ def advance(world: World, present: Set[str]) -> None:
 def specs(world: World) -> dict[str, HostSpec]:
     """The hosts that should exist: instances running (booted once ``launch_boot`` has passed) or stopped."""
     wanted: dict[str, HostSpec] = {}
-    for region, instance in instances(world):
+    for instance in instances(world):
         code = instance._state.code
         if code not in (RUNNING, STOPPING, STOPPED) or not instance.subnet_id:
             continue
@@ -141,7 +133,7 @@ def specs(world: World) -> dict[str, HostSpec]:
             address=instance.private_ip,
             public_key=key.public_key if key else "",
             user_data=str(instance.user_data or ""),
-            region=region,
+            region=instance.region_name,
             wanted_on=code == RUNNING,
             reboot=instance.ops_reboots,
         )
@@ -162,7 +154,7 @@ def zones(world: World) -> set[str]:
     """Zones in which there is a subnet of a VPC that is not the default one."""
     return {
         subnet.availability_zone
-        for _, backend in backends(world)
+        for backend in world.backends("ec2")
         for by_id in backend.subnets.values()
         for subnet in by_id.values()
         if str(backend.vpcs[subnet.vpc_id].is_default).lower() != "true"
@@ -176,11 +168,6 @@ def observe(world: World, instance_id: str, ok: bool) -> None:
         if instance.ops_host_ok and not ok:
             instance.ops_host_failed_at = world.now()
         instance.ops_host_ok = ok
-
-
-def vpcs(world: World) -> set[str]:
-    """Ids of the VPCs that exist."""
-    return {vpc for _, backend in backends(world) for vpc in backend.vpcs}
 
 
 def metadata(world: World, vpc: str, address: str) -> Mapping[str, str]:
@@ -220,7 +207,7 @@ def metadata(world: World, vpc: str, address: str) -> Mapping[str, str]:
 
 def _at(world: World, vpc: str, address: str) -> Any:
     alive = (RUNNING, STOPPING, SHUTTING_DOWN)
-    for _, instance in instances(world):
+    for instance in instances(world):
         if instance._state.code in alive and instance.private_ip == address and instance.vpc_id == vpc:
             return instance
     return None
@@ -258,7 +245,7 @@ def _copy(instance: Any) -> Any:
 def _refuse_overlap(world: World, cidr: str) -> None:
     from moto.ec2.exceptions import EC2ClientError
 
-    ours = [(vpc.cidr_block, vpc.id) for _, backend in backends(world) for vpc in backend.vpcs.values()
+    ours = [(vpc.cidr_block, vpc.id) for backend in world.backends("ec2") for vpc in backend.vpcs.values()
             if str(vpc.is_default).lower() != "true"]  # fmt: skip
     machine = [row for row in routes() if not row[1].startswith(world.prefix)]
     clash = overlapping(cidr, [*machine, *ours])

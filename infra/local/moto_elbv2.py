@@ -16,7 +16,6 @@ from quartermaster.infra.local.world import World
 
 __all__ = [
     "advance",
-    "backends",
     "correct",
     "deregister",
     "draining",
@@ -165,13 +164,6 @@ def correct() -> None:
     backend.create_load_balancer, backend.modify_target_group_attributes = created, modified
 
 
-def backends(world: World) -> Iterator[Any]:
-    """The ELBv2 backend of every region in use."""
-    from moto.elbv2.models import elbv2_backends
-
-    yield from list(elbv2_backends[world.account].values())
-
-
 def advance(world: World) -> None:
     """Follow zonal shifts, end deregistration delays whose time has come; without real hosts, call targets healthy."""
     now = world.now()
@@ -266,7 +258,7 @@ def _zone(group: Any, instance_id: str) -> str:
 
 
 def _groups(world: World) -> Iterator[Any]:
-    for backend in backends(world):
+    for backend in world.backends("elbv2"):
         yield from list(backend.target_groups.values())
 
 

@@ -5,7 +5,7 @@ Every function here runs under ``World.lock``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ __all__ = [
     "DatabaseSpec",
     "Place",
     "advance",
-    "backends",
     "event",
     "failed",
     "group_name",
@@ -124,7 +123,7 @@ def install(world: World) -> None:
 
 def advance(world: World) -> None:
     """Call databases available whose time has come and whose server answers."""
-    for backend in backends(world):
+    for backend in world.backends("rds"):
         for name, database in backend.databases.items():
             place = _places.get(name)
             if place is None or database.status != "creating":
@@ -137,13 +136,13 @@ def advance(world: World) -> None:
 def specs(world: World) -> dict[str, DatabaseSpec]:
     """The PostgreSQL servers that should exist, by instance identifier."""
     found: dict[str, DatabaseSpec] = {}
-    for backend in backends(world):
+    for backend in world.backends("rds"):
         for name, database in backend.databases.items():
             place = _places.get(name)
             if place is None:
                 continue
             vpc_id = database.db_subnet_group.vpc_id
-            cidr = _ec2(world, backend.region_name).get_vpc(vpc_id).cidr_block
+            cidr = world.backend("ec2", backend.region_name).get_vpc(vpc_id).cidr_block
             found[name] = DatabaseSpec(
                 name=name,
                 vpc=vpc_id,
@@ -267,17 +266,4 @@ def _source(database: Any) -> str:
 
 def named(world: World, name: str) -> list[Any]:
     """The database of that name, of whichever region."""
-    return [backend.databases[name] for backend in backends(world) if name in backend.databases]
-
-
-def backends(world: World) -> Iterator[Any]:
-    """RDS of every region in use."""
-    from moto.rds.models import rds_backends
-
-    yield from list(rds_backends[world.account].values())
-
-
-def _ec2(world: World, region: str) -> Any:
-    from moto.ec2.models import ec2_backends
-
-    return ec2_backends[world.account][region]
+    return [backend.databases[name] for backend in world.backends("rds") if name in backend.databases]

@@ -257,9 +257,7 @@ def _restored(world: World, backend: Any, made: Any, found: Kept, *, label: str 
 
 def _admitted(world: World, region: str, database: Any) -> tuple[str, ...]:
     """The CIDRs that the instance's security groups let in at its port."""
-    from moto.ec2.models import ec2_backends
-
-    ec2 = ec2_backends[world.account][region]
+    ec2 = world.backend("ec2", region)
     groups = [ec2.get_security_group_from_id(it) for it in database.vpc_security_group_ids or ()]
     rules = [rule for group in groups if group is not None for rule in group.ingress_rules]
     port = int(database.port)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.infra.local import refreshes
-from quartermaster.infra.local.moto_autoscaling import backends, facts, leave
+from quartermaster.infra.local.moto_autoscaling import facts, leave
 from quartermaster.infra.local.refreshes import Preferences, Refresh
 from quartermaster.infra.local.world import World, log
 
@@ -87,7 +87,7 @@ def install(world: World) -> None:
 
 def advance(world: World) -> None:
     """Let every refresh under way take its next turn. To be called before the groups take theirs."""
-    for backend in backends(world):
+    for backend in world.backends("autoscaling"):
         for group in list(backend.autoscaling_groups.values()):
             record = next((item for item in group.ops_refreshes if item.refresh.busy), None)
             if record is None:

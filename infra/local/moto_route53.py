@@ -5,7 +5,7 @@ TestDNSAnswer is the door: no name server runs here. Every function here runs un
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -102,7 +102,7 @@ def install(world: World) -> None:
 
 def advance(world: World) -> None:
     """Let Route 53 look at what its health checks ask."""
-    for check in list(_backend(world).health_checks.values()):
+    for check in list(world.backend("route53", "aws").health_checks.values()):
         watched: Watched = vars(check).setdefault("ops_watched", Watched())
         before = watched.healthy
         balancer = _balancer(world, check.fqdn or "")
@@ -141,28 +141,12 @@ def _serves(world: World, balancer: Any) -> bool:
     """Whether each of its target groups has a healthy target:
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-alias-common.html
     """
-    backend = _elb(world, balancer.arn.split(":")[3])
+    backend = world.backend("elbv2", balancer.arn.split(":")[3])
     groups = [group.arn for group in backend.target_groups.values() if balancer.arn in group.load_balancer_arns]
     return bool(groups) and all("healthy" in moto_elbv2.states(world, arn).values() for arn in groups)
 
 
 def _balancer(world: World, name: str) -> Any:
     wanted = name.rstrip(".").removeprefix("dualstack.").lower()
-    return next((one for one in _balancers(world) if one.dns_name.lower() == wanted), None)
-
-
-def _balancers(world: World) -> Iterator[Any]:
-    for backend in moto_elbv2.backends(world):
-        yield from list(backend.load_balancers.values())
-
-
-def _elb(world: World, region: str) -> Any:
-    from moto.elbv2.models import elbv2_backends
-
-    return elbv2_backends[world.account][region]
-
-
-def _backend(world: World) -> Any:
-    from moto.route53.models import route53_backends
-
-    return route53_backends[world.account]["aws"]
+    there = (one for backend in world.backends("elbv2") for one in list(backend.load_balancers.values()))
+    return next((one for one in there if one.dns_name.lower() == wanted), None)

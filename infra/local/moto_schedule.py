@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from quartermaster.infra.cron import due
-from quartermaster.infra.local.moto_autoscaling import backends
 from quartermaster.infra.local.world import World, log
 
 __all__ = ["MOST", "advance", "install", "is_due", "sizes"]
@@ -47,7 +46,7 @@ def install() -> None:
 
 def advance(world: World, now: datetime) -> None:
     """Execute the actions whose time lies between the last look and ``now``. Runs under ``World.lock``."""
-    for backend in backends(world):
+    for backend in world.backends("autoscaling"):
         for key, action in list(backend.scheduled_actions.items()):
             group = backend.autoscaling_groups.get(action.auto_scaling_group_name)
             seen, action.ops_seen = action.ops_seen, now

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quartermaster.infra.local import moto_elbv2, tracking
-from quartermaster.infra.local.moto_autoscaling import backends, record
+from quartermaster.infra.local.moto_autoscaling import record
 from quartermaster.infra.local.tracking import Size
 from quartermaster.infra.local.world import World, log
 
@@ -43,7 +43,7 @@ def advance(world: World, counts: Mapping[str, int], busy: Callable[[], Mapping[
 
     ``counts``: requests so far, by name of the target group. ``busy``: asks how many CPU seconds each host has used.
     """
-    for backend in backends(world):
+    for backend in world.backends("autoscaling"):
         for group, policy in _tracking(backend, _REQUESTS):
             arn = _target_group(group, policy)
             name = arn.split("/")[-2] if arn else ""

@@ -159,7 +159,7 @@ def install(world: World, dispatcher: Any) -> None:
 
 def away(world: World, balancer: str, now: datetime) -> str:
     """The zone to which the balancer of that ARN sends nothing new; empty: none. A shift takes a moment to arrive."""
-    shifts: Shifts | None = vars(_backend(world, balancer.split(":")[3])).get("ops_shifts")
+    shifts: Shifts | None = vars(world.backend("elbv2", balancer.split(":")[3])).get("ops_shifts")
     shift = shifts.active(balancer, now) if shifts is not None else None
     if shift is None or (now - shift.started_at).total_seconds() < world.timing["zonal_shift"]:
         return ""
@@ -168,7 +168,7 @@ def away(world: World, balancer: str, now: datetime) -> str:
 
 def _answered(world: World, environ: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     region = environ["HTTP_AUTHORIZATION"].split("Credential=")[1].split("/")[2]
-    backend = _backend(world, region)
+    backend = world.backend("elbv2", region)
     shifts: Shifts = vars(backend).setdefault("ops_shifts", Shifts(lambda arn: _zones(backend, arn)))
     path = [unquote(part) for part in environ["PATH_INFO"].strip("/").split("/", 1)]
     length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -217,9 +217,3 @@ def _zones(backend: Any, arn: str) -> Mapping[str, str] | None:
     names = {subnet.availability_zone for subnet in balancer.subnets}
     known = backend.ec2_backend.describe_availability_zones()
     return {zone.zone_id: zone.name for zone in known if zone.name in names}
-
-
-def _backend(world: World, region: str) -> Any:
-    from moto.elbv2.models import elbv2_backends
-
-    return elbv2_backends[world.account][region]

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from quartermaster.fleet.aws import LOCAL_ACCOUNT
 from quartermaster.infra.local.ledger import Ledger
@@ -42,6 +43,20 @@ class World:
     def prefix(self) -> str:
         """What the names of our bridges, interfaces and namespaces begin with."""
         return f"qm{self.instance}"
+
+    def backend(self, service: str, region: str) -> Any:
+        """moto's records of a service in a region."""
+        return self._records(service)[region]
+
+    def backends(self, service: str) -> list[Any]:
+        """Those of a service in every region in use."""
+        return list(self._records(service).values())
+
+    def _records(self, service: str) -> Any:
+        import moto.backends
+
+        of: Any = moto.backends.get_backend
+        return of(service)[self.account]
 
     @staticmethod
     def now() -> float:
