@@ -18,7 +18,7 @@ from quartermaster.planner.clean import clean
 from quartermaster.planner.frame import UNKNOWN_UNIT, read
 from quartermaster.planner.grid import MAX_STEPS, iso
 from quartermaster.planner.partitions import About, Shelf, locked, shelf, shelves
-from quartermaster.planner.readings import TIERS, Readings, Rollup, periods
+from quartermaster.planner.readings import TIERS, Readings, periods
 from quartermaster.planner.stored import StoredSeries, describe, gaps
 from quartermaster.planner.unit import is_companion
 from quartermaster.planner.within_hour import FINER
@@ -37,7 +37,6 @@ __all__ = [
     "load_one",
     "names",
     "show",
-    "tier",
 ]
 
 _US = 1_000_000
@@ -134,18 +133,18 @@ def list_series(store: Path) -> tuple[StoredSeries, ...]:
     return tuple(found for found in described if found is not None)
 
 
-def load(store: Path, series: str | None = None, *, tier: str = "", finer: bool = False) -> pd.DataFrame:
+def load(store: Path, series: str | None = None, *, finer: bool = False) -> pd.DataFrame:
     """The long frame of all series, or of one. Raises InputError where there is none.
 
-    ``tier`` names a roll-up: its means, without the bucket that is still running. By default readings as they came; of
-    a series that came at several intervals, or in more rows than forecasters take, the finest roll-up that has all.
-    ``finer``: beside demand that is then by the hour or slower, its last weeks by the minute (``NAME:1min``) or five.
+    Readings as they came; of a series that came at several intervals, or in more rows than forecasters take, the means
+    of the finest roll-up that has all, without the bucket that is still running. ``finer``: beside demand that is then
+    by the hour or slower, its last weeks by the minute (``NAME:1min``) or five.
     """
     import pandas as pd
 
     frames = []
     for name, place in _wanted(store, series).items():
-        seconds = _seconds(tier) if tier else _uniform(place)
+        seconds = _uniform(place)
         unit = _unit(place)
         frames.append(_frame(name, unit, *_rows(place, seconds)))
         if finer and seconds >= TIERS["1h"] and not is_companion(name):
@@ -157,20 +156,6 @@ def load_one(store: Path, series: str) -> pd.DataFrame:
     """What ``load`` gives of one series that is there, without a look at the others."""
     place = shelf(store, series)
     return _frame(series, _unit(place), *_rows(place, _uniform(place)))
-
-
-def tier(store: Path, series: str, name: str) -> pd.DataFrame:
-    """One series' roll-up: ``timestamp``, ``mean``, ``max``, ``p95``, ``count``, the running bucket left out.
-
-    Raises InputError where there is none.
-    """
-    import pandas as pd
-
-    (place,) = _wanted(store, series).values()
-    found, whole = _whole(place, _seconds(name))
-    stamps = pd.DatetimeIndex(found.times.astype("datetime64[us]")).tz_localize("UTC")
-    columns = {"mean": found.mean, "max": found.max, "p95": found.p95, "count": found.count}
-    return pd.DataFrame({"timestamp": stamps, **columns})[whole]
 
 
 def show(store: Path, series: str) -> dict[str, Any]:
@@ -220,11 +205,15 @@ def _unit(place: Shelf) -> str:
 
 
 def _rows(place: Shelf, seconds: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Instants and values of a roll-up; 0 seconds: as they came."""
+    """Instants and values of the buckets of a roll-up that have ended; 0 seconds: as they came."""
     if not seconds:
         readings = place.readings()
         return readings.times, readings.values
-    found, whole = _whole(place, seconds)
+    found, last = place.rollup(seconds), place.readings()
+    if not len(last):
+        return found.times, found.mean
+    ended = int(last.times[-1]) + int(periods(last)[-1]) * _US
+    whole = found.times + seconds * _US <= ended
     return found.times[whole], found.mean[whole]
 
 
@@ -248,22 +237,6 @@ def _uniform(place: Shelf) -> int:
         return 0
     fits = [s for s in TIERS.values() if s >= least and len(place.rollup(s).times) <= MAX_STEPS]
     return fits[0] if fits else TIERS["1day"]
-
-
-def _whole(place: Shelf, seconds: int) -> tuple[Rollup, NDArray[np.bool_]]:
-    """A roll-up and which of its buckets have ended by the last reading's end."""
-    found, last = place.rollup(seconds), place.readings()
-    if not len(last):
-        return found, np.ones(len(found.times), dtype=bool)
-    ended = int(last.times[-1]) + int(periods(last)[-1]) * _US
-    return found, found.times + seconds * _US <= ended
-
-
-def _seconds(tier: str) -> int:
-    try:
-        return TIERS[tier]
-    except KeyError:
-        raise InputError(f"no roll-up {tier!r}", remedy=f"one of {', '.join(TIERS)}") from None
 
 
 def _import(place: Shelf, about: About, group: pd.DataFrame) -> SeriesImport:

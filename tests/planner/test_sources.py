@@ -19,8 +19,9 @@ from quartermaster.planner.readings import Readings
 from quartermaster.planner.samples import demand
 from quartermaster.planner.sources import Answer, Query, Retention, Stretch
 from quartermaster.planner.sources.counters import rate, total
-from quartermaster.planner.store import import_file, list_series, load, show, tier
+from quartermaster.planner.store import import_file, list_series, load, show
 from quartermaster.planner.sync import SeriesSync, drop_minutes, sync
+from tests.planner.test_store import rolled_up
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WEB = Query("web", "requests/s", "memory web")
@@ -96,8 +97,8 @@ def test_how_often_it_is_synced_makes_no_difference(minutes: list[int], counted:
 def test_history_outlives_the_source(tmp_path: Path) -> None:
     run(tmp_path, Memory(), START + timedelta(days=10), since=START)
     run(tmp_path, Memory(), START + timedelta(days=100))
-    minutes = tier(tmp_path, "web", "1min")
-    assert minutes["timestamp"].iloc[0] == START
+    minutes = rolled_up(tmp_path, "1min")
+    assert minutes["times"].iloc[0] == START.timestamp() * 1e6
     hours = load(tmp_path, "web")
     assert set(hours["timestamp"].diff().dropna().dt.total_seconds()) == {3600.0}, "one interval, and no gap"
     assert len(hours) == 2400
@@ -175,10 +176,10 @@ def test_minutes_go_after_their_time_and_are_not_asked_for_again(tmp_path: Path)
     now = START + timedelta(days=14)
     run(tmp_path, Memory(), now, since=START)
     later = START + timedelta(days=70)
-    before = tier(tmp_path, "web", "1h")
+    before = rolled_up(tmp_path, "1h")
     assert drop_minutes(tmp_path, later, 31) == {"web": ("2026-01",)}
     assert drop_minutes(tmp_path, later, 31) == {}
-    assert tier(tmp_path, "web", "1h").equals(before)
+    assert rolled_up(tmp_path, "1h").equals(before)
     assert run(tmp_path, Memory(), now, since=START).asked == 60
     assert load(tmp_path, "web")["timestamp"].diff().median() == timedelta(minutes=5)
 

@@ -148,7 +148,7 @@ def test_the_store_is_synced_from_the_server_and_knows_how_far_back_it_goes(serv
     assert source.retention(now)[0].since == now - timedelta(days=20)
     done = list(sync(tmp_path / "store", source, queries, now))
     assert [s.series for s in done] == ["web", "web:utilisation"]
-    assert load(tmp_path / "store", "web", tier="1h")["value"].median() == pytest.approx(3.0)
+    assert load(tmp_path / "store", "web")["value"].median() == pytest.approx(3.0)
     assert {(s.added, s.changed) for s in sync(tmp_path / "store", source, queries, now)} == {(0, 0)}
 
 

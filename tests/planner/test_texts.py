@@ -28,7 +28,7 @@ from quartermaster.planner.samples import demand
 from quartermaster.planner.sources import Query, Stretch
 from quartermaster.planner.sources.cloudwatch import CloudWatch, Metric
 from quartermaster.planner.sources.prometheus import Prometheus
-from quartermaster.planner.store import import_file, tier
+from quartermaster.planner.store import import_file
 from quartermaster.planner.sync import sync
 from tests.fleet.test_texts import Answering as Client
 from tests.fleet.test_texts import denied
@@ -79,10 +79,6 @@ def stored(folder: Path) -> Path:
     write(demand("web", days=1), folder / "web.csv")
     import_file(folder / "web.csv", folder / "store")
     return folder / "store"
-
-
-def rolled_up(folder: Path, name: str) -> object:
-    return tier(stored(folder), "web", name)
 
 
 def file_of(folder: Path, **columns: object) -> Path:
@@ -201,10 +197,6 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a column twice in a large file": (
         lambda folder: RowGroups(twice(folder)),
         "error: metrics file {folder}/twice.parquet names a column twice\n  remedy: keep one column of each name\n",
-    ),
-    "a roll-up that is none": (
-        lambda folder: rolled_up(folder, "10min"),
-        "error: no roll-up '10min'\n  remedy: one of 1min, 5min, 1h, 1day\n",
     ),
     "an output that is no table": (
         lambda folder: Part(folder / "ahead.xlsx"),
