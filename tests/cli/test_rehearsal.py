@@ -48,12 +48,12 @@ def test_a_database_is_rehearsed_alone() -> None:
     assert list(fleet.databases) == ["orders"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 @given(tree=small_fleets())
 def test_every_fleet_has_a_copy_that_validates(tree: dict[str, Any]) -> None:
-    text = text_of(tree)
+    read = read_tree(text_of(tree)).value
     for of in ("", *tree.get("clusters", {}), *tree.get("databases", {})):
-        assert list(_fleet(_copy(text, of)).stacks) == ["rehearsal"]
+        assert list(_fleet(scaled(read, of, NETWORK, Path("/shop"))).stacks) == ["rehearsal"]
 
 
 def test_the_production_example_has_a_copy(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def minutes(found: Windows) -> tuple[set[int], set[int]]:
     return work, {(day * 1440 + first + step) % 10080 for day in range(7) for step in range(length)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100)
 @given(weekly(), RULES, ZONES, NOW)
 def test_the_windows_never_overlap_and_are_long_enough(
     window: Window, rules: list[BackupRule], zone: ZoneInfo, now: datetime
@@ -63,7 +63,7 @@ def test_the_windows_never_overlap_and_are_long_enough(
     assert not work & backup
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50)
 @given(weekly(), ZONES, NOW)
 def test_maintenance_is_inside_the_window_that_was_asked_for(window: Window, zone: ZoneInfo, now: datetime) -> None:
     work, _ = minutes(windows(window, [], zone, now))

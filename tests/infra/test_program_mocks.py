@@ -10,6 +10,8 @@ from program_checks import faults
 
 from quartermaster.fleet.names import TAG_URN
 from quartermaster.fleet.schema import load_fleet
+from quartermaster.infra.permissions.declared import declared_types
+from quartermaster.infra.permissions.rights import load_rights
 
 _ROOT = Path(__file__).parents[2]
 FILES = [
@@ -25,6 +27,19 @@ def test_the_program_declares_what_aws_takes(path: Path, stack: str) -> None:
     found = declared_in(path, stack)
     assert len(found) > 40
     assert faults(load_fleet(path), stack, found) == []
+
+
+@pytest.mark.parametrize(("path", "stack"), STACKS, ids=lambda value: getattr(value, "parent", Path(str(value))).name)
+def test_every_type_that_is_declared_has_its_rights_listed(path: Path, stack: str) -> None:
+    types = {one.type for one in declared_in(path, stack) if one.custom}
+    assert "aws:autoscaling/group:Group" in types
+    assert types - load_rights().keys() == set()
+
+
+def test_the_types_that_rights_are_asked_for_are_those_declared() -> None:
+    path = _ROOT / "examples/production/fleet.yaml"
+    types = {one.type for one in declared_in(path, "prod") if one.custom}
+    assert declared_types(load_fleet(path), "prod") == types
 
 
 def test_a_protected_stack_protects_what_holds_data() -> None:
