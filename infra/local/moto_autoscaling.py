@@ -11,7 +11,19 @@ from quartermaster.infra.local import groups, moto_ec2, moto_elbv2
 from quartermaster.infra.local.groups import Facts, Hook, Member, Step
 from quartermaster.infra.local.world import World, log
 
-__all__ = ["advance", "check_health", "enter_state", "facts", "leave", "record", "version_of"]
+__all__ = [
+    "advance",
+    "check_health",
+    "enter_state",
+    "facts",
+    "group_of",
+    "leave",
+    "named",
+    "record",
+    "refusal",
+    "suspended",
+    "version_of",
+]
 
 
 def advance(world: World) -> None:
@@ -28,7 +40,6 @@ def advance(world: World) -> None:
 def facts(world: World, backend: Any, group: Any) -> Facts:
     """The group as it is now."""
     subnets = _subnets(backend, group)
-    suspended = frozenset(item["ProcessName"] for item in group.suspended_processes)
     hooks = [hook for hook in backend.lifecycle_hooks.values() if hook.auto_scaling_group_name == group.name]
 
     def declared(transition: str) -> tuple[Hook, ...]:
@@ -40,7 +51,7 @@ def facts(world: World, backend: Any, group: Any) -> Facts:
         desired=int(group.desired_capacity or 0),
         zones=tuple(zone for zone in subnets if zone not in world.failed_zones),
         members=tuple(_member(world, group, state) for state in group.instance_states),
-        suspended=suspended,
+        suspended=suspended(group),
         launch_hooks=declared("EC2_INSTANCE_LAUNCHING"),
         terminate_hooks=declared("EC2_INSTANCE_TERMINATING"),
         rebalancing=group.ops_rebalancing,
@@ -50,7 +61,7 @@ def facts(world: World, backend: Any, group: Any) -> Facts:
 
 def check_health(world: World, group: Any) -> None:
     """Look at EC2 and, where the group asks, ELB health of the members in service, as the group does at intervals."""
-    if "HealthCheck" in [item["ProcessName"] for item in group.suspended_processes]:
+    if "HealthCheck" in suspended(group):
         return
     unhealthy: dict[str, str] = {}
     if "ELB" in str(group.health_check_type or ""):
@@ -80,7 +91,7 @@ def enter_state(world: World, group: Any, state: Any, lifecycle: str) -> None:
             moto_elbv2.deregister(world, arn, instance.id)
         instance.ops_target_lifecycle = "Terminated" if lifecycle == "Terminating" else "Standby"
     if lifecycle == "InService":
-        if "AddToLoadBalancer" not in [item["ProcessName"] for item in group.suspended_processes]:
+        if "AddToLoadBalancer" not in suspended(group):
             for arn in group.target_group_arns:
                 moto_elbv2.register(world, arn, instance.id)
         state.health_status = "Healthy"
@@ -94,6 +105,32 @@ def leave(world: World, group: Any, instance_id: str, why: str) -> None:
     record(group, f"Terminating EC2 instance: {instance_id}", why)
     state = next(item for item in group.instance_states if item.instance.id == instance_id)
     enter_state(world, group, state, "Terminating")
+
+
+def suspended(group: Any) -> frozenset[str]:
+    """The processes that somebody has stopped."""
+    return frozenset(item["ProcessName"] for item in group.suspended_processes)
+
+
+def named(backend: Any, name: str) -> Any:
+    """The group of that name. Raises as AWS does where there is none."""
+    try:
+        return backend.autoscaling_groups[name]
+    except KeyError:
+        raise refusal("AutoScalingGroup name not found - null") from None
+
+
+def group_of(request: Any) -> Any:
+    """The group that a request names. Raises as AWS does where there is none."""
+    return named(request.autoscaling_backend, request._get_param("AutoScalingGroupName"))
+
+
+def refusal(message: str, code: str = "ValidationError") -> Exception:
+    """The API's own error, to be raised."""
+    from moto.autoscaling.exceptions import AutoscalingClientError
+
+    error: Exception = AutoscalingClientError(code, message)
+    return error
 
 
 def version_of(group: Any) -> str:

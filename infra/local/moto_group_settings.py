@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from quartermaster.infra.local.moto_autoscaling import group_of, named, refusal
+
 __all__ = ["install"]
 
 _METRICS = (
@@ -36,7 +38,7 @@ def install() -> None:
 def _remembering(act: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def done(self: Any) -> Any:
         answer = act(self)
-        group = _group(self)
+        group = group_of(self)
         for theirs, ours in _NUMBERS.items():
             if (number := self._get_int_param(theirs)) is not None:
                 setattr(group, ours, number)
@@ -53,12 +55,12 @@ def _patch_metrics(response: Any) -> None:
     from moto.core.responses import EmptyResult
 
     def enable(self: Any) -> Any:
-        group, wanted = _group(self), self._get_param("Metrics") or list(_METRICS)
+        group, wanted = group_of(self), self._get_param("Metrics") or list(_METRICS)
         group.metrics = sorted({*group.metrics, *wanted})
         return EmptyResult()
 
     def disable(self: Any) -> Any:
-        group, unwanted = _group(self), self._get_param("Metrics") or list(_METRICS)
+        group, unwanted = group_of(self), self._get_param("Metrics") or list(_METRICS)
         group.metrics = [name for name in group.metrics if name not in unwanted]
         return EmptyResult()
 
@@ -72,42 +74,26 @@ def _patch_policies(backend: Any, response: Any) -> None:
     put = backend.put_scaling_policy
 
     def stored(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if kwargs["as_name"] not in self.autoscaling_groups:
-            raise _refuse("AutoScalingGroup name not found - null")
+        named(self, kwargs["as_name"])
         made = put(self, *args, **kwargs)
         self.policies.pop(made.name)
         self.policies[f"{made.auto_scaling_group_name}/{made.name}"] = made
         return made
 
-    def named(self: Any) -> tuple[str, Any]:
+    def policy_of(self: Any) -> tuple[str, Any]:
         name, group = self._get_param("PolicyName"), self._get_param("AutoScalingGroupName")
         for key, policy in self.autoscaling_backend.policies.items():
             if name in (policy.name, policy.arn) and group in (None, policy.auto_scaling_group_name):
                 return key, policy
-        raise _refuse(f"No policy found with name: {name}")
+        raise refusal(f"No policy found with name: {name}")
 
     def delete(self: Any) -> Any:
-        del self.autoscaling_backend.policies[named(self)[0]]
+        del self.autoscaling_backend.policies[policy_of(self)[0]]
         return EmptyResult()
 
     def execute(self: Any) -> Any:
-        named(self)[1].execute()
+        policy_of(self)[1].execute()
         return EmptyResult()
 
     backend.put_scaling_policy = stored
     response.delete_policy, response.execute_policy = delete, execute
-
-
-def _group(request: Any) -> Any:
-    name = request._get_param("AutoScalingGroupName")
-    try:
-        return request.autoscaling_backend.autoscaling_groups[name]
-    except KeyError:
-        raise _refuse("AutoScalingGroup name not found - null") from None
-
-
-def _refuse(message: str) -> Exception:
-    from moto.autoscaling.exceptions import ValidationError
-
-    error: Exception = ValidationError(message)
-    return error

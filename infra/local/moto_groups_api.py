@@ -10,10 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from quartermaster.infra.local import moto_elbv2
-from quartermaster.infra.local.moto_autoscaling import enter_state
+from quartermaster.infra.local.moto_autoscaling import enter_state, group_of, named, refusal
 from quartermaster.infra.local.world import World
 
 __all__ = ["install"]
+
+_MOST_PROTECTED = 50
+"""In one call: https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceProtection.html"""
 
 
 def install(world: World) -> None:
@@ -35,13 +38,6 @@ def install(world: World) -> None:
     member.ops_since = member.ops_launched_at = 0.0
 
 
-def _refuse(message: str) -> Exception:
-    from moto.autoscaling.exceptions import ValidationError
-
-    error: Exception = ValidationError(message)
-    return error
-
-
 def _patch_group(world: World, group: Any) -> None:
     begin, update = group.__init__, group.update
 
@@ -59,11 +55,11 @@ def _patch_group(world: World, group: Any) -> None:
         high = self.max_size if kwargs.get("max_size") is None else kwargs["max_size"]
         wanted = kwargs.get("desired_capacity")
         if low > high:
-            raise _refuse(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
+            raise refusal(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
         if wanted is None:
             kwargs["desired_capacity"] = min(max(int(self.desired_capacity or 0), low), high)
         elif not low <= wanted <= high:
-            raise _refuse(f"Desired capacity:{wanted} must be between the specified min size:{low} and max size:{high}")
+            raise refusal(f"Desired capacity:{wanted} must be between the specified min size:{low} and max size:{high}")
         policy = kwargs.get("mixed_instances_policy")
         kwargs["mixed_instances_policy"] = policy if policy is not None else self.mixed_instances_policy
         update(self, **kwargs)
@@ -76,27 +72,23 @@ def _patch_capacity(world: World, backend: Any) -> None:
 
     def created(self: Any, **kwargs: Any) -> Any:
         if kwargs["name"] in self.autoscaling_groups:
-            from moto.autoscaling.exceptions import AutoscalingClientError
-
-            raise AutoscalingClientError("AlreadyExists", "AutoScalingGroup by this name already exists")
+            raise refusal("AutoScalingGroup by this name already exists", "AlreadyExists")
         made = create(self, **kwargs)
         made.health_check_grace_period = int(kwargs.get("health_check_period") or 0)  # AWS's default; moto says 300
         return made
 
     def resized(self: Any, group_name: str, desired_capacity: int | None) -> None:
-        group = _group(self, group_name)
+        group = named(self, group_name)
         _check_size(group, int(desired_capacity or 0))
         group.desired_capacity = desired_capacity
 
     def deleted(self: Any, group_name: str, force: bool = False) -> None:
         group = self.autoscaling_groups.get(group_name)
         if group is not None and group.instance_states and not force:
-            from moto.autoscaling.exceptions import AutoscalingClientError
-
-            raise AutoscalingClientError(
-                "ResourceInUse",
+            raise refusal(
                 "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
                 "still in the group.",
+                "ResourceInUse",
             )
         for state in group.instance_states if group is not None else ():
             enter_state(world, group, state, "Terminating")
@@ -119,15 +111,15 @@ def _patch_members(world: World, backend: Any) -> None:
     detach = backend.detach_instances
 
     def enter_standby(self: Any, group_name: str, instance_ids: list[str], should_decrement: bool) -> list[Any]:
-        group = _group(self, group_name)
+        group = named(self, group_name)
         states = [_state(group, name) for name in instance_ids]
         for state in states:
             if state.lifecycle_state != "InService":
-                raise _refuse(f"The instance {state.instance.id} is in {state.lifecycle_state}, not in InService.")
+                raise refusal(f"The instance {state.instance.id} is in {state.lifecycle_state}, not in InService.")
         before = group.desired_capacity
         if should_decrement:
             if before - len(states) < group.min_size:
-                raise _refuse(
+                raise refusal(
                     f"AutoScalingGroup {group_name} has min-size={group.min_size}, max-size={group.max_size}, and "
                     f"desired-size={before}. To place into standby {len(states)} instance(s), please update the "
                     "AutoScalingGroup sizes appropriately."
@@ -138,14 +130,14 @@ def _patch_members(world: World, backend: Any) -> None:
         return [EnterStandbyActivity(state.instance, before) for state in states]
 
     def exit_standby(self: Any, group_name: str, instance_ids: list[str]) -> list[Any]:
-        group = _group(self, group_name)
+        group = named(self, group_name)
         states = [_state(group, name) for name in instance_ids]
         for state in states:
             if state.lifecycle_state != "Standby":
-                raise _refuse(f"The instance {state.instance.id} is in {state.lifecycle_state}, not in Standby.")
+                raise refusal(f"The instance {state.instance.id} is in {state.lifecycle_state}, not in Standby.")
         before = group.desired_capacity
         if before + len(states) > group.max_size:
-            raise _refuse(
+            raise refusal(
                 f"AutoScalingGroup {group_name} has min-size={group.min_size}, max-size={group.max_size}, and "
                 f"desired-size={before}. To exit standby {len(states)} instance(s), please update the "
                 "AutoScalingGroup sizes appropriately."
@@ -155,6 +147,17 @@ def _patch_members(world: World, backend: Any) -> None:
             enter_state(world, group, state, "Pending")
             state.ops_from_standby = True
         return [ExitStandbyActivity(state.instance, before) for state in states]
+
+    def protect(self: Any, group_name: str, instance_ids: list[str], protected: bool | None) -> None:
+        group = named(self, group_name)
+        if len(instance_ids) > _MOST_PROTECTED:
+            raise refusal(f"{len(instance_ids)} instances were named, {_MOST_PROTECTED} may be.")
+        states = [_state(group, name) for name in instance_ids]
+        for state in states:
+            if state.lifecycle_state not in ("InService", "EnteringStandby", "Standby"):
+                raise refusal(f"The instance {state.instance.id} is not in InService or EnteringStandby or Standby.")
+        for state in states:
+            state.protected_from_scale_in = protected
 
     def terminate(self: Any, instance_id: str, should_decrement: bool) -> Any:
         for group in self.autoscaling_groups.values():
@@ -168,30 +171,31 @@ def _patch_members(world: World, backend: Any) -> None:
                 if not state.lifecycle_state.startswith("Terminating"):
                     enter_state(world, group, state, "Terminating")
                 return TerminateInstanceActivity(state.instance, before)
-        raise _refuse(f"Instance Id not found - No managed instance found for instance ID: {instance_id}")
+        raise refusal(f"Instance Id not found - No managed instance found for instance ID: {instance_id}")
 
     def detached(self: Any, group_name: str, instance_ids: list[str], should_decrement: bool) -> Any:
-        group = _group(self, group_name)
+        group = named(self, group_name)
         for name in instance_ids:
             for arn in group.target_group_arns:
                 moto_elbv2.deregister(world, arn, _state(group, name).instance.id)
         return detach(self, group_name, instance_ids, should_decrement)
 
     def attached(self: Any, group_name: str) -> None:
-        group = self.autoscaling_groups[group_name]
+        group = named(self, group_name)
         for state in group.instance_states:
             if state.lifecycle_state == "InService":
                 for arn in group.target_group_arns:
                     moto_elbv2.register(world, arn, state.instance.id)
 
     def detach_target_groups(self: Any, group_name: str, target_group_arns: list[str]) -> None:
-        group = _group(self, group_name)
+        group = named(self, group_name)
         for arn in target_group_arns:
             for state in group.instance_states:
                 moto_elbv2.deregister(world, arn, state.instance.id)
         group.target_group_arns = [arn for arn in group.target_group_arns if arn not in target_group_arns]
 
     backend.enter_standby_instances, backend.exit_standby_instances = enter_standby, exit_standby
+    backend.set_instance_protection = protect
     backend.terminate_instance, backend.detach_instances = terminate, detached
     backend.update_attached_target_groups = attached
     backend.detach_load_balancer_target_groups = detach_target_groups
@@ -234,40 +238,33 @@ def _patch_responses(world: World, response: Any) -> None:
 
 def _waiting(request: Any) -> Any:
     """The member whose lifecycle action a request names. Raises as AWS does when none waits."""
-    group = _group(request.autoscaling_backend, request._get_param("AutoScalingGroupName"))
+    group = group_of(request)
     name, instance_id = request._get_param("LifecycleHookName"), request._get_param("InstanceId")
     for state in group.instance_states:
         hook = state.ops_hook
         if state.instance.id == instance_id and hook is not None and hook.name == name and not hook.result:
             return state
-    raise _refuse(f"No active Lifecycle Action found with instance ID {instance_id}")
+    raise refusal(f"No active Lifecycle Action found with instance ID {instance_id}")
 
 
 def _notice_later(_backend: Any, _instance_ids: list[str]) -> None:
     """The group learns of it at its own health check, as on AWS, and not because EC2 told it."""
 
 
-def _group(backend: Any, name: str) -> Any:
-    try:
-        return backend.autoscaling_groups[name]
-    except KeyError:
-        raise _refuse("AutoScalingGroup name not found - null") from None
-
-
 def _state(group: Any, instance_id: str) -> Any:
     for state in group.instance_states:
         if state.instance.id == instance_id:
             return state
-    raise _refuse(f"The instance {instance_id} is not part of Auto Scaling group {group.name}.")
+    raise refusal(f"The instance {instance_id} is not part of Auto Scaling group {group.name}.")
 
 
 def _check_size(group: Any, desired: int) -> None:
     if desired > group.max_size:
-        raise _refuse(
+        raise refusal(
             f"New SetDesiredCapacity value {desired} is above max value {group.max_size} for the AutoScalingGroup."
         )
     if desired < group.min_size:
-        raise _refuse(
+        raise refusal(
             f"New SetDesiredCapacity value {desired} is below min value {group.min_size} for the AutoScalingGroup."
         )
 

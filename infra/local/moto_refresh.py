@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.infra.local import refreshes
-from quartermaster.infra.local.moto_autoscaling import facts, leave
+from quartermaster.infra.local.moto_autoscaling import facts, group_of, leave, refusal
 from quartermaster.infra.local.refreshes import Preferences, Refresh
 from quartermaster.infra.local.world import World, log
 
@@ -54,23 +54,23 @@ def install(world: World) -> None:
         begin(self, *args, **kwargs)
 
     def start(self: Any) -> Any:
-        record = _begun(_group(self), self._get_params(), world.now())
+        record = _begun(group_of(self), self._get_params(), world.now())
         return ActionResult({"InstanceRefreshId": record.refresh.id})
 
     def cancel(self: Any) -> Any:
-        record = _under_way(_group(self))
+        record = _under_way(group_of(self))
         _put(record, refreshes.cancelled(record.refresh))
         return ActionResult({"InstanceRefreshId": record.refresh.id})
 
     def roll_back(self: Any) -> Any:
-        record = _under_way(_group(self))
+        record = _under_way(group_of(self))
         if not record.refresh.before or record.refresh.status not in ("Pending", "InProgress", "Baking"):
-            raise _error("IrreversibleInstanceRefresh", "This instance refresh has no configuration to go back to.")
+            raise refusal("This instance refresh has no configuration to go back to.", "IrreversibleInstanceRefresh")
         _put(record, record.refresh.back("RollbackInstanceRefresh was called", world.now()))
         return ActionResult({"InstanceRefreshId": record.refresh.id})
 
     def describe(self: Any) -> Any:
-        group, ids = _group(self), self._get_param("InstanceRefreshIds", [])
+        group, ids = group_of(self), self._get_param("InstanceRefreshIds", [])
         rows = [_row(group, item) for item in group.ops_refreshes if not ids or item.refresh.id in ids]
         return ActionResult({"InstanceRefreshes": rows})
 
@@ -112,13 +112,13 @@ def advance(world: World) -> None:
 
 def _begun(group: Any, given: Mapping[str, Any], now: float) -> _Record:
     if any(item.refresh.busy for item in group.ops_refreshes):
-        raise _error("InstanceRefreshInProgress", "An Instance Refresh is already in progress and blocks another.")
+        raise refusal("An Instance Refresh is already in progress and blocks another.", "InstanceRefreshInProgress")
     said = given.get("Preferences") or {}
     desired = given.get("DesiredConfiguration") or {}
     preferences = _preferences(group, said)
     own = str(group.launch_template_version)
     target = str((desired.get("LaunchTemplate") or {}).get("Version", "")) or own
-    _check(preferences, said, target, named=bool(desired))
+    _check(preferences, said, target, desired=bool(desired))
     reversible = bool(desired) and not own.startswith("$") and not target.startswith("$") and own != target
     group.ec2_launch_template.get_version(target)
     refresh = Refresh(str(uuid.uuid4()), preferences, target, before=own if reversible else "", moved_at=now)
@@ -138,23 +138,21 @@ def _preferences(group: Any, said: Mapping[str, Any]) -> Preferences:
     return Preferences(**values, alarms=tuple(alarms))
 
 
-def _check(preferences: Preferences, said: Mapping[str, Any], target: str, *, named: bool) -> None:
+def _check(preferences: Preferences, said: Mapping[str, Any], target: str, *, desired: bool) -> None:
     """https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RefreshPreferences.html"""
     points = preferences.checkpoints
     if list(points) != sorted({*points}) or any(not 1 <= point <= 100 for point in points):
-        raise _error("ValidationError", "Checkpoint percentages must be unique, ascending and from 1 to 100.")
+        raise refusal("Checkpoint percentages must be unique, ascending and from 1 to 100.")
     if not 0 <= preferences.min_healthy <= 100 <= preferences.max_healthy <= 200:
-        raise _error("ValidationError", "MinHealthyPercentage is 0 to 100, MaxHealthyPercentage is 100 to 200.")
+        raise refusal("MinHealthyPercentage is 0 to 100, MaxHealthyPercentage is 100 to 200.")
     if "MaxHealthyPercentage" in said and "MinHealthyPercentage" not in said:
-        raise _error("ValidationError", "MaxHealthyPercentage needs MinHealthyPercentage.")
+        raise refusal("MaxHealthyPercentage needs MinHealthyPercentage.")
     if preferences.max_healthy - preferences.min_healthy > 100:
-        raise _error("ValidationError", "MinHealthyPercentage and MaxHealthyPercentage differ by more than 100.")
-    if preferences.auto_rollback and not named:
-        raise _error(
-            "ValidationError", "The AutoRollback parameter cannot be set to true when the DesiredConfiguration is empty"
-        )
+        raise refusal("MinHealthyPercentage and MaxHealthyPercentage differ by more than 100.")
+    if preferences.auto_rollback and not desired:
+        raise refusal("The AutoRollback parameter cannot be set to true when the DesiredConfiguration is empty")
     if preferences.auto_rollback and target.startswith("$"):
-        raise _error("ValidationError", "AutoRollback needs a launch template version by its number.")
+        raise refusal("AutoRollback needs a launch template version by its number.")
 
 
 def _ringing(group: Any) -> list[str]:
@@ -212,18 +210,4 @@ def _under_way(group: Any) -> _Record:
         if record.refresh.busy:
             found: _Record = record
             return found
-    raise _error("ActiveInstanceRefreshNotFound", "No in progress or pending Instance Refresh found.")
-
-
-def _group(request: Any) -> Any:
-    try:
-        return request.autoscaling_backend.autoscaling_groups[request._get_param("AutoScalingGroupName")]
-    except KeyError:
-        raise _error("ValidationError", "AutoScalingGroup name not found - null") from None
-
-
-def _error(code: str, message: str) -> Exception:
-    from moto.autoscaling.exceptions import AutoscalingClientError
-
-    error: Exception = AutoscalingClientError(code, message)
-    return error
+    raise refusal("No in progress or pending Instance Refresh found.", "ActiveInstanceRefreshNotFound")

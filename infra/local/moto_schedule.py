@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from quartermaster.infra.cron import due
+from quartermaster.infra.local.moto_autoscaling import named, refusal, suspended
 from quartermaster.infra.local.world import World, log
 
 __all__ = ["MOST", "advance", "install", "is_due", "sizes"]
@@ -23,11 +24,10 @@ def install() -> None:
     put = backend.put_scheduled_update_group_action
 
     def stored(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if kwargs["name"] not in self.autoscaling_groups:
-            raise _refuse("AutoScalingGroup name not found - null")
+        named(self, kwargs["name"])
         start = kwargs.get("start_time")
         if start and instant(start) < datetime.now(UTC):
-            raise _refuse("Given start time is in the past")
+            raise refusal("Given start time is in the past")
         _check_room(self.scheduled_actions.values(), kwargs["name"], kwargs["scheduled_action_name"], start)
         made = put(self, *args, **kwargs)
         # moto keys them by name alone: two groups' actions of one name would be one.
@@ -38,7 +38,7 @@ def install() -> None:
 
     def removed(self: Any, auto_scaling_group_name: str, scheduled_action_name: str) -> None:
         if self.scheduled_actions.pop(_key(auto_scaling_group_name, scheduled_action_name), None) is None:
-            raise _refuse("Scheduled action name not found")
+            raise refusal("Scheduled action name not found")
 
     backend.put_scheduled_update_group_action = stored
     backend.delete_scheduled_action = removed
@@ -55,7 +55,7 @@ def advance(world: World, now: datetime) -> None:
             recurrence, zone = action.recurrence or "", action.time_zone or "UTC"
             if group is None or not is_due(recurrence, zone, start, end, seen, now):
                 continue
-            if "ScheduledActions" in [item["ProcessName"] for item in group.suspended_processes]:
+            if "ScheduledActions" in suspended(group):
                 log.info("group %s: scheduled action %s skipped: suspended", group.name, action.scheduled_action_name)
             else:
                 current = (int(group.min_size), int(group.max_size), int(group.desired_capacity or 0))
@@ -93,12 +93,10 @@ def _check_room(actions: Iterable[Any], group: str, name: str, start: Any) -> No
     """
     others = [item for item in actions if item.auto_scaling_group_name == group and item.scheduled_action_name != name]
     if len(others) >= MOST:
-        from moto.autoscaling.exceptions import AutoscalingClientError
-
-        raise AutoscalingClientError("LimitExceeded", f"A group takes {MOST} scheduled actions, and {group} has them.")
+        raise refusal(f"A group takes {MOST} scheduled actions, and {group} has them.", "LimitExceeded")
     times = {instant(item.start_time) for item in others if item.start_time}
     if start and instant(start) in times:
-        raise _refuse(f"A scheduled action with start time {start} exists already")
+        raise refusal(f"A scheduled action with start time {start} exists already")
 
 
 def instant(value: Any) -> datetime:
@@ -109,10 +107,3 @@ def instant(value: Any) -> datetime:
 
 def _key(group_name: str, action_name: str) -> str:
     return f"{group_name}/{action_name}"
-
-
-def _refuse(message: str) -> Exception:
-    from moto.autoscaling.exceptions import ValidationError
-
-    error: Exception = ValidationError(message)
-    return error

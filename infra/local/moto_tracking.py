@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quartermaster.infra.local import moto_elbv2, tracking
-from quartermaster.infra.local.moto_autoscaling import record
+from quartermaster.infra.local.moto_autoscaling import record, suspended
 from quartermaster.infra.local.tracking import Size
 from quartermaster.infra.local.world import World, log
 
@@ -119,7 +119,7 @@ def _act(world: World, group: Any, policy: Any, meter: _Meter, hosts: int, of: s
     configuration = vars(policy.target_tracking_configuration)
     size = Size(hosts, int(group.desired_capacity or 0), int(group.min_size), int(group.max_size), settling)
     change = tracking.decide(tuple(meter.points), float(configuration["TargetValue"]), size, of)
-    if change is None or "AlarmNotification" in [item["ProcessName"] for item in group.suspended_processes]:
+    if change is None or "AlarmNotification" in suspended(group):
         return
     if change.desired < size.desired and configuration.get("DisableScaleIn"):
         return
