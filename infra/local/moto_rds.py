@@ -24,9 +24,11 @@ __all__ = [
     "named",
     "parameters",
     "place",
+    "refusal",
     "settings",
     "specs",
     "stand_by",
+    "waiting",
 ]
 
 
@@ -128,7 +130,7 @@ def advance(world: World) -> None:
             place = _places.get(name)
             if place is None or database.status != "creating":
                 continue
-            place.booted = group_name(database), parameters(backend, database)
+            place.booted = group_name(database), parameters(database)
             if place.made and not place.holds and world.now() - place.since >= world.timing["database_create"]:
                 database.status = "available"
 
@@ -156,7 +158,7 @@ def specs(world: World) -> dict[str, DatabaseSpec]:
                 standby_address=place.standby_address if database.multi_az else "",
                 standby_zone=place.standby_zone,
                 source=_source(database) if database.is_replica else "",
-                parameters=_in_force(backend, database, place),
+                parameters=_in_force(database, place),
                 restarts=place.restarts,
                 failover=place.failover,
                 since=place.since,
@@ -177,7 +179,7 @@ def place(name: str) -> Place | None:
 
 def settings(world: World, name: str) -> dict[str, str]:
     """What the database's parameter group says now: in force from the next start of the server on."""
-    return next((parameters(database.backend, database) for database in named(world, name)), {})
+    return next((parameters(database) for database in named(world, name)), {})
 
 
 def failed(world: World, name: str) -> None:
@@ -230,29 +232,34 @@ def stand_by(database: Any) -> None:
         place.taken += ((subnets[place.standby_zone], place.standby_address),)
 
 
-def parameters(backend: Any, database: Any) -> dict[str, str]:
+def parameters(database: Any) -> dict[str, str]:
     """What the database's parameter group says now."""
-    return {name: str(row["ParameterValue"]) for name, row in _rows(backend, database).items()}
+    return {name: str(row["ParameterValue"]) for name, row in _rows(database).items()}
 
 
-def _in_force(backend: Any, database: Any, place: Place) -> dict[str, str]:
+def _in_force(database: Any, place: Place) -> dict[str, str]:
     """What the server has of it: what waits for a restart is as it was at the last one, and so is another group.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithDBInstanceParamGroups.html
     """
     group, booted = place.booted
     if database.status == "creating":
-        return parameters(backend, database)
+        return parameters(database)
     if group != group_name(database):
         return dict(booted)
-    rows = _rows(backend, database)
-    waiting = {name for name, row in rows.items() if row.get("ApplyMethod") == "pending-reboot"}
-    at_once = {name: str(row["ParameterValue"]) for name, row in rows.items() if name not in waiting}
-    return {**at_once, **{name: value for name, value in booted.items() if name in waiting}}
+    later = waiting(database)
+    at_once = {name: value for name, value in parameters(database).items() if name not in later}
+    return {**at_once, **{name: value for name, value in booted.items() if name in later}}
 
 
-def _rows(backend: Any, database: Any) -> dict[str, Any]:
-    group = backend.db_parameter_groups.get(group_name(database))
+def waiting(database: Any) -> set[str]:
+    """Names of the settings that the database's parameter group applies at a restart only."""
+    rows = _rows(database)
+    return {name for name, row in rows.items() if row.get("ApplyMethod") == "pending-reboot"}
+
+
+def _rows(database: Any) -> dict[str, Any]:
+    group = database.backend.db_parameter_groups.get(group_name(database))
     return {name: row for name, row in group.parameters.items() if "ParameterValue" in row} if group else {}
 
 
@@ -267,3 +274,11 @@ def _source(database: Any) -> str:
 def named(world: World, name: str) -> list[Any]:
     """The database of that name, of whichever region."""
     return [backend.databases[name] for backend in world.backends("rds") if name in backend.databases]
+
+
+def refusal(message: str, code: str) -> Exception:
+    """The API's own error, to be raised."""
+    from moto.rds.exceptions import RDSClientError
+
+    error: Exception = RDSClientError(code, message)
+    return error

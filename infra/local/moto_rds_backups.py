@@ -61,7 +61,9 @@ def install(world: World) -> None:
         by_hand = kwargs.get("snapshot_type") != "automated"
         found = _of(self.databases.get(db_instance_identifier)) if by_hand else None
         if found is not None and found.instance.status != "available":
-            raise _error("InvalidDBInstanceState", f"Instance {db_instance_identifier} is not in available state.")
+            raise moto_rds.refusal(
+                f"Instance {db_instance_identifier} is not in available state.", "InvalidDBInstanceState"
+            )
         made = snap(self, db_instance_identifier, db_snapshot_identifier, *args, **kwargs)
         if found is not None:
             made.status, made.percent_progress = "creating", 0
@@ -87,7 +89,9 @@ def install(world: World) -> None:
         leaving = self.databases.get(db_instance_identifier)
         found = _of(leaving)
         if found is not None and found.leave is not None:
-            raise _error("InvalidDBInstanceState", f"Instance {db_instance_identifier} is already being deleted.")
+            raise moto_rds.refusal(
+                f"Instance {db_instance_identifier} is already being deleted.", "InvalidDBInstanceState"
+            )
         if found is not None and last and not leaving.deletion_protection:
             # Its server goes when the snapshot is there; until then the instance is told of as deleting.
             self.create_db_snapshot(db_instance_identifier, last, snapshot_type="manual")
@@ -115,14 +119,16 @@ def install(world: World) -> None:
             return from_snapshot(self, from_snapshot_id, overrides)
         base = next((base for base in found.bases if base.snapshot == name), None)
         if base is None or snapshot.status != "available":
-            raise _error("InvalidDBSnapshotState", f"Snapshot {name} is not available, but {snapshot.status}.")
+            raise moto_rds.refusal(
+                f"Snapshot {name} is not available, but {snapshot.status}.", "InvalidDBSnapshotState"
+            )
         with _saying(said, overrides):
             made = from_snapshot(self, from_snapshot_id, overrides)
         return _restored(world, self, made, found, label=base.label)
 
     def restored_time(self: Any, source: str, target: str, overrides: Any) -> Any:
         if target in self.databases:
-            raise _error("DBInstanceAlreadyExists", f"DB instance already exists: {target}")
+            raise moto_rds.refusal(f"DB instance already exists: {target}", "DBInstanceAlreadyExists")
         found = _of(self.describe_db_instances(db_instance_identifier=source)[0])
         if found is None:
             return to_time(self, source, target, overrides)
@@ -273,26 +279,21 @@ def _asked_time(found: Kept, asked: Any) -> datetime:
     """The time to restore to. Raises as RDS does for one outside of the window."""
     to, newest = asked.get("RestoreTime"), str(asked.get("UseLatestRestorableTime")).lower() == "true"
     if bool(to) == newest:
-        raise _error("InvalidParameterCombination", "Say either RestoreTime or UseLatestRestorableTime.")
+        raise moto_rds.refusal("Say either RestoreTime or UseLatestRestorableTime.", "InvalidParameterCombination")
     earliest, latest = found.earliest_at, found.latest_at
     if not found.days or earliest is None or latest is None:
-        raise _error("PointInTimeRestoreNotEnabled", f"{found.name} has no automated backup to restore from.")
+        raise moto_rds.refusal(f"{found.name} has no automated backup to restore from.", "PointInTimeRestoreNotEnabled")
     if newest:
         return latest
     at = to if isinstance(to, datetime) else datetime.fromisoformat(str(to).replace("Z", "+00:00"))
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     if not earliest <= at <= latest:
-        raise _error("InvalidParameterValue", f"The time {at:%FT%TZ} is not in {earliest:%FT%TZ} to {latest:%FT%TZ}.")
+        raise moto_rds.refusal(
+            f"The time {at:%FT%TZ} is not in {earliest:%FT%TZ} to {latest:%FT%TZ}.", "InvalidParameterValue"
+        )
     return at
 
 
 def _snapshots(one: Kept) -> list[Any]:
     found = one.instance.backend.database_snapshots.values()
     return [it for it in found if it.dbi_resource_id == one.resource]
-
-
-def _error(code: str, message: str) -> Exception:
-    from moto.rds.exceptions import RDSClientError
-
-    error: Exception = RDSClientError(code, message)
-    return error

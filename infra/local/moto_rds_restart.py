@@ -38,8 +38,8 @@ def install(world: World) -> None:
         database = _available(self.backend, self.params["DBInstanceIdentifier"])
         on_standby = bool(self.params.get("ForceFailover"))
         if on_standby and not database.multi_az:
-            raise _error(
-                "InvalidParameterCombination", "You cannot set ForceFailover: the instance is not a Multi-AZ one."
+            raise moto_rds.refusal(
+                "You cannot set ForceFailover: the instance is not a Multi-AZ one.", "InvalidParameterCombination"
             )
         _order(world, database, "rebooting", on_standby=on_standby)
         return ActionResult({"DBInstance": database})
@@ -72,7 +72,7 @@ def install(world: World) -> None:
         named = [item for item in self.backend.databases.values() if item.db_instance_arn == arn]
         actions = pending_maintenance(named[0]) if named else []
         if action not in [item["Action"] for item in actions]:
-            raise _error("ResourceNotFoundFault", f"No pending maintenance action {action} for {arn}.")
+            raise moto_rds.refusal(f"No pending maintenance action {action} for {arn}.", "ResourceNotFoundFault")
         if self.params.get("OptInType") == "immediate":
             database = _available(self.backend, named[0].db_instance_identifier)
             _upgrade(world, database, _newest(database))
@@ -129,14 +129,15 @@ def recovering(world: World, name: str) -> None:
 def restarted(world: World, name: str, *, on_standby: bool) -> None:
     """The database's server answers again, on its standby's place if so said; the group's settings are in force."""
     found = moto_rds.place(name)
-    for database in moto_rds.named(world, name) if found else ():
-        assert found is not None
+    if found is None:
+        return
+    for database in moto_rds.named(world, name):
         moto_rds.event(world, name, "DB instance restarted")
         if on_standby:
             found.zone, found.standby_zone = found.standby_zone, found.zone
             database.availability_zone = found.zone
             moto_rds.event(world, name, "Multi-AZ instance failover completed")
-        found.booted = moto_rds.group_name(database), moto_rds.parameters(database.backend, database)
+        found.booted = moto_rds.group_name(database), moto_rds.parameters(database)
         database.engine_version, found.version = found.version or database.engine_version, ""
         database.status = "available"
 
@@ -144,8 +145,9 @@ def restarted(world: World, name: str, *, on_standby: bool) -> None:
 def standby(world: World, name: str, *, follows: bool) -> None:
     """The primary confirms nothing without its standby from now on, or has none: only then RDS shows its zone."""
     found = moto_rds.place(name)
-    for database in moto_rds.named(world, name) if found else ():
-        assert found is not None
+    if found is None:
+        return
+    for database in moto_rds.named(world, name):
         before = database.secondary_availability_zone
         database.secondary_availability_zone = found.standby_zone if follows else None
         if bool(before) != follows:
@@ -200,25 +202,24 @@ def _order(world: World, database: Any, status: str, *, on_standby: bool) -> Non
 def _groups(self: Any) -> Any:
     """The parameter group, with whether all it says is in force."""
     groups, found = self.db_parameter_groups(), moto_rds.place(self.db_instance_identifier)
-    now = (str(self.db_parameter_group_name or ""), moto_rds.parameters(self.backend, self))
-    waits = found is not None and self.status != "creating" and _static(self, now) != _static(self, found.booted)
+    now, later = (moto_rds.group_name(self), moto_rds.parameters(self)), moto_rds.waiting(self)
+    waits = found is not None and self.status != "creating" and _static(now, later) != _static(found.booted, later)
     for group in groups:
         group.ParameterApplyStatus = "pending-reboot" if waits else "in-sync"
     return groups
 
 
-def _static(database: Any, said: tuple[str, Mapping[str, str]]) -> tuple[str, dict[str, str]]:
+def _static(said: tuple[str, Mapping[str, str]], later: set[str]) -> tuple[str, dict[str, str]]:
     """What of it waits for a restart: the group, and those of its settings that say so."""
-    group = database.backend.db_parameter_groups.get(str(database.db_parameter_group_name or ""))
-    rows = group.parameters if group else {}
-    waiting = {name for name, row in rows.items() if row.get("ApplyMethod") == "pending-reboot"}
-    return said[0], {name: value for name, value in said[1].items() if name in waiting}
+    return said[0], {name: value for name, value in said[1].items() if name in later}
 
 
 def _available(backend: Any, name: str) -> Any:
     database = backend.describe_db_instances(name)[0]
     if database.status != "available":
-        raise _error("InvalidDBInstanceState", f"Instance {name} is not in available state, but {database.status}.")
+        raise moto_rds.refusal(
+            f"Instance {name} is not in available state, but {database.status}.", "InvalidDBInstanceState"
+        )
     return database
 
 
@@ -227,10 +228,3 @@ def _row(version: str) -> dict[str, Any]:
     above = minors[minors.index(version) + 1 :]
     targets = [{"Engine": "postgres", "EngineVersion": one, "IsMajorVersionUpgrade": False} for one in above]
     return {"Engine": "postgres", "EngineVersion": version, "ValidUpgradeTarget": targets}
-
-
-def _error(code: str, message: str) -> Exception:
-    from moto.rds.exceptions import RDSClientError
-
-    error: Exception = RDSClientError(code, message)
-    return error
