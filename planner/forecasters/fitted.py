@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from quartermaster.planner.cycles import Cycles, Shape
 
@@ -79,7 +80,8 @@ def _refuses(shape: Shape, origins: int, need: int) -> str:
 def _paths(past: Cycles, origins: int, blocks: int, fit: Fit) -> NDArray[np.float64]:
     shape = past.shape
     out = np.full((len(past), origins + 1, blocks * shape.steps), np.nan)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    # Two threads of BLAS on the few states of a filter wait for each other: seventeen times the processor time.
+    with threadpool_limits(1, "blas"), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of convergence: what they would mean is checked below
         for i, days in enumerate(past.values):
             for j in range(max(0, origins - _MOST_ORIGINS), origins + 1):
