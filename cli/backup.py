@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quartermaster.cli.group import Group
+from quartermaster.cli.backup_over import discard, drop_replaced, found_by, restore_over
+from quartermaster.cli.group import Confirm, Group
 from quartermaster.cli.instants import absolute
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import Session, session
@@ -29,7 +30,6 @@ group = Group("backup", "Backups of databases: list, run, verify, restore.")
 _Database = Annotated[str, typer.Argument(help="Database, as fleet.yaml names it.")]
 _To = Annotated[str, typer.Option(help="To this instant, e.g. 2026-03-01T12:00:00Z.")]
 _Random = Annotated[bool, typer.Option("--random", help="From a recovery point drawn at random.")]
-_Confirm = Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")]
 _POLL_SECONDS = {"local": 0.5, "aws": 15.0}
 
 
@@ -58,10 +58,10 @@ def run(database: _Database) -> None:
     """Take a backup now, on aws into the stack's vault, and wait until it can be restored."""
     from quartermaster.runbooks import restoring
 
-    ops, poll = session(), _poll(session())
+    ops = session()
     _accepted(ops, database)
     snapshot = f"{ops.rds_ids[database]}-{ops.clock.now():%Y%m%d-%H%M%S}"
-    steps = restoring.take(restorer(ops), database, snapshot, ops.clock, poll=poll)
+    steps = restoring.take(restorer(ops), database, snapshot, ops.clock, poll=_poll(ops))
     document = _recorded(ops, database, steps)
     emit(document, f"{snapshot} is complete")
 
@@ -77,7 +77,7 @@ def restore(
     again: Annotated[
         str, typer.Option(help="The database's name once more, for --over-original where nobody is asked.")
     ] = "",
-    confirm_stack: _Confirm = "",
+    confirm_stack: Confirm = "",
 ) -> None:
     """Restore beside the original, where nobody reaches it, or with --over-original in its place.
 
@@ -91,8 +91,6 @@ def restore(
     ops = session()
     at, seed = _asked(ops, database, to, random, confirm_stack)
     if over_original:
-        from quartermaster.cli.backup_over import restore_over
-
         restore_over(ops, lambda: restorer(ops), database, at, seed, again, poll=_poll(ops))
         return
     if again:
@@ -105,7 +103,7 @@ def restore(
 
 
 @group.command("verify", example="ops backup verify orders --random --json")
-def verify(database: _Database, to: _To = "", random: _Random = False, confirm_stack: _Confirm = "") -> None:
+def verify(database: _Database, to: _To = "", random: _Random = False, confirm_stack: Confirm = "") -> None:
     """Restore, check the data, and remove what was restored."""
     from quartermaster.runbooks import restoring
 
@@ -132,8 +130,6 @@ def remove(
     """Remove what was restored beside a database, or what it had before it was restored over."""
     ops = session()
     _accepted(ops, database)
-    from quartermaster.cli.backup_over import discard, drop_replaced
-
     tool = restorer(ops)
     if replaced:
         drop_replaced(ops, tool, database)
@@ -217,16 +213,10 @@ def _asking(ops: Session, group: Callable[[str], str]) -> Runner:
 
 def _recorded(ops: Session, database: str, steps: Iterator[Event]) -> dict[str, Any]:
     """Do the steps under a lease, in the journal; what they found, all in one."""
-    from quartermaster.fleet.events import StepFinished
-
     ops.explain_interrupted("backup")
     with ops.run("backup", subject=database, scopes=[ops.scope("database", database)]) as (record, lease):
         draw(record.record(lease.fenced(steps)))
-        events = [item.event for item in ops.journal.events(record.id)]
-        found: dict[str, Any] = {"database": database, "run": record.id}
-        for event in events:
-            found |= dict(event.detail) if isinstance(event, StepFinished) else {}
-        found["seconds"] = round(sum(event.seconds for event in events if isinstance(event, StepFinished)), 3)
+        found = {"database": database, "run": record.id, **found_by(ops, record)}
         record.finish("done", found)
     return found
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quartermaster.runbooks.overwrite import Overwriting
     from quartermaster.runbooks.restorer import Restorer
 
-__all__ = ["discard", "drop_replaced", "restore_over"]
+__all__ = ["discard", "drop_replaced", "found_by", "restore_over"]
 
 
 def restore_over(
@@ -56,7 +56,7 @@ def restore_over(
         work = _overwriting(ops, tool, database, poll=poll, run=record.id)
         if not ended:
             draw(record.record(lease.fenced(work.prepare(plan))))
-            lost = _found(ops, record)["rows"]
+            lost = found_by(ops, record)["rows"]
             try:
                 _second(database, lost, asked=bool(again))
             except BaseException:
@@ -64,7 +64,7 @@ def restore_over(
                 raise
             draw(record.record(lease.fenced(work.exchange(plan))))
         draw(record.record(lease.fenced(work.finish())))
-        document = {"database": database, "run": record.id, **_found(ops, record)}
+        document = {"database": database, "run": record.id, **found_by(ops, record)}
         if ended:
             document["ended"] = by
         record.finish("done", document)
@@ -112,8 +112,8 @@ def _second(database: str, lost: dict[str, dict[str, int | None]], *, asked: boo
         raise InputError("not confirmed; the database is as it was")
 
 
-def _found(ops: Session, record: Run) -> dict[str, Any]:
-    """What the steps found, all in one, and their seconds."""
+def found_by(ops: Session, record: Run) -> dict[str, Any]:
+    """What the steps of a run found, all in one, and their seconds."""
     done = [item.event for item in ops.journal.events(record.id) if isinstance(item.event, StepFinished)]
     found: dict[str, Any] = {}
     for event in done:
@@ -122,7 +122,6 @@ def _found(ops: Session, record: Run) -> dict[str, Any]:
 
 
 def _overwriting(ops: Session, tool: Restorer, database: str, *, poll: float, run: str = "") -> Overwriting:
-    from quartermaster.fleet.databases import Databases
     from quartermaster.runbooks.overwrite import Overwriting
 
-    return Overwriting(tool, Databases(ops.cloud, ops.rds_ids), database, ops.clock, run=run, poll=poll)
+    return Overwriting(tool, ops.databases, database, ops.clock, run=run, poll=poll)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quartermaster.cli.errors import render
+from quartermaster.cli.errors import FOUND, render
 from quartermaster.cli.output import draw, emit, say, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError, OpsError
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.configure import ConfigurePlan, ConfigureResult
 
 __all__ = ["register"]
-
-DRIFT_FOUND = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +47,7 @@ def configure(
     emit(report.to_json(), report.text())
     _say_failures(report.hosts, "could not be checked")
     if exit_code and report.drifted:
-        raise typer.Exit(DRIFT_FOUND)
+        raise typer.Exit(FOUND)
 
 
 def _plan(ops: Session, targets: Sequence[str], *, check: bool) -> ConfigurePlan:

@@ -10,10 +10,12 @@ import typer
 
 from quartermaster.cli import drill_export, schedule
 from quartermaster.cli.drill_plan import drawn, hands, planned
-from quartermaster.cli.group import Group
+from quartermaster.cli.group import Confirm, Group, How
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
+
+__all__ = ["group"]
 
 group = Group("drill", "Recovery drills: schedule, run, recover, list.")
 drill_export.attach(group)
@@ -25,10 +27,10 @@ def run(
     kind: Annotated[str, typer.Argument(help="Kind of drill, e.g. instance_loss.")],
     of: Annotated[str, typer.Argument(help="Cluster or database.")],
     now: Annotated[bool, typer.Option("--now", help="Now, not in its hours. Other guards hold.")] = False,
-    how: Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")] = "",
+    how: How = "",
     override: Annotated[str, typer.Option(help="A guard to break: freeze or hours.")] = "",
     reason: Annotated[str, typer.Option(help="Why; journalled.")] = "",
-    confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
+    confirm_stack: Confirm = "",
     answers: Annotated[Path | None, typer.Option(help="tabletop, unattended: YAML with the table's answers.")] = None,
 ) -> None:
     """Lose something on purpose, measure the recovery, put everything back."""
@@ -93,7 +95,7 @@ def _told(result: dict[str, Any]) -> str:
     requests = result["requests"]
     text = f"{result['kind']} of {result['of']} on {result['target']}: "
     text += _recovered(result["rto_seconds"]) + (f" ({phases})\n" if phases else "\n")
-    text += f"requests: {requests['failed']} of {requests['sent']} failed at the balancer" if requests else ""
+    text += f"requests: {requests['failed']} of {requests['sent']} failed at the balancer"
     if result.get("failing_seconds"):
         begun, ended = result["failing_seconds"]
         text += f", from {begun:.1f} to {ended:.1f} s after the fault"
@@ -117,6 +119,3 @@ def _seconds(value: float | None) -> str:
 
 def _yes(value: bool | None) -> str:
     return "none declared" if value is None else "yes" if value else "no"
-
-
-__all__ = ["group"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quartermaster.cli.errors import FOUND
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import session
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from quartermaster.fleet.reach import Verdict
 
 __all__ = ["attach"]
-
-_FOUND = 3
 
 
 def attach(group: Group) -> None:
@@ -35,7 +34,7 @@ def lint(
     found = verdicts(ops.fleet, known)
     emit(document(ops.fleet, found, known), _told(found))
     if exit_code and any(one.reachable is False for one in found):
-        raise typer.Exit(_FOUND)
+        raise typer.Exit(FOUND)
 
 
 def _told(found: list[Verdict]) -> str:

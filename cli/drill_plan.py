@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
-    from quartermaster.fleet.databases import Databases
     from quartermaster.fleet.events import Event
     from quartermaster.infra.local.pilot_light import PilotLight
     from quartermaster.runbooks.acts import Hands
@@ -46,7 +44,7 @@ def planned(
         way=way,
         right_now=now,
         overrides=overrides,
-        inputs={"fleet.yaml": hashlib.sha256(ops.fleet_file.read_bytes()).hexdigest()},
+        inputs={"fleet.yaml": ops.fleet_sha256},
     )
 
 
@@ -63,7 +61,7 @@ def hands(ops: Session) -> Hands:
         faults=ops.faults,
         clock=ops.clock,
         counter=ops.counter,
-        databases=_databases(ops),
+        databases=ops.databases if ops.fleet.postgres else None,
         restorer=restorer(ops),
         shifts=shifts(ops),
         zone_counter=zone_counter(ops),
@@ -78,12 +76,6 @@ def _pilot(ops: Session) -> PilotLight | None:
     from quartermaster.infra.local.pilot_light import PilotLight
 
     return PilotLight(ops.fleet, ops.cloud, ops.workspace) if ops.cloud.target == "local" else None
-
-
-def _databases(ops: Session) -> Databases | None:
-    from quartermaster.fleet.databases import Databases
-
-    return Databases(ops.cloud, ops.rds_ids) if ops.fleet.postgres else None
 
 
 def drawn(ops: Session, plan: DrillPlan, tools: Hands, show: Callable[[Events], DrillResult | None]) -> DrillResult:

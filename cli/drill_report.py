@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +49,7 @@ def books(ops: Session) -> Books:
     return Books(
         fleet=ops.fleet,
         stack=ops.stack,
-        fleet_hash=hashlib.sha256(ops.fleet_file.read_bytes()).hexdigest(),
+        fleet_hash=ops.fleet_sha256,
         now=ops.clock.now(),
         drills=[Drilled(row, tuple(ops.journal.lines(row.id))) for row in ended],
         lines=count,

@@ -7,13 +7,16 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 
 from quartermaster.cli.options import options
 from quartermaster.fleet.errors import Fault, InputError, OpsError
 
-__all__ = ["guarded", "render"]
+__all__ = ["FOUND", "guarded", "render"]
 
-INTERRUPTED = 130
+FOUND = 3
+"""Exit status of a command that was asked to say so where it finds changes, drift or objectives out of reach."""
+_INTERRUPTED = 130
 
 
 def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
@@ -28,7 +31,7 @@ def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
         return _told(error)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped by hand; the journal holds what was done (`ops history`)\n")
-        return INTERRUPTED
+        return _INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return 1
@@ -82,7 +85,5 @@ def _as_json(error: OpsError) -> dict[str, object]:
     return {
         "error": error.message,
         "remedy": error.remedy,
-        "faults": [
-            {"file": f.file, "line": f.line, "where": f.where, "problem": f.problem, "remedy": f.remedy} for f in faults
-        ],
+        "faults": [asdict(fault) for fault in faults],
     }

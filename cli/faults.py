@@ -37,24 +37,18 @@ def halted(ops: Session) -> Callable[[], str]:
 
 class _LocalFaults:
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+        from quartermaster.infra.local import client
+
+        self._workspace, self._client = workspace, client
 
     def kill_host(self, host_id: str) -> None:
-        from quartermaster.infra.local.client import kill_host
-
-        kill_host(self._workspace, host_id)
+        self._client.kill_host(self._workspace, host_id)
 
     def fail_over(self, instance: str) -> None:
-        from quartermaster.infra.local.client import kill_database
-
-        kill_database(self._workspace, instance)
+        self._client.kill_database(self._workspace, instance)
 
     def fail_zone(self, zone: str) -> None:
-        from quartermaster.infra.local.client import fail_zone
-
-        fail_zone(self._workspace, zone)
+        self._client.fail_zone(self._workspace, zone)
 
     def heal_zone(self, zone: str) -> None:
-        from quartermaster.infra.local.client import heal_zone
-
-        heal_zone(self._workspace, zone)
+        self._client.heal_zone(self._workspace, zone)

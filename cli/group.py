@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
-__all__ = ["Group", "Root"]
+__all__ = ["Confirm", "Group", "How", "Listed", "Root"]
 
+Confirm = Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")]
+How = Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")]
 _F = TypeVar("_F", bound=Callable[..., Any])
 _COMMON = "Everywhere: --fleet PATH · --stack NAME · --json · --yes"
 

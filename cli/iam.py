@@ -12,6 +12,8 @@ from quartermaster.cli.group import Group
 from quartermaster.cli.output import emit, say
 from quartermaster.cli.session import session
 
+__all__ = ["group"]
+
 group = Group("iam", "Rights on AWS for the people and jobs that run ops.")
 
 
@@ -47,6 +49,3 @@ def policy(
     ]
     text = "\n".join(json.dumps(json.loads(policy.document), indent=2) for policy in found)
     emit({"for": job.value, "stack": ops.stack, "documents": documents}, text)
-
-
-__all__ = ["group"]

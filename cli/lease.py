@@ -11,6 +11,8 @@ from quartermaster.cli.group import Group
 from quartermaster.cli.output import confirm, emit, table
 from quartermaster.cli.session import session
 
+__all__ = ["group"]
+
 group = Group("lease", "See and break leases on stacks, clusters and zones.")
 
 

@@ -13,6 +13,8 @@ from quartermaster.cli.output import confirm, emit, table
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError
 
+__all__ = ["group"]
+
 group = Group("local", "The local cloud: AWS API, real hosts, balancers and databases on this machine.")
 packages = Group("packages", "The package repository that the local hosts install from.")
 group.app.add_typer(packages.app)
@@ -162,6 +164,3 @@ def _describe(found: dict[str, Any]) -> str:
     for database in found.get("databases", []):
         text += f"\ndatabase {database['name']}  {database['address']}:{database['port']}"
     return text
-
-
-__all__ = ["group"]

@@ -10,6 +10,8 @@ from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError, OpsError
 
+__all__ = ["group"]
+
 group = Group("notify", "Notices: test the channels of fleet.yaml, list what was told, tell what is due.")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import emit, table
 
+__all__ = ["group"]
+
 group = Group("policy", "Rules that every preview is checked against, and that block `up`.")
 
 
@@ -18,6 +20,3 @@ def list_() -> None:
     text = table(["rule", "severity", "why", "remedy"], rows)
     text += "protected: mandatory on stacks with protect: true, advisory on others\n"
     emit({"rules": [one.to_json() for one in policies]}, text)
-
-
-__all__ = ["group"]

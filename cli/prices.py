@@ -7,9 +7,9 @@ from quartermaster.cli.output import confirm, emit, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
 
-group = Group("prices", "The dated price table behind every cost.")
+__all__ = ["group"]
 
-_LOCAL = "the local cloud has no price list"
+group = Group("prices", "The dated price table behind every cost.")
 
 
 @group.command("update", example="ops prices update --stack prod")
@@ -22,7 +22,7 @@ def update() -> None:
     ops = session()
     if ops.declared.target != "aws":
         remedy = "--stack with one whose target is aws, and its credentials"
-        raise InputError(f"stack {ops.stack}: {_LOCAL}", remedy=remedy)
+        raise InputError(f"stack {ops.stack}: the local cloud has no price list", remedy=remedy)
     regions = [region for region in (ops.fleet.region, ops.fleet.recovery_region) if region]
     client = ops.cloud.client("pricing", region=API_REGION)
     fetched = fetch_prices(client, regions, load_prices(), ops.clock.now().date())
@@ -44,6 +44,3 @@ def update() -> None:
         "left_out": [{"region": one.region, "name": one.name, "why": one.why} for one in fetched.left_out],
     }
     emit(document, f"{len(changes)} prices of {after.dated} in {file}")
-
-
-__all__ = ["group"]

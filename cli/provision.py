@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from quartermaster.cli.group import Group
+from quartermaster.cli.errors import FOUND
+from quartermaster.cli.group import Confirm, Group
 from quartermaster.cli.outfile import check_out
 from quartermaster.cli.output import confirm, draw, emit, table
 from quartermaster.cli.provision_plan import cost_text, plan_text, summary
 from quartermaster.cli.session import Session, session
 
-group = Group("provision", "Clusters, balancers, databases and backups from fleet.yaml, through Pulumi.")
+__all__ = ["group"]
 
-CHANGES_FOUND = 3
+group = Group("provision", "Clusters, balancers, databases and backups from fleet.yaml, through Pulumi.")
 
 
 @group.command("preview", example="ops provision preview --exit-code")
@@ -38,7 +39,7 @@ def preview(
     document = found.to_json(everything=everything)
     emit(document, plan_text(found, _title(ops), everything=everything))
     if exit_code and any(count for kind, count in document["changes"].items() if kind != "same"):
-        raise typer.Exit(CHANGES_FOUND)
+        raise typer.Exit(FOUND)
 
 
 @group.command("up", example="ops provision up --yes")
@@ -51,8 +52,7 @@ def up(
 
     ops = session()
     saved = read_plan(plan) if plan is not None else None
-    ops.explain_interrupted("provision_up")
-    ops.explain_interrupted("provision_destroy")
+    ops.explain_interrupted("provision_up", "provision_destroy")
     with ops.run("provision_up", scopes=[ops.scope()]) as (run, lease):
         deployment = ops.deployment()
         if saved is not None:
@@ -84,13 +84,12 @@ def destroy(
     include_protected: Annotated[
         bool, typer.Option("--include-protected", help="Also take what is protected: databases, backups.")
     ] = False,
-    confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
+    confirm_stack: Confirm = "",
 ) -> None:
     """Remove what `up` made; protected resources stay and are named."""
     ops = session()
     ops.typed_confirmation(confirm_stack)
-    ops.explain_interrupted("provision_up")
-    ops.explain_interrupted("provision_destroy")
+    ops.explain_interrupted("provision_up", "provision_destroy")
     with ops.run("provision_destroy", scopes=[ops.scope()]) as (run, lease):
         deployment = ops.deployment()
         confirm(f"Remove everything of stack {ops.stack} ({ops.declared.target})?")
@@ -116,6 +115,3 @@ def outputs() -> None:
 
 def _title(ops: Session) -> str:
     return f"{ops.fleet.fleet} {ops.stack} ({ops.declared.target})"
-
-
-__all__ = ["CHANGES_FOUND", "group"]

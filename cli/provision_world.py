@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quartermaster.cli.errors import FOUND
 from quartermaster.cli.group import Group
 from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import confirm, draw, emit, table, working
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["attach", "drift_table"]
 
-DRIFT_FOUND = 3
 _SHOWN = 60
 """Characters of a value in a table; --json has the whole."""
 
@@ -44,7 +44,7 @@ def drift(
     ops.journal.start(DRIFT_RUN, stack=ops.stack).finish("done", found.to_json())
     emit(found.to_json(), drift_table(found))
     if exit_code and found.drift:
-        raise typer.Exit(DRIFT_FOUND)
+        raise typer.Exit(FOUND)
 
 
 def refresh() -> None:

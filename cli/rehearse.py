@@ -11,11 +11,13 @@ import typer
 from quartermaster.cli.group import Group
 from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import emit, table
-from quartermaster.cli.session import session
+from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError
 
 if TYPE_CHECKING:
     from quartermaster.cli.rehearsal import Rehearsal, Step
+
+__all__ = ["group"]
 
 group = Group("rehearse", "Rehearsals on a small local copy: what would happen to requests, capacity and time.")
 
@@ -27,16 +29,17 @@ Junit = Annotated[Path | None, typer.Option(help="Write the outcome as JUnit XML
 @group.command("provision", example="ops rehearse provision --junit rehearsal.xml")
 def provision(junit: Junit = None) -> None:
     """Make the whole fleet, small, on the local cloud, look again for changes, and remove it."""
-    _run("provision", "", "", junit, lambda _rehearsal: [])
+    _run(session(), "provision", "", "", junit, lambda _rehearsal: [])
 
 
 @group.command("patch", example="ops rehearse patch web --fault bad-package")
 def patch(cluster: Cluster, fault: Faults = "", junit: Junit = None) -> None:
     """Patch a copy of the cluster under load: who notices, how many hosts are left serving, how long it takes."""
-    if cluster not in session().fleet.clusters:
-        known = ", ".join(session().fleet.clusters) or "none is declared"
+    ops = session()
+    if cluster not in ops.fleet.clusters:
+        known = ", ".join(ops.fleet.clusters) or "none is declared"
         raise InputError(f"no cluster {cluster!r} to patch", remedy=f"clusters: {known}")
-    _run("patch", cluster, fault, junit, lambda rehearsal: [rehearsal.patch(fault)])
+    _run(ops, "patch", cluster, fault, junit, lambda rehearsal: [rehearsal.patch(fault)])
 
 
 @group.command("drill", example="ops rehearse drill zone_outage web")
@@ -49,18 +52,20 @@ def drill(
     """Run the drill on a copy under load: is the objective met, what do users see."""
     from quartermaster.runbooks.drill import accept
 
-    accept(kind, of, session().fleet)
-    _run(f"drill-{kind}", of, fault, junit, lambda rehearsal: [rehearsal.drill(kind, fault)])
+    ops = session()
+    accept(kind, of, ops.fleet)
+    _run(ops, f"drill-{kind}", of, fault, junit, lambda rehearsal: [rehearsal.drill(kind, fault)])
 
 
-def _run(name: str, of: str, fault: str, junit: Path | None, work: Callable[[Rehearsal], list[Step]]) -> None:
+def _run(
+    ops: Session, name: str, of: str, fault: str, junit: Path | None, work: Callable[[Rehearsal], list[Step]]
+) -> None:
     from quartermaster.cli.rehearsal import FAULTS, Rehearsal
     from quartermaster.cli.rehearsal import junit as as_junit
 
     if fault and fault not in FAULTS:
         raise InputError(f"no fault {fault!r}", remedy=f"one of: {', '.join(FAULTS)}")
     check_out(junit, "--junit")
-    ops = session()
     with Rehearsal(ops.fleet_file, of, ops.workspace.folder("cache") / "rehearsal") as rehearsal:
         steps = [rehearsal.provision()]
         if steps[0].passed:

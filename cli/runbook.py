@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from quartermaster.cli import runbook_walk
-from quartermaster.cli.group import Group
+from quartermaster.cli.group import Group, How
 from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import emit, say, table
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError, OpsError
+
+__all__ = ["group"]
 
 group = Group("runbook", "Runbooks: list, render with the fleet's live names, check, walk.")
 runbook_walk.attach(group)
@@ -31,7 +33,7 @@ def list_() -> None:
 def render(
     kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")],
     of: Annotated[str, typer.Argument(help="Cluster or database whose live names are filled in.")],
-    how: Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")] = "",
+    how: How = "",
     html: Annotated[bool, typer.Option("--html", help="One HTML page instead of Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
@@ -92,6 +94,3 @@ def check(
         raise InputError(f"{count} in the runbooks of {chosen}", found)
     shown = kinds(chosen)
     emit({"checked": list(shown), "faults": []}, table(["runbook", "faults"], [(kind, "none") for kind in shown]))
-
-
-__all__ = ["group"]

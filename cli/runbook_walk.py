@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quartermaster.cli.drill_plan import hands, planned
-from quartermaster.cli.group import Group
+from quartermaster.cli.group import Confirm, Group, How
 from quartermaster.cli.output import emit, say
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, Stopped
@@ -31,9 +31,9 @@ def attach(group: Group) -> None:
 def run(
     kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")] = "",
     of: Annotated[str, typer.Argument(help="Cluster or database.")] = "",
-    how: Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")] = "",
+    how: How = "",
     resume: Annotated[str, typer.Option(help="A run that was left part-way: go on with it.")] = "",
-    confirm_stack: Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")] = "",
+    confirm_stack: Confirm = "",
 ) -> None:
     """Walk a runbook: each step is shown, done by you or by ops, its probe read; stop and go on whenever you like."""
     from quartermaster.runbooks import walk

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from quartermaster.fleet.aws import Cloud
+    from quartermaster.fleet.databases import Databases
     from quartermaster.fleet.hosts import Hosts, RequestCounter
     from quartermaster.fleet.journal import Journal, Run
     from quartermaster.fleet.leases import Lease, Leases
@@ -48,6 +49,13 @@ class Session:
         if not path.exists():
             raise InputError(f"no fleet file at {path}", remedy="ops init, or another --fleet PATH")
         return path
+
+    @property
+    def fleet_sha256(self) -> str:
+        """Of fleet.yaml as it is now."""
+        import hashlib
+
+        return hashlib.sha256(self.fleet_file.read_bytes()).hexdigest()
 
     @cached_property
     def fleet(self) -> Fleet:
@@ -101,6 +109,13 @@ class Session:
 
         shape = layout(self.fleet, self.stack)
         return {name: shape.called(DATABASE, name) for name in self.fleet.postgres}
+
+    @cached_property
+    def databases(self) -> Databases:
+        """The stack's PostgreSQL databases."""
+        from quartermaster.fleet.databases import Databases
+
+        return Databases(self.cloud, self.rds_ids)
 
     @cached_property
     def counter(self) -> RequestCounter:
@@ -164,11 +179,12 @@ class Session:
         """A lease scope of this stack, e.g. ``scope("zone", "eu-west-1a")``."""
         return "/".join((self.stack, *below))
 
-    def explain_interrupted(self, kind: str) -> None:
-        """Say which runs of that kind were cut short, and close them: the run that begins now mends what they left."""
+    def explain_interrupted(self, *kinds: str) -> None:
+        """Say which runs of these kinds were cut short, and close them: what begins now mends what they left."""
         from quartermaster.cli.output import say
 
-        for row in self.journal.runs(kind, stack=self.stack, states=("running",)):
+        rows = [row for kind in kinds for row in self.journal.runs(kind, stack=self.stack, states=("running",))]
+        for row in rows:
             if row.interrupted:
                 last = self.journal.events(row.id)[-1:]
                 where = f"at {last[0].event.title or last[0].event.step}" if last else "before its first step"

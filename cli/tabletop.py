@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -170,9 +171,6 @@ def _read(path: Path, asked: Mapping[str, str]) -> _File:
         if not isinstance(given, Mapping) or name not in given:
             faults.append(Fault(f"answers.{name}", f"no answer to: {ask}", f"{name}: what the table says"))
     if faults:
-        placed = [
-            Fault(fault.where, fault.problem, fault.remedy, fault.line or tree.line_of(fault.where), str(path))
-            for fault in faults
-        ]
+        placed = [replace(fault, line=fault.line or tree.line_of(fault.where), file=str(path)) for fault in faults]
         raise InputError(f"{len(faults)} faults in the answers", sorted(placed, key=lambda fault: fault.line or 0))
     return found
