@@ -9,14 +9,16 @@ from typing import Any
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.tagging import read_tags, split
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "read_tags_of", "retag"]
 
 
-def _read_arn_tags(api: Api, arn: str) -> State:
+def read_tags_of(api: Api, arn: str) -> State:
+    """The outputs tags and tagsAll of anything of AWS Backup."""
     return read_tags(dict(api.client("backup").list_tags(ResourceArn=arn).get("Tags") or {}))
 
 
-def _retag(api: Api, arn: str, old: Given, new: Given) -> None:
+def retag(api: Api, arn: str, old: Given, new: Given) -> None:
+    """Bring its tags from old to new."""
     put, drop = split(old, new)
     if put:
         api.client("backup").tag_resource(ResourceArn=arn, Tags=put)
@@ -37,7 +39,7 @@ def _read_vault(api: Api, id_: str, given: Given) -> State | None:
     state: State = {
         "arn": found["BackupVaultArn"],
         "name": found["BackupVaultName"],
-        **_read_arn_tags(api, found["BackupVaultArn"]),
+        **read_tags_of(api, found["BackupVaultArn"]),
     }
     if found.get("EncryptionKeyArn"):
         state["kmsKeyArn"] = found["EncryptionKeyArn"]
@@ -46,7 +48,7 @@ def _read_vault(api: Api, id_: str, given: Given) -> State | None:
 
 def _update_vault(api: Api, id_: str, old: Given, new: Given) -> None:
     arn = api.client("backup").describe_backup_vault(BackupVaultName=id_)["BackupVaultArn"]
-    _retag(api, arn, old, new)
+    retag(api, arn, old, new)
 
 
 def _delete_vault(api: Api, id_: str, state: Given) -> None:
@@ -149,7 +151,7 @@ def _read_plan(api: Api, id_: str, given: Given) -> State | None:
         "name": found["BackupPlan"]["BackupPlanName"],
         "version": found["VersionId"],
         "rules": rules,
-        **_read_arn_tags(api, found["BackupPlanArn"]),
+        **read_tags_of(api, found["BackupPlanArn"]),
     }
 
 
@@ -162,7 +164,7 @@ def _update_plan(api: Api, id_: str, old: Given, new: Given) -> None:
     backup = api.client("backup")
     if _plan(old) != _plan(new):
         backup.update_backup_plan(BackupPlanId=id_, BackupPlan=_plan(new))
-    _retag(api, backup.get_backup_plan(BackupPlanId=id_)["BackupPlanArn"], old, new)
+    retag(api, backup.get_backup_plan(BackupPlanId=id_)["BackupPlanArn"], old, new)
 
 
 def _delete_plan(api: Api, id_: str, state: Given) -> None:

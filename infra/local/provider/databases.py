@@ -7,7 +7,7 @@ from typing import Any
 
 from quartermaster.infra.local.provider.database_limits import IDENTIFIER, PASSWORD, refuse
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 
 __all__ = ["KINDS", "retag"]
 
@@ -165,11 +165,8 @@ def _update(api: Api, id_: str, old: Given, new: Given) -> None:
 
 def retag(api: Api, arn: str, old: Given, new: Given) -> None:
     """Bring the tags of anything of RDS from old to new."""
-    put, drop = split(old, new)
-    if put:
-        api.client("rds").add_tags_to_resource(ResourceName=arn, Tags=as_list(put))
-    if drop:
-        api.client("rds").remove_tags_from_resource(ResourceName=arn, TagKeys=drop)
+    rds = api.client("rds")
+    retag_lists(rds.add_tags_to_resource, rds.remove_tags_from_resource, old, new, ResourceName=arn)
 
 
 def _delete(api: Api, id_: str, state: Given) -> None:

@@ -39,7 +39,7 @@ def _create_group(api: Api, given: Given) -> str:
 def _read_group(api: Api, id_: str, given: Given) -> State | None:
     found = api.client("ec2").describe_security_groups(GroupIds=[id_])["SecurityGroups"][0]
     return {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:security-group/{id_}",
+        "arn": api.arn("ec2", f"security-group/{id_}"),
         "name": found["GroupName"],
         "description": found["Description"],
         "vpcId": found["VpcId"],
@@ -79,7 +79,7 @@ def _read_rule(api: Api, id_: str, given: Given) -> State | None:
         return None
     rule = rules[0]
     state: State = {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:security-group-rule/{id_}",
+        "arn": api.arn("ec2", f"security-group-rule/{id_}"),
         "securityGroupRuleId": id_,
         "securityGroupId": rule["GroupId"],
         "ipProtocol": rule["IpProtocol"],
@@ -127,7 +127,7 @@ def _create_key(api: Api, given: Given) -> str:
 def _read_key(api: Api, id_: str, given: Given) -> State | None:
     found = api.client("ec2").describe_key_pairs(KeyNames=[id_])["KeyPairs"][0]
     return {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:key-pair/{id_}",
+        "arn": api.arn("ec2", f"key-pair/{id_}"),
         "keyName": found["KeyName"],
         "keyPairId": found["KeyPairId"],
         "fingerprint": found["KeyFingerprint"],

@@ -42,7 +42,7 @@ def _read(api: Api, id_: str, given: Given) -> State | None:
         key=lambda entry: int(entry["RuleNumber"]),
     )
     return {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:network-acl/{id_}",
+        "arn": api.arn("ec2", f"network-acl/{id_}"),
         "vpcId": found["VpcId"],
         "subnetIds": sorted(item["SubnetId"] for item in found["Associations"]),
         "ingress": [_said(entry) for entry in rules if not entry["Egress"]],

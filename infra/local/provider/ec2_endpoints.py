@@ -45,7 +45,7 @@ def _read(api: Api, id_: str, given: Given) -> State | None:
         return None
     groups = found.get("Groups") or []
     return {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:vpc-endpoint/{id_}",
+        "arn": api.arn("ec2", f"vpc-endpoint/{id_}"),
         "vpcId": found["VpcId"],
         "serviceName": found["ServiceName"],
         "vpcEndpointType": found["VpcEndpointType"],

@@ -28,7 +28,7 @@ def _table(api: Api, id_: str) -> State:
 def _read_table(api: Api, id_: str, given: Given) -> State | None:
     found = _table(api, id_)
     return {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:route-table/{id_}",
+        "arn": api.arn("ec2", f"route-table/{id_}"),
         "vpcId": found["VpcId"],
         **read_tags(as_map(found.get("Tags"))),
     }

@@ -16,10 +16,6 @@ LEFTOVERS = ("DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure")
 _CIDR = Limit(r"[\d.]+/(1[6-9]|2[0-8])", "networks and subnets are /16 to /28")
 
 
-def _arn(api: Api, kind: str, id_: str) -> str:
-    return f"arn:aws:ec2:{api.region}:{api.account}:{kind}/{id_}"
-
-
 def _create_vpc(api: Api, given: Given) -> str:
     ec2 = api.client("ec2")
     answer = ec2.create_vpc(CidrBlock=given["cidrBlock"], TagSpecifications=tag_on_create("vpc", given))
@@ -37,7 +33,7 @@ def _read_vpc(api: Api, id_: str, given: Given) -> State | None:
         for name, key in (("enableDnsHostnames", "EnableDnsHostnames"), ("enableDnsSupport", "EnableDnsSupport"))
     )
     return {
-        "arn": _arn(api, "vpc", id_),
+        "arn": api.arn("ec2", f"vpc/{id_}"),
         "cidrBlock": vpc["CidrBlock"],
         "enableDnsHostnames": names,
         "enableDnsSupport": support,
@@ -75,7 +71,7 @@ def _create_subnet(api: Api, given: Given) -> str:
 def _read_subnet(api: Api, id_: str, given: Given) -> State | None:
     subnet = api.client("ec2").describe_subnets(SubnetIds=[id_])["Subnets"][0]
     return {
-        "arn": _arn(api, "subnet", id_),
+        "arn": api.arn("ec2", f"subnet/{id_}"),
         "vpcId": subnet["VpcId"],
         "cidrBlock": subnet["CidrBlock"],
         "availabilityZone": subnet["AvailabilityZone"],
@@ -108,7 +104,7 @@ def _read_gateway(api: Api, id_: str, given: Given) -> State | None:
     found = api.client("ec2").describe_internet_gateways(InternetGatewayIds=[id_])["InternetGateways"][0]
     attached = [item["VpcId"] for item in found["Attachments"]]
     return {
-        "arn": _arn(api, "internet-gateway", id_),
+        "arn": api.arn("ec2", f"internet-gateway/{id_}"),
         "vpcId": attached[0] if attached else "",
         **read_tags(as_map(found.get("Tags"))),
     }
@@ -143,7 +139,7 @@ def _create_address(api: Api, given: Given) -> str:
 def _read_address(api: Api, id_: str, given: Given) -> State | None:
     found = api.client("ec2").describe_addresses(AllocationIds=[id_])["Addresses"][0]
     return {
-        "arn": _arn(api, "elastic-ip", id_),
+        "arn": api.arn("ec2", f"elastic-ip/{id_}"),
         "allocationId": id_,
         "domain": found["Domain"],
         "publicIp": found["PublicIp"],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Limit, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 
 __all__ = ["NAME", "changed", "read_attributes", "read_tags_of", "retag", "tags", "text", "value", "written"]
 
@@ -52,11 +52,8 @@ def tags(given: Given) -> dict[str, Any]:
 
 def retag(api: Api, arn: str, old: Given, new: Given) -> None:
     """Bring the tags from old to new."""
-    put, drop = split(old, new)
-    if put:
-        api.client("elbv2").add_tags(ResourceArns=[arn], Tags=as_list(put))
-    if drop:
-        api.client("elbv2").remove_tags(ResourceArns=[arn], TagKeys=drop)
+    elb = api.client("elbv2")
+    retag_lists(elb.add_tags, elb.remove_tags, old, new, ResourceArns=[arn])
 
 
 def read_tags_of(api: Api, arn: str) -> State:

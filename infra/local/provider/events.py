@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from quartermaster.infra.local.provider.identity import same_document
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 
 __all__ = ["KINDS"]
 
@@ -41,12 +41,8 @@ def _read_rule(api: Api, id_: str, given: Given) -> State | None:
 
 
 def _update_rule(api: Api, id_: str, old: Given, new: Given) -> None:
-    arn = _put(api, new)["RuleArn"]
-    put, drop = split(old, new)
-    if put:
-        api.client("events").tag_resource(ResourceARN=arn, Tags=as_list(put))
-    if drop:
-        api.client("events").untag_resource(ResourceARN=arn, TagKeys=drop)
+    arn, events = _put(api, new)["RuleArn"], api.client("events")
+    retag_lists(events.tag_resource, events.untag_resource, old, new, ResourceARN=arn)
 
 
 def _delete_rule(api: Api, id_: str, state: Given) -> None:
@@ -62,10 +58,6 @@ def _read_target(api: Api, id_: str, given: Given) -> State | None:
     rows = api.client("events").list_targets_by_rule(Rule=given["rule"])["Targets"]
     found = next((row for row in rows if row["Id"] == given["targetId"]), None)
     return {"rule": given["rule"], "targetId": found["Id"], "arn": found["Arn"]} if found else None
-
-
-def _update_target(api: Api, id_: str, old: Given, new: Given) -> None:
-    _put_target(api, new)
 
 
 def _delete_target(api: Api, id_: str, state: Given) -> None:
@@ -89,7 +81,7 @@ KINDS = (
         "aws:cloudwatch/eventTarget:EventTarget",
         create=_put_target,
         read=_read_target,
-        update=_update_target,
+        update=again(_put_target),
         delete=_delete_target,
         fixed="rule targetId",
         live="arn",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
 from quartermaster.infra.local.provider.spelling import camel, pascal
 
 __all__ = ["KINDS", "hook_settings"]
@@ -33,10 +33,6 @@ def _read(api: Api, id_: str, given: Given) -> State | None:
     return {"name": id_, "autoscalingGroupName": state["autoScalingGroupName"], **settings}
 
 
-def _update(api: Api, id_: str, old: Given, new: Given) -> None:
-    _put(api, new)
-
-
 def _delete(api: Api, id_: str, state: Given) -> None:
     group = state["autoscalingGroupName"]
     api.client("autoscaling").delete_lifecycle_hook(AutoScalingGroupName=group, LifecycleHookName=id_)
@@ -47,7 +43,7 @@ KINDS = (
         "aws:autoscaling/lifecycleHook:LifecycleHook",
         create=_put,
         read=_read,
-        update=_update,
+        update=again(_put),
         delete=_delete,
         fixed="name autoscalingGroupName",
         live="lifecycleTransition defaultResult heartbeatTimeout",

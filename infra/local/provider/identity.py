@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 
 __all__ = ["KINDS", "same_document"]
 
@@ -65,11 +65,7 @@ def _update_role(api: Api, id_: str, old: Given, new: Given) -> None:
             Description=new.get("description", ""),
             MaxSessionDuration=new.get("maxSessionDuration", _HOUR),
         )
-    put, drop = split(old, new)
-    if put:
-        iam.tag_role(RoleName=id_, Tags=as_list(put))
-    if drop:
-        iam.untag_role(RoleName=id_, TagKeys=drop)
+    retag_lists(iam.tag_role, iam.untag_role, old, new, RoleName=id_)
 
 
 def _delete_role(api: Api, id_: str, state: Given) -> None:
@@ -103,10 +99,6 @@ def _read_policy(api: Api, id_: str, given: Given) -> State | None:
     role, _, name = id_.partition(":")
     found = api.client("iam").get_role_policy(RoleName=role, PolicyName=name)
     return {"role": role, "name": name, "policy": same_document(given.get("policy"), found["PolicyDocument"])}
-
-
-def _update_policy(api: Api, id_: str, old: Given, new: Given) -> None:
-    _put_policy(api, new)
 
 
 def _delete_policy(api: Api, id_: str, state: Given) -> None:
@@ -161,11 +153,7 @@ def _update_profile(api: Api, id_: str, old: Given, new: Given) -> None:
             iam.remove_role_from_instance_profile(InstanceProfileName=id_, RoleName=old["role"])
         if new.get("role"):
             iam.add_role_to_instance_profile(InstanceProfileName=id_, RoleName=new["role"])
-    put, drop = split(old, new)
-    if put:
-        iam.tag_instance_profile(InstanceProfileName=id_, Tags=as_list(put))
-    if drop:
-        iam.untag_instance_profile(InstanceProfileName=id_, TagKeys=drop)
+    retag_lists(iam.tag_instance_profile, iam.untag_instance_profile, old, new, InstanceProfileName=id_)
 
 
 def _delete_profile(api: Api, id_: str, state: Given) -> None:
@@ -193,7 +181,7 @@ KINDS = (
         "aws:iam/rolePolicy:RolePolicy",
         create=_put_policy,
         read=_read_policy,
-        update=_update_policy,
+        update=again(_put_policy),
         delete=_delete_policy,
         fixed="role name",
         live="policy",

@@ -7,7 +7,7 @@ from typing import Any
 
 from quartermaster.infra.local.provider.identity import same_document
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists, split
 
 __all__ = ["KINDS"]
 
@@ -137,11 +137,7 @@ def _update_secret(api: Api, id_: str, old: Given, new: Given) -> None:
         client.replicate_secret_to_regions(SecretId=id_, AddReplicaRegions=added)
     if gone := sorted(before.keys() - after.keys()):
         client.remove_regions_from_replication(SecretId=id_, RemoveReplicaRegions=gone)
-    put, drop = split(old, new)
-    if put:
-        client.tag_resource(SecretId=id_, Tags=as_list(put))
-    if drop:
-        client.untag_resource(SecretId=id_, TagKeys=drop)
+    retag_lists(client.tag_resource, client.untag_resource, old, new, SecretId=id_)
 
 
 def _delete_secret(api: Api, id_: str, state: Given) -> None:

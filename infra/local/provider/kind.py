@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Api", "Given", "Kind", "Limit", "State", "duplicate_free", "is_gone"]
+__all__ = ["Api", "Given", "Kind", "Limit", "State", "again", "duplicate_free", "is_gone"]
 
 Given = Mapping[str, Any]
 """Inputs under their Pulumi names, plain Python values."""
@@ -42,6 +42,10 @@ class Api:
     def client(self, service: str) -> Any:
         """A boto3 client of this region."""
         return self.connect(service, self.region)
+
+    def arn(self, service: str, name: str) -> str:
+        """Of what has this name here: ``arn:aws:SERVICE:REGION:ACCOUNT:NAME``."""
+        return f"arn:aws:{service}:{self.region}:{self.account}:{name}"
 
     def wait(self, what: str, done: Callable[[], bool], *, every: float = 0.2) -> None:
         """Wait until done. Raises TimeoutError that names what was waited for."""
@@ -78,6 +82,15 @@ class Limit:
     def refuses(self, value: object) -> bool:
         """Is this a value that AWS would refuse? Only text is judged."""
         return isinstance(value, str) and re.fullmatch(self.pattern, value, re.DOTALL) is None
+
+
+def again(put: Callable[[Api, Given], str]) -> Callable[[Api, str, Given, Given], None]:
+    """An update that is the same call as the creation."""
+
+    def update(api: Api, _id: str, _old: Given, new: Given) -> None:
+        put(api, new)
+
+    return update
 
 
 def _no_update(api: Api, id_: str, old: Given, new: Given) -> None:

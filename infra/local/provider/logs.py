@@ -30,17 +30,13 @@ def _group(api: Api, name: str) -> dict[str, Any] | None:
     return next((item for item in found if item["logGroupName"] == name), None)
 
 
-def _arn(api: Api, name: str) -> str:
-    return f"arn:aws:logs:{api.region}:{api.account}:log-group:{name}"
-
-
 def _read_group(api: Api, id_: str, given: Given) -> State | None:
     found = _group(api, id_)
     if found is None:
         return None
-    tags = api.client("logs").list_tags_for_resource(resourceArn=_arn(api, id_))["tags"]
+    tags = api.client("logs").list_tags_for_resource(resourceArn=api.arn("logs", f"log-group:{id_}"))["tags"]
     return {
-        "arn": _arn(api, id_),
+        "arn": api.arn("logs", f"log-group:{id_}"),
         "name": id_,
         "retentionInDays": found.get("retentionInDays", 0),
         **({"kmsKeyId": found["kmsKeyId"]} if found.get("kmsKeyId") else {}),
@@ -57,9 +53,9 @@ def _update_group(api: Api, id_: str, old: Given, new: Given) -> None:
             logs.delete_retention_policy(logGroupName=id_)
     put, drop = split(old, new)
     if put:
-        logs.tag_resource(resourceArn=_arn(api, id_), tags=put)
+        logs.tag_resource(resourceArn=api.arn("logs", f"log-group:{id_}"), tags=put)
     if drop:
-        logs.untag_resource(resourceArn=_arn(api, id_), tagKeys=drop)
+        logs.untag_resource(resourceArn=api.arn("logs", f"log-group:{id_}"), tagKeys=drop)
 
 
 def _delete_group(api: Api, id_: str, state: Given) -> None:
@@ -93,7 +89,7 @@ def _read_flow_log(api: Api, id_: str, given: Given) -> State | None:
     if not found:
         return None
     return {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:vpc-flow-log/{id_}",
+        "arn": api.arn("ec2", f"vpc-flow-log/{id_}"),
         "vpcId": found[0]["ResourceId"],
         "trafficType": found[0]["TrafficType"],
         "maxAggregationInterval": found[0].get("MaxAggregationInterval", 600),

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.identity import same_document
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 
 __all__ = ["KINDS"]
 
@@ -38,11 +38,7 @@ def _update_topic(api: Api, id_: str, old: Given, new: Given) -> None:
     for ours, theirs in _ATTRIBUTES.items():
         if old.get(ours) != new.get(ours):
             sns.set_topic_attributes(TopicArn=id_, AttributeName=theirs, AttributeValue=new.get(ours) or "")
-    put, drop = split(old, new)
-    if put:
-        sns.tag_resource(ResourceArn=id_, Tags=as_list(put))
-    if drop:
-        sns.untag_resource(ResourceArn=id_, TagKeys=drop)
+    retag_lists(sns.tag_resource, sns.untag_resource, old, new, ResourceArn=id_)
 
 
 def _delete_topic(api: Api, id_: str, state: Given) -> None:
@@ -60,10 +56,6 @@ def _read_policy(api: Api, id_: str, given: Given) -> State | None:
     found = api.client("sns").get_topic_attributes(TopicArn=id_)["Attributes"]
     policy = same_document(given.get("policy"), found["Policy"])
     return {"arn": id_, "owner": found["Owner"], "policy": policy}
-
-
-def _update_policy(api: Api, id_: str, old: Given, new: Given) -> None:
-    _put_policy(api, new)
 
 
 def _delete_policy(api: Api, id_: str, state: Given) -> None:
@@ -144,7 +136,7 @@ KINDS = (
         "aws:sns/topicPolicy:TopicPolicy",
         create=_put_policy,
         read=_read_policy,
-        update=_update_policy,
+        update=again(_put_policy),
         delete=_delete_policy,
         fixed="arn",
         live="policy",

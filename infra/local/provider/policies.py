@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
 from quartermaster.infra.local.provider.spelling import camel, pascal
 
 __all__ = ["KINDS"]
@@ -57,10 +57,6 @@ def _read(api: Api, id_: str, given: Given) -> State | None:
         predictive["metricSpecification"] = predictive.pop("metricSpecifications")[0]
         state["predictiveScalingConfiguration"] = predictive
     return state
-
-
-def _update(api: Api, id_: str, old: Given, new: Given) -> None:
-    _put(api, new)
 
 
 def _delete(api: Api, id_: str, state: Given) -> None:
@@ -128,7 +124,7 @@ KINDS = (
         "aws:autoscaling/policy:Policy",
         create=_put,
         read=_read,
-        update=_update,
+        update=again(_put),
         delete=_delete,
         fixed="name autoscalingGroupName",
         live="policyType targetTrackingConfiguration predictiveScalingConfiguration estimatedInstanceWarmup enabled",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from quartermaster.infra.local.provider.backups import read_tags_of, retag
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.spelling import camel, pascal
-from quartermaster.infra.local.provider.tagging import read_tags, split
 
 __all__ = ["KINDS"]
 
@@ -20,7 +20,7 @@ _SELECTION = (
 
 
 def _call(given: Given, names: tuple[str, ...]) -> dict[str, Any]:
-    call = {name[0].upper() + name[1:]: pascal(given[name]) for name in names if given.get(name) is not None}
+    call: dict[str, Any] = pascal({name: given[name] for name in names if given.get(name) is not None})
     # Its keys are AWS Backup's own metadata, not part of the API's spelling.
     if given.get("restoreMetadataOverrides"):
         call["RestoreMetadataOverrides"] = dict(given["restoreMetadataOverrides"])
@@ -37,12 +37,11 @@ def _create_plan(api: Api, given: Given) -> str:
 
 def _read_plan(api: Api, id_: str, given: Given) -> State | None:
     found = api.client("backup").get_restore_testing_plan(RestoreTestingPlanName=id_)["RestoreTestingPlan"]
-    tags = api.client("backup").list_tags(ResourceArn=found["RestoreTestingPlanArn"]).get("Tags") or {}
     return {
         "arn": found["RestoreTestingPlanArn"],
         "name": found["RestoreTestingPlanName"],
-        **{name: camel(found[name[0].upper() + name[1:]]) for name in _PLAN if name[0].upper() + name[1:] in found},
-        **read_tags(dict(tags)),
+        **{name: value for name, value in camel(found).items() if name in _PLAN},
+        **read_tags_of(api, found["RestoreTestingPlanArn"]),
     }
 
 
@@ -51,11 +50,7 @@ def _update_plan(api: Api, id_: str, old: Given, new: Given) -> None:
     if _call(old, _PLAN) != _call(new, _PLAN):
         backup.update_restore_testing_plan(RestoreTestingPlanName=id_, RestoreTestingPlan=_call(new, _PLAN))
     arn = backup.get_restore_testing_plan(RestoreTestingPlanName=id_)["RestoreTestingPlan"]["RestoreTestingPlanArn"]
-    put, drop = split(old, new)
-    if put:
-        backup.tag_resource(ResourceArn=arn, Tags=put)
-    if drop:
-        backup.untag_resource(ResourceArn=arn, TagKeyList=drop)
+    retag(api, arn, old, new)
 
 
 def _delete_plan(api: Api, id_: str, state: Given) -> None:
@@ -83,9 +78,7 @@ def _read_selection(api: Api, id_: str, given: Given) -> State | None:
         "name": name,
         "restoreTestingPlanName": plan,
         "protectedResourceType": found["ProtectedResourceType"],
-        **{
-            name: camel(found[name[0].upper() + name[1:]]) for name in _SELECTION if name[0].upper() + name[1:] in found
-        },
+        **{name: value for name, value in camel(found).items() if name in _SELECTION},
     }
     if "RestoreMetadataOverrides" in found:
         state["restoreMetadataOverrides"] = dict(found["RestoreMetadataOverrides"])
@@ -107,16 +100,13 @@ def _delete_selection(api: Api, id_: str, state: Given) -> None:
 
 
 def _refuse_plan(given: Given) -> Iterator[tuple[str, str]]:
-    days = (given.get("recoveryPointSelection") or {}).get("selectionWindowDays") if _is_map(given) else None
+    points = given.get("recoveryPointSelection")
+    days = points.get("selectionWindowDays") if isinstance(points, dict) else None
     if isinstance(days, int) and not 1 <= days <= 365:
         yield "recoveryPointSelection", f"points of {days} days; 1 to 365"
     hours = given.get("startWindowHours")
     if isinstance(hours, int) and not 1 <= hours <= 168:
         yield "startWindowHours", f"{hours} hours; 1 to 168"
-
-
-def _is_map(given: Given) -> bool:
-    return isinstance(given.get("recoveryPointSelection"), dict)
 
 
 def _refuse_selection(given: Given) -> Iterator[tuple[str, str]]:

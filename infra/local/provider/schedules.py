@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
 
 __all__ = ["KINDS"]
 
@@ -92,16 +92,12 @@ def _moment(value: Any) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) and value else None
 
 
-def _update_schedule(api: Api, id_: str, old: Given, new: Given) -> None:
-    _put_schedule(api, new)
-
-
 KINDS = (
     Kind(
         "aws:autoscaling/schedule:Schedule",
         create=_put_schedule,
         read=_read_schedule,
-        update=_update_schedule,
+        update=again(_put_schedule),
         delete=_drop_schedule,
         fixed="autoscalingGroupName scheduledActionName",
         live="minSize maxSize desiredCapacity recurrence timeZone startTime endTime",

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from quartermaster.infra.local.provider.identity import same_document
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags
 
 __all__ = ["KINDS", "setting"]
@@ -195,11 +195,6 @@ def _delete_object(api: Api, id_: str, state: Given) -> None:
             s3.delete_object(Bucket=bucket, Key=key, VersionId=item["VersionId"])
 
 
-def _again(put: Any) -> Any:
-    """An update that is the same call as the creation."""
-    return lambda api, id_, old, new: put(api, new)
-
-
 def setting(
     name: str,
     put: Callable[[Api, Given], str],
@@ -212,7 +207,7 @@ def setting(
     """A type that is a setting of a bucket: creating and changing it are one call."""
     token = f"aws:s3/{name[0].lower()}{name[1:]}:{name}"
     return Kind(
-        token, create=put, read=read, delete=drop, update=_again(put), fixed="bucket", live=live, needs="bucket",
+        token, create=put, read=read, delete=drop, update=again(put), fixed="bucket", live=live, needs="bucket",
         name="bucket", refuse=refuse,
     )  # fmt: skip
 
@@ -238,7 +233,7 @@ KINDS = (
         "aws:s3/bucketObjectv2:BucketObjectv2",
         create=_put_object,
         read=_read_object,
-        update=_again(_put_object),
+        update=again(_put_object),
         delete=_delete_object,
         fixed="bucket key",
         live="source content contentBase64 contentType sourceHash tags",

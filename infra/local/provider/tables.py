@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 
 __all__ = ["KINDS"]
 
@@ -162,11 +162,7 @@ def _update(api: Api, id_: str, old: Given, new: Given) -> None:
         else:
             _settle_replica(api, id_, new, before[region], replica)
     arn = _table(api, id_)["TableArn"]
-    put, drop = split(old, new)
-    if put:
-        dynamodb.tag_resource(ResourceArn=arn, Tags=as_list(put))
-    if drop:
-        dynamodb.untag_resource(ResourceArn=arn, TagKeys=drop)
+    retag_lists(dynamodb.tag_resource, dynamodb.untag_resource, old, new, ResourceArn=arn)
 
 
 def _delete(api: Api, id_: str, state: Given) -> None:

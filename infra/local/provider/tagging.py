@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given
 
-__all__ = ["as_list", "as_map", "ec2_retag", "read_tags", "split", "tag_on_create"]
+__all__ = ["as_list", "as_map", "ec2_retag", "read_tags", "retag_lists", "split", "tag_on_create"]
 
 
 def as_list(tags: Mapping[str, str] | None, *, key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
@@ -29,6 +29,15 @@ def split(old: Given, new: Given) -> tuple[dict[str, str], list[str]]:
     """What to set and what to take away to come from the old inputs' tags to the new ones'."""
     before, after = old.get("tags") or {}, new.get("tags") or {}
     return {k: v for k, v in after.items() if before.get(k) != v}, sorted(before.keys() - after.keys())
+
+
+def retag_lists(tag: Callable[..., object], untag: Callable[..., object], old: Given, new: Given, **which: Any) -> None:
+    """Bring the tags from old to new by two calls that take ``Tags`` as a list and ``TagKeys``, as most services do."""
+    put, drop = split(old, new)
+    if put:
+        tag(**which, Tags=as_list(put))
+    if drop:
+        untag(**which, TagKeys=drop)
 
 
 def tag_on_create(resource_type: str, given: Given) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def _read_template(api: Api, id_: str, given: Given) -> State | None:
     versions = ec2.describe_launch_template_versions(LaunchTemplateId=id_, Versions=["$Latest"])
     data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
     state: State = {
-        "arn": f"arn:aws:ec2:{api.region}:{api.account}:launch-template/{id_}",
+        "arn": api.arn("ec2", f"launch-template/{id_}"),
         "name": found[0]["LaunchTemplateName"],
         "latestVersion": found[0]["LatestVersionNumber"],
         "defaultVersion": found[0]["DefaultVersionNumber"],

@@ -20,10 +20,6 @@ _SETTINGS = {
 _FOUND = {**_SETTINGS, "enableLogFileValidation": "LogFileValidationEnabled"}
 
 
-def _arn(api: Api, name: str) -> str:
-    return f"arn:aws:cloudtrail:{api.region}:{api.account}:trail/{name}"
-
-
 def _settings(given: Given) -> dict[str, object]:
     return {theirs: given[ours] for ours, theirs in _SETTINGS.items() if given.get(ours) is not None}
 

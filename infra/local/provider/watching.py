@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.identity import same_document
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
-from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
+from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 from quartermaster.infra.local.provider.values import UNKNOWN
 
 __all__ = ["KINDS"]
@@ -50,12 +50,10 @@ def _put_alarm(api: Api, given: Given) -> str:
 def _create_alarm(api: Api, given: Given) -> str:
     made = _put_alarm(api, given)
     if given.get("tags"):
-        api.client("cloudwatch").tag_resource(ResourceARN=_arn(api, made), Tags=as_list(given["tags"]))
+        api.client("cloudwatch").tag_resource(
+            ResourceARN=api.arn("cloudwatch", f"alarm:{made}"), Tags=as_list(given["tags"])
+        )
     return made
-
-
-def _arn(api: Api, name: str) -> str:
-    return f"arn:aws:cloudwatch:{api.region}:{api.account}:alarm:{name}"
 
 
 def _dimensions(given: Any) -> list[dict[str, str]]:
@@ -101,7 +99,7 @@ def _read_alarm(api: Api, id_: str, given: Given) -> State | None:
     found = cloudwatch.describe_alarms(AlarmNames=[id_])["MetricAlarms"]
     if not found:
         return None
-    alarm, arn = found[0], _arn(api, id_)
+    alarm, arn = found[0], api.arn("cloudwatch", f"alarm:{id_}")
     state: State = {ours: alarm[theirs] for ours, theirs in _PLAIN.items() if alarm.get(theirs) is not None}
     if alarm.get("Dimensions"):
         state["dimensions"] = as_map(alarm["Dimensions"], key="Name", value="Value")
@@ -113,12 +111,8 @@ def _read_alarm(api: Api, id_: str, given: Given) -> State | None:
 
 def _update_alarm(api: Api, id_: str, old: Given, new: Given) -> None:
     _put_alarm(api, new)
-    cloudwatch, arn = api.client("cloudwatch"), _arn(api, id_)
-    put, drop = split(old, new)
-    if put:
-        cloudwatch.tag_resource(ResourceARN=arn, Tags=as_list(put))
-    if drop:
-        cloudwatch.untag_resource(ResourceARN=arn, TagKeys=drop)
+    cloudwatch, arn = api.client("cloudwatch"), api.arn("cloudwatch", f"alarm:{id_}")
+    retag_lists(cloudwatch.tag_resource, cloudwatch.untag_resource, old, new, ResourceARN=arn)
 
 
 def _delete_alarm(api: Api, id_: str, state: Given) -> None:
@@ -174,10 +168,6 @@ def _read_dashboard(api: Api, id_: str, given: Given) -> State | None:
     }
 
 
-def _update_dashboard(api: Api, id_: str, old: Given, new: Given) -> None:
-    _put_dashboard(api, new)
-
-
 def _delete_dashboard(api: Api, id_: str, state: Given) -> None:
     api.client("cloudwatch").delete_dashboards(DashboardNames=[id_])
 
@@ -222,7 +212,7 @@ KINDS = (
         "aws:cloudwatch/dashboard:Dashboard",
         create=_put_dashboard,
         read=_read_dashboard,
-        update=_update_dashboard,
+        update=again(_put_dashboard),
         delete=_delete_dashboard,
         fixed="dashboardName",
         live="dashboardBody",
