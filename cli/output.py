@@ -24,7 +24,7 @@ _FILE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
 _GAP = 2
 """Between two columns."""
-_LONG_WORD = 24
+_LONG_WORD = 16
 """Longer ones are paths and addresses, which may go over several lines."""
 
 

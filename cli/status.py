@@ -131,7 +131,10 @@ def _cluster(ops: Session, one: Standing, now: datetime) -> tuple[str, ...]:
         age = "" if patching["oldest_days"] is None else f", {patching['oldest_days']:.0f} d"
         patches = f"{patching['pending']} pending{age}" if patching["pending"] else "none pending"
     window = patching["window"]
-    opens = f"{datetime.fromisoformat(window['from']).astimezone(ops.fleet.tz):%a %d %b %H:%M}" if window else "none"
+    opens = "none"
+    if window:
+        begins = datetime.fromisoformat(window["from"])
+        opens = "open now" if begins <= now else f"{begins.astimezone(ops.fleet.tz):%a %d %b %H:%M}"
     return _mark(one.level), facts.name, serving, ahead, runway, patches, opens, _last(facts.drills, now)
 
 

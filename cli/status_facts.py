@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from quartermaster.cli.history import state_of
 from quartermaster.cli.patch_report import compliance_of
 from quartermaster.cli.plan_summary import peaks
+from quartermaster.cli.status_books import of_books
 from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.status import (
     LEVELS,
@@ -32,14 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FleetStatus", "gather"]
 
-_MENDS = {
-    "patch": "ops patch resume {subject}, or ops patch recover",
-    "drill": "ops drill recover",
-    "runbook": "ops runbook run --resume {run}",
-    "provision": "ops provision up",
-    "configure": "ops configure",
-}
-"""What goes on with a run that was cut short, by its kind."""
+_RECENT = timedelta(hours=6)
+"""Events older than this do not tell why something is wrong now."""
 DRIFT_RUN = "provision_drift"
 """Of a look for drift in the journal."""
 
@@ -80,6 +75,7 @@ def gather(ops: Session) -> FleetStatus:
 
     now = ops.clock.now()
     groups, databases, remarks = _cloud(ops)
+    read = not remarks
     leases = tuple(row for row in ops.leases.held() if overlap(row.scope, ops.stack))
     done = ops.journal.runs("drill", stack=ops.stack, states=("done",), each=1)
     patching = compliance_of(ops, list(ops.fleet.clusters))
@@ -93,6 +89,8 @@ def gather(ops: Session) -> FleetStatus:
                 peak=expected.get(name),
                 patching=patching[name],
                 drills=_drills(ops, name, done),
+                read=read,
+                told=_told(ops, groups.get(name)),
             ),
             now,
         )
@@ -107,29 +105,61 @@ def gather(ops: Session) -> FleetStatus:
                 busy=_busy(ops, leases, name),
                 last_backup_at=databases[name].restorable_to if name in databases else None,
                 drills=_drills(ops, name, done),
+                read=read,
+                told=_said(ops, databases.get(name), now),
             ),
             now,
         )
         for name, declared in ops.fleet.databases.items()
     ]
-    return FleetStatus(now, tuple(standings), leases, (*remarks, *_unfinished(ops)), _drift(ops))
+    return FleetStatus(now, tuple(standings), leases, (*remarks, *of_books(ops, leases, now)), _drift(ops))
 
 
 def _cloud(ops: Session) -> tuple[dict[str, Group], dict[str, DatabaseState], list[Remark]]:
     """Groups and databases, and why there are none."""
-    from quartermaster.fleet.databases import Databases
-
     if ops.declared.target == "local":
         from quartermaster.infra.local.client import running
 
         if running(ops.workspace) is None:
-            return {}, {}, [Remark("unknown", "the local cloud is not running", "ops provision up")]
+            return {}, {}, [_no_cloud(ops)]
     try:
         groups = ops.hosts.groups()
-        databases = Databases(ops.cloud, ops.rds_ids).states()
+        databases = ops.databases.states()
     except OpsError as error:
         return {}, {}, [Remark("failing", f"the cloud cannot be read: {error.message}", error.remedy)]
     return groups, databases, []
+
+
+def _no_cloud(ops: Session) -> Remark:
+    """A local cloud that is down: gone with all that a stack was made of, or not there yet."""
+    ups, downs = (ops.journal.runs(f"provision_{kind}", stack=ops.stack, limit=1) for kind in ("up", "destroy"))
+    if not ups or (downs and downs[0].started_at > ups[0].started_at):
+        return Remark("unknown", "the local cloud is not running", "ops provision up")
+    return Remark(
+        "failing", "the local cloud is gone, and all that ran in it", "ops local reset, then ops provision up"
+    )
+
+
+def _told(ops: Session, group: Group | None) -> str:
+    """What a group tells of hosts that do not serve. One more question, and only on a bad day."""
+    if group is None or sum(host.serving for host in group.hosts) >= group.desired:
+        return ""
+    with suppress(OpsError):
+        return ops.hosts.told(group)
+    return ""
+
+
+def _said(ops: Session, state: DatabaseState | None, now: datetime) -> str:
+    """What RDS tells of a database that is not whole."""
+    from quartermaster.fleet.databases import Databases
+
+    if state is None or state.whole:
+        return ""
+    with suppress(OpsError):
+        for at, message in reversed(Databases(ops.cloud, ops.rds_ids).events(state.name, now - _RECENT)):
+            if "back" not in message.lower():  # backups come and go beside it
+                return f"{at:%H:%M} UTC {message.splitlines()[0]}"
+    return ""
 
 
 def _busy(ops: Session, leases: tuple[LeaseRow, ...], name: str) -> str:
@@ -158,19 +188,6 @@ def _drills(ops: Session, name: str, done: list[RunRow]) -> tuple[DrillFact, ...
             )
         )
     return tuple(found)
-
-
-def _unfinished(ops: Session) -> list[Remark]:
-    """Runs that were cut short and that nobody has taken up since."""
-    found = []
-    for row in ops.journal.runs(stack=ops.stack, states=("running", "stopped")):
-        state = state_of(row)
-        if state == "interrupted" or (state == "stopped" and row.kind in ("patch", "drill", "runbook")):
-            mend = _MENDS.get(row.kind.partition("_")[0], f"ops history {row.id}").format(
-                subject=row.subject, run=row.id
-            )
-            found.append(Remark("failing", f"{row.id} ({row.subject or row.stack}) is {state}", mend))
-    return found
 
 
 def _drift(ops: Session) -> dict[str, Any] | None:

@@ -111,6 +111,16 @@ class Hosts:
             read = pool.map(lambda name: self._read(found[name], name, {}), found)
             return dict(sorted(zip(found, read, strict=True)))
 
+    def told(self, group: Group) -> str:
+        """What the group told last of its hosts: when, what and why; empty where it told nothing. Read-only."""
+        answer = told(
+            lambda: self._autoscaling.describe_scaling_activities(AutoScalingGroupName=group.name, MaxRecords=1)
+        )
+        for row in answer["Activities"]:
+            why = row.get("StatusMessage") or row["Cause"]
+            return f"{row['StartTime']:%H:%M} UTC {row['Description']} ({why})"
+        return ""
+
     def _read(self, group: Mapping[str, Any], cluster: str, addresses: Mapping[str, str]) -> Group:
         arns = group.get("TargetGroupARNs", [])
         health = self._health(arns[0]) if arns else {}

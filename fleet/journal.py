@@ -226,6 +226,13 @@ class Journal:
         with reading(self._engine) as db:
             yield from lines(db, run_id, between)
 
+    def newest(self, count: int) -> list[Line]:
+        """So many of the last lines, in order. Read-only."""
+        query = sa.select(_events).order_by(_events.c.seq.desc()).limit(count)
+        with reading(self._engine) as db:
+            rows = list(db.execute(query))
+        return [Line(row.seq, row.run, row.at, row.record, row.prior_hash, row.hash) for row in reversed(rows)]
+
     def head(self) -> tuple[int, str]:
         """How many lines there are, and the hash of the last; empty without one. Read-only."""
         with reading(self._engine) as db:

@@ -152,9 +152,17 @@ class Deliveries:
             db.execute(_deliveries.update().where(mine).values(next_at=(again or now).isoformat(), **changed))
         return again
 
+    def missed(self, since: datetime) -> list[Delivery]:
+        """What waits for another try, and what was given up since then, newest run first. Read-only."""
+        late = sa.and_(_deliveries.c.state != "sent", _deliveries.c.next_at >= since.isoformat())
+        return self._listed(late, _deliveries.c.error != "")
+
     def listed(self) -> list[Delivery]:
         """All that was or is to be told, newest run first. Read-only."""
-        query = sa.select(_deliveries).where(_deliveries.c.what != "since").order_by(_deliveries.c.run.desc())
+        return self._listed()
+
+    def _listed(self, *which: sa.ColumnElement[bool]) -> list[Delivery]:
+        query = sa.select(_deliveries).where(_deliveries.c.what != "since", *which).order_by(_deliveries.c.run.desc())
         with reading(self._engine) as db:
             rows = [dict(row._mapping) for row in db.execute(query)]
         return [Delivery(**{**row, "next_at": datetime.fromisoformat(row["next_at"])}) for row in rows]

@@ -31,6 +31,21 @@ _SHORT_RUNWAY = timedelta(days=30)
 _OLD_SECURITY_DAYS = 30.0
 """PCI DSS 4.0, 6.3.3: critical and high updates within a month of their release."""
 
+_WORKING = ("backing-up", "creating", "modifying", "storage-optimization")
+"""RDS's words for a database that is well all the same.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status
+"""
+_BROKEN = {
+    "rebooting": (
+        "it restarts or fails over, and takes no writes",
+        "RDS ends it within minutes; if not: ops runbook run failover {name}",
+    ),
+    "storage-full": ("it takes no writes", "raise databases.{name}.storage_gib; ops provision up"),
+    "stopped": ("nobody can use it", "aws rds start-db-instance --db-instance-identifier {id}"),
+}
+"""What others of RDS's words mean, and what helps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Remark:
@@ -40,6 +55,8 @@ class Remark:
     text: str
     remedy: str = ""
     """The command or change that helps."""
+    run: str = ""
+    """That it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +101,17 @@ class ClusterFacts:
 
     name: str
     group: Group | None
-    """None: not provisioned, or the cloud was not asked."""
+    """None: not provisioned, or the cloud could not be read."""
     busy: str
     """The run that holds a lease on it; empty: none does."""
     peak: Peak | None
     patching: Mapping[str, Any]
     """``Compliance.to_json``."""
     drills: tuple[DrillFact, ...]
+    read: bool = True
+    """Whether the cloud could be read."""
+    told: str = ""
+    """What the group told last of its hosts, where not all serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +121,15 @@ class DatabaseFacts:
     name: str
     engine: str
     state: DatabaseState | None
-    """None: not provisioned, no RDS database, or the cloud was not asked."""
+    """None: not provisioned, no RDS database, or the cloud could not be read."""
     busy: str
     last_backup_at: datetime | None
     """The newest instant that can be restored to."""
     drills: tuple[DrillFact, ...]
+    read: bool = True
+    """Whether the cloud could be read."""
+    told: str = ""
+    """What RDS told last of it, where it is not whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +155,10 @@ def of_cluster(facts: ClusterFacts, now: datetime) -> Standing:
     """The cluster at ``now`` (aware)."""
     group = facts.group
     remarks: list[Remark] = []
-    if group is None:
+    if group is not None:
+        remarks += _hosts(group, facts)
+    elif facts.read:
         remarks.append(Remark("unknown", "not provisioned", "ops provision up"))
-    else:
-        remarks += _hosts(group, facts.busy)
     if facts.peak is None:
         remarks.append(Remark("unknown", "demand is unknown", "ops metrics sync; ops capacity plan"))
     else:
@@ -144,32 +169,46 @@ def of_cluster(facts: ClusterFacts, now: datetime) -> Standing:
 def of_database(facts: DatabaseFacts, now: datetime) -> Standing:
     """The database at ``now`` (aware)."""
     state, remarks = facts.state, []
-    if facts.engine == "postgres" and state is None:
+    told = f"; {facts.told}" if facts.told else ""
+    if facts.engine == "postgres" and state is None and facts.read:
         remarks.append(Remark("unknown", "not provisioned", "ops provision up"))
     if state is not None and state.status != "available":
-        level: Level = "attention" if facts.busy or state.status in ("backing-up", "creating") else "failing"
-        remarks.append(Remark(level, f"RDS calls it {state.status}", f"ops history {facts.busy}".rstrip()))
+        said = f"RDS calls it {state.status}"
+        if facts.busy:
+            text = f"{said}; {facts.busy} works on it"
+            remarks.append(Remark("attention", text, f"ops history {facts.busy}", facts.busy))
+        elif state.status in _WORKING:
+            remarks.append(Remark("attention", f"{said}{told}", "it serves meanwhile; look again in some minutes"))
+        else:
+            what, helps = _BROKEN.get(state.status, ("", "ops runbook run restore {name}"))
+            remedy = helps.format(name=facts.name, id=state.id)
+            remarks.append(Remark("failing", said + (f": {what}" if what else "") + told, remedy))
     elif state is not None and not state.whole:
-        remarks.append(Remark("failing", "it has no standby", "RDS makes a new one; look again in some minutes"))
+        remedy = "RDS makes a new one; look again in some minutes"
+        remarks.append(Remark("failing", f"it has no standby: one more loss stops it{told}", remedy))
     if state is not None and facts.last_backup_at is None:
         remarks.append(Remark("failing", "nothing can be restored", f"ops backup run {facts.name}"))
     return Standing(facts, _ordered([*remarks, *_drills(facts.name, facts.drills, now)]))
 
 
-def _hosts(group: Group, busy: str) -> list[Remark]:
+def _hosts(group: Group, facts: ClusterFacts) -> list[Remark]:
     serving = sum(host.serving for host in group.hosts)
     odd = [f"{host.id} {host.lifecycle}/{host.health or 'no balancer'}" for host in group.hosts if not host.serving]
     found = []
     if odd or serving < group.desired:
         shown = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
         text = f"{serving} of {group.desired} serve" + (f": {shown}" if odd else "")
-        if busy:
-            found.append(Remark("attention", f"{text}; {busy} works on it", f"ops history {busy}"))
+        if facts.busy:
+            remedy = f"ops history {facts.busy}"
+            found.append(Remark("attention", f"{text}; {facts.busy} works on it", remedy, facts.busy))
         else:
+            text += f"; {facts.told}" if facts.told else ""
             found.append(Remark("failing", text, "its group replaces them; if not: ops provision drift"))
-    if group.suspended and not busy:
+    if group.suspended and not facts.busy:
         names = ", ".join(group.suspended)
-        found.append(Remark("failing", f"{names} suspended, and no run holds them", "ops patch recover --yes"))
+        lost = "lost hosts are not replaced: " if "ReplaceUnhealthy" in group.suspended else ""
+        text = f"{lost}{names} suspended, and no run holds them"
+        found.append(Remark("failing", text, f"ops patch recover {facts.name}"))
     return found
 
 
@@ -202,9 +241,9 @@ def _patching(facts: ClusterFacts) -> list[Remark]:
         found.append(Remark("failing", text, f"ops patch run {facts.name}"))
     elif read["security"]:
         found.append(Remark("attention", f"{read['security']} security updates pending", f"ops patch run {facts.name}"))
-    if last and last["state"] not in ("done", "running", "recovered"):
-        text = f"the last patch cycle ended as {last['state']}" + (f": {last['why']}" if last["why"] else "")
-        found.append(Remark("attention", text, f"ops patch resume {facts.name}"))
+    if last and last["state"] == "failed":  # what goes on where it stopped is told of the stack
+        text = "the last patch cycle failed" + (f": {last['why']}" if last["why"] else "")
+        found.append(Remark("attention", text, f"ops patch status {facts.name}"))
     return found
 
 

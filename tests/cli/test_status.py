@@ -73,7 +73,11 @@ def test_drills_that_were_run_count_and_runs_cut_short_are_red(fleet: Path, caps
     assert found["drift"]["properties"] == 2
     assert run(["status", "--fleet", str(fleet)]) == 0
     shown = capsys.readouterr().out
-    assert shown.index("is stopped") < shown.index("restore was never drilled") < shown.index("demand is unknown")
+    assert (
+        shown.index("drill of restore orders stopped part-way 0 min ago")
+        < shown.index("restore was never drilled")
+        < shown.index("demand is unknown")
+    )
     assert "instance loss 52 s" in shown
 
 
@@ -82,7 +86,7 @@ def test_a_runbook_that_somebody_left_part_way_is_red(fleet: Path, capsys: pytes
     assert journal is not None
     left = journal.start("runbook", stack="dev", subject="zone_outage web")
     left.finish("stopped")
-    remark = next(one for one in _status(fleet, capsys)["remarks"] if left.id in one["text"])
+    remark = next(one for one in _status(fleet, capsys)["remarks"] if one["run"] == left.id)
     assert remark["remedy"] == f"ops runbook run --resume {left.id}"
 
 

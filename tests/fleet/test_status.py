@@ -46,6 +46,13 @@ SICK = replace(HOSTS[0], health="unhealthy")
         (_group(hosts=(SICK, *HOSTS[1:])), "failing", "2 of 3 serve: i-0 InService/unhealthy"),
         (replace(_group(hosts=(SICK, *HOSTS[1:])), busy="patch-1", peak=None), "attention", "patch-1 works on it"),
         (_group(hosts=HOSTS[1:]), "failing", "2 of 3 serve"),
+        (
+            replace(_group(hosts=HOSTS[1:]), told="09:46 UTC Launching i-9 (no capacity)"),
+            "failing",
+            "2 of 3 serve; 09:46 UTC Launching i-9 (no capacity)",
+        ),
+        (_group(suspended=("ReplaceUnhealthy",)), "failing", "lost hosts are not replaced: ReplaceUnhealthy suspended"),
+        (replace(WEB, group=None, read=False), "fine", ""),
         (_group(suspended=("AZRebalance",)), "failing", "AZRebalance suspended, and no run holds them"),
         (replace(WEB, group=None), "unknown", "not provisioned"),
         (replace(WEB, peak=None), "unknown", "demand is unknown"),
@@ -60,8 +67,9 @@ SICK = replace(HOSTS[0], health="unhealthy")
         (
             replace(WEB, patching={**READ, "last_cycle": {"state": "failed", "why": "gate shut"}}),
             "attention",
-            "the last patch cycle ended as failed: gate shut",
+            "the last patch cycle failed: gate shut",
         ),
+        (replace(WEB, patching={**READ, "last_cycle": {"state": "interrupted", "why": ""}}), "fine", ""),
         (replace(WEB, drills=(replace(DRILL, last_at=None),)), "attention", "instance_loss was never drilled"),
         (
             replace(WEB, drills=(replace(DRILL, last_at=NOW - timedelta(days=35)),)),
@@ -87,7 +95,15 @@ def test_what_is_wrong_with_a_cluster_is_said_with_what_helps(facts: ClusterFact
         (ORDERS, "fine", ""),
         (replace(ORDERS, state=None), "unknown", "not provisioned"),
         (DatabaseFacts("sessions", "dynamodb", None, "", None, ()), "fine", ""),
+        (replace(ORDERS, state=None, read=False), "fine", ""),
         (replace(ORDERS, state=replace(STATE, status="failed")), "failing", "RDS calls it failed"),
+        (replace(ORDERS, state=replace(STATE, status="storage-full")), "failing", "storage-full: it takes no writes"),
+        (replace(ORDERS, state=replace(STATE, status="modifying")), "attention", "RDS calls it modifying"),
+        (
+            replace(ORDERS, state=replace(STATE, status="rebooting"), told="09:50 UTC failover started"),
+            "failing",
+            "and takes no writes; 09:50 UTC failover started",
+        ),
         (replace(ORDERS, state=replace(STATE, status="rebooting"), busy="patch-1"), "attention", "rebooting"),
         (replace(ORDERS, state=replace(STATE, standby_zone="")), "failing", "it has no standby"),
         (replace(ORDERS, last_backup_at=None), "failing", "nothing can be restored"),
@@ -97,6 +113,7 @@ def test_what_is_wrong_with_a_database_is_said(facts: DatabaseFacts, level: str,
     standing = of_database(facts, NOW)
     assert standing.level == level
     assert not says or says in standing.remarks[0].text
+    assert all(remark.remedy and "{" not in remark.remedy for remark in standing.remarks)
 
 
 def test_the_worst_comes_first() -> None:
