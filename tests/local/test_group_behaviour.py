@@ -10,9 +10,6 @@ import pytest
 from botocore.exceptions import ClientError
 from clockwork import Clockwork, clockwork
 
-from quartermaster.infra.local.provider import kind
-from quartermaster.infra.local.provider.table import TABLE
-
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Clockwork]:
@@ -122,34 +119,6 @@ def test_a_new_template_version_alone_replaces_nobody(cloud: Clockwork) -> None:
     assert cloud.serving() == before
 
 
-def test_up_with_another_template_replaces_the_hosts_of_a_group_that_says_so(
-    cloud: Clockwork, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kind.time, "sleep", lambda _seconds: cloud.turn())
-    template = cloud.group()["LaunchTemplate"]["LaunchTemplateId"]
-    subnets = cloud.group()["VPCZoneIdentifier"].split(",")
-    preferences = {"minHealthyPercentage": 60, "instanceWarmup": "0", "autoRollback": True, "skipMatching": True}
-
-    def given(version: str, **more: Any) -> dict[str, Any]:
-        launched = {"launchTemplate": {"id": template, "version": version}, "vpcZoneIdentifiers": subnets}
-        return {"minSize": 3, "maxSize": 9, "targetGroupArns": cloud.group()["TargetGroupARNs"], **launched, **more}
-
-    def update(old: str, new: str, **more: Any) -> None:
-        api = kind.Api(lambda service, _region: cloud.client(service), "eu-west-1", "1")
-        TABLE["aws:autoscaling/group:Group"].update(api, "web", given(old), given(new, **more))
-
-    update("1", "2")
-    assert (
-        cloud.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName="web")["InstanceRefreshes"] == []
-    )
-    update("2", "1", instanceRefresh={"strategy": "Rolling", "preferences": preferences})
-    update("1", "2", instanceRefresh={"strategy": "Rolling", "preferences": preferences})
-    assert [row["Status"] for row in history(cloud)] == ["Pending", "Cancelled"]
-    cloud.turn(90)
-    assert status(cloud)["Status"] == "Successful"
-    assert set(cloud.serving().values()) == {"2"}
-
-
 def test_refreshes_are_refused_as_on_aws(cloud: Clockwork) -> None:
     client = cloud.client("autoscaling")
     start = client.start_instance_refresh
@@ -193,3 +162,14 @@ def test_a_group_takes_125_scheduled_actions_at_times_of_their_own(cloud: Clockw
     put(AutoScalingGroupName="web", ScheduledActionName="floor-0", StartTime="2099-01-01T08:00:00Z", MinSize=4)
     again = {"ScheduledActionName": "floor-1", "StartTime": "2099-01-01T08:00:00Z", "MinSize": 5}
     assert refused(put, **again) == "ValidationError"
+
+
+def test_protection_from_scale_in_is_refused_as_aws_refuses_it(cloud: Clockwork) -> None:
+    protect = cloud.client("autoscaling").set_instance_protection
+    assert refused(protect, InstanceIds=["i-none"], ProtectedFromScaleIn=True) == "ValidationError"
+    assert refused(protect, InstanceIds=[*cloud.serving()] * 20, ProtectedFromScaleIn=True) == "ValidationError"
+    member = next(iter(cloud.serving()))
+    cloud.client("autoscaling").terminate_instance_in_auto_scaling_group(
+        InstanceId=member, ShouldDecrementDesiredCapacity=False
+    )
+    assert refused(protect, InstanceIds=[member], ProtectedFromScaleIn=True) == "ValidationError"

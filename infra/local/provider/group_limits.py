@@ -10,7 +10,6 @@ from quartermaster.infra.local.provider.kind import Given
 __all__ = ["refuse_group"]
 
 _HEARTBEAT = range(30, 7201)
-_DAYS_2 = 172_800
 _TRANSITIONS = ("autoscaling:EC2_INSTANCE_LAUNCHING", "autoscaling:EC2_INSTANCE_TERMINATING")
 _RESULTS = ("ABANDON", "CONTINUE")
 _HOOKS = 50
@@ -32,9 +31,6 @@ def refuse_group(given: Given) -> Iterator[tuple[str, str]]:
     pool = given.get("warmPool")
     for reason in _pool(pool) if isinstance(pool, dict) else ():
         yield "warmPool", reason
-    refresh = given.get("instanceRefresh")
-    for reason in _refresh(refresh, given) if isinstance(refresh, dict) else ():
-        yield "instanceRefresh", reason
 
 
 def _hooks(hooks: list[Any]) -> Iterator[str]:
@@ -56,24 +52,3 @@ def _pool(pool: dict[str, Any]) -> Iterator[str]:
         yield f"maxGroupPreparedCapacity {pool['maxGroupPreparedCapacity']} is less than -1"
     if pool.get("poolState", "Stopped") not in ("Hibernated", "Running", "Stopped"):
         yield f"{pool['poolState']!r} is none of Hibernated, Running, Stopped"
-
-
-def _refresh(refresh: dict[str, Any], given: Given) -> Iterator[str]:
-    wanted = refresh.get("preferences") or {}
-    low, high = wanted.get("minHealthyPercentage", 90), wanted.get("maxHealthyPercentage", 100)
-    if not 0 <= low <= 100:
-        yield f"minHealthyPercentage {low} is not 0 to 100"
-    elif not 100 <= high <= 200:
-        yield f"maxHealthyPercentage {high} is not 100 to 200"
-    elif high - low > 100:
-        yield f"{low} and {high} percent are more than 100 apart"
-    points = wanted.get("checkpointPercentages") or []
-    if points != sorted(set(points)) or any(not 1 <= point <= 100 for point in points):
-        yield f"checkpoints {points} do not rise from 1 to 100"
-    delay = int(wanted.get("checkpointDelay", 3600))
-    if not 0 <= delay <= _DAYS_2:
-        yield f"a checkpoint delay of {delay} s is not 0 to {_DAYS_2}"
-    template = given.get("launchTemplate")
-    version = template.get("version", "$Default") if isinstance(template, dict) else ""
-    if wanted.get("autoRollback") and version in ("$Latest", "$Default"):
-        yield f"a rollback needs the number of a template's version, not {version}"

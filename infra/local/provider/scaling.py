@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from quartermaster.infra.local.provider.group_extras import collect_metrics, extras, keep_warm, refresh
+from quartermaster.infra.local.provider.group_extras import collect_metrics, extras, keep_warm
 from quartermaster.infra.local.provider.group_limits import refuse_group
 from quartermaster.infra.local.provider.hooks import hook_settings
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
@@ -140,8 +140,6 @@ def _update_group(api: Api, id_: str, old: Given, new: Given) -> None:
         _await_capacity(api, id_, new)
     collect_metrics(api, id_, old, new)
     keep_warm(api, id_, old, new)
-    if new.get("instanceRefresh") and new["launchTemplate"] != old.get("launchTemplate"):
-        refresh(api, id_, new)
 
 
 def _delete_group(api: Api, id_: str, state: Given) -> None:
@@ -181,8 +179,8 @@ KINDS = (
         fixed="name",
         live="minSize maxSize desiredCapacity launchTemplate vpcZoneIdentifiers targetGroupArns healthCheckType "
         "healthCheckGracePeriod defaultCooldown defaultInstanceWarmup terminationPolicies tags forceDelete "
-        "waitForCapacityTimeout initialLifecycleHooks capacityRebalance enabledMetrics metricsGranularity "
-        "instanceRefresh warmPool forceDeleteWarmPool",
+        "waitForCapacityTimeout initialLifecycleHooks capacityRebalance enabledMetrics metricsGranularity warmPool "
+        "forceDeleteWarmPool",
         needs="name minSize maxSize launchTemplate vpcZoneIdentifiers",
         name="name",
         limits={"name": Limit(r"[^:]{1,255}", "up to 255 characters, none of them a colon")},
