@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from quartermaster.fleet.aws import told
 from quartermaster.fleet.hosts import RequestCounter, Requests
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
     from quartermaster.fleet.workspace import Workspace
 
-__all__ = ["counter"]
+__all__ = ["counter", "described", "summed"]
 
 
 def counter(ops: Session) -> RequestCounter:
@@ -56,35 +58,42 @@ class _CloudWatchCounter:
         self._since = datetime.now(UTC).replace(second=0, microsecond=0)
 
     def read(self, cluster: str) -> Requests:
-        name = _balancer_name(self._cloud, self._fleet, cluster)
-        balancers = self._cloud.client("elbv2").describe_load_balancers(Names=[name])["LoadBalancers"]
-        dimension = balancers[0]["LoadBalancerArn"].split("loadbalancer/", 1)[1]
-        failed = sum(self._sum(dimension, m) for m in ("HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count"))
-        return Requests(self._sum(dimension, "RequestCount"), failed, self._latency_ms(dimension))
+        balancer, _ = described(self._cloud, _balancer_name(self._cloud, self._fleet, cluster))
+        failed = sum(self._sum(balancer, m) for m in ("HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count"))
+        return Requests(self._sum(balancer, "RequestCount"), failed, self._latency_ms(balancer))
 
-    def _latency_ms(self, dimension: str) -> float | None:
+    def _latency_ms(self, balancer: str) -> float | None:
         """The p99 of the targets' response times in the last five minutes that had requests."""
         now = datetime.now(UTC)
-        answer = self._cloud.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/ApplicationELB",
-            MetricName="TargetResponseTime",
-            Dimensions=[{"Name": "LoadBalancer", "Value": dimension}],
-            StartTime=now - _LATELY,
-            EndTime=now,
-            Period=int(_LATELY.total_seconds()),
-            ExtendedStatistics=["p99"],
+        asked = {"StartTime": now - _LATELY, "EndTime": now, "Period": int(_LATELY.total_seconds())}
+        found = _points(
+            self._cloud, "TargetResponseTime", {"LoadBalancer": balancer}, {**asked, "ExtendedStatistics": ["p99"]}
         )
-        points = sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
+        points = sorted(found, key=lambda point: point["Timestamp"])
         return float(points[-1]["ExtendedStatistics"]["p99"]) * 1000 if points else None
 
-    def _sum(self, dimension: str, metric: str) -> int:
-        answer = self._cloud.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/ApplicationELB",
-            MetricName=metric,
-            Dimensions=[{"Name": "LoadBalancer", "Value": dimension}],
-            StartTime=self._since,
-            EndTime=datetime.now(UTC) + timedelta(minutes=1),
-            Period=60,
-            Statistics=["Sum"],
-        )
-        return int(sum(point["Sum"] for point in answer["Datapoints"]))
+    def _sum(self, balancer: str, metric: str) -> int:
+        return summed(self._cloud, metric, {"LoadBalancer": balancer}, self._since)
+
+
+def described(cloud: Cloud, name: str) -> tuple[str, list[str]]:
+    """What CloudWatch calls the balancer of that name, and the zones that it is in. Read-only. Raises OpsError."""
+    balancer = told(lambda: cloud.client("elbv2").describe_load_balancers(Names=[name]))["LoadBalancers"][0]
+    zones = [zone["ZoneName"] for zone in balancer.get("AvailabilityZones", [])]
+    return balancer["LoadBalancerArn"].split("loadbalancer/", 1)[1], zones
+
+
+def summed(cloud: Cloud, metric: str, dimensions: Mapping[str, str], since: datetime) -> int:
+    """A balancer's metric, from a minute on until now. Read-only. Raises OpsError."""
+    asked = {"StartTime": since, "EndTime": datetime.now(UTC) + timedelta(minutes=1), "Period": 60}
+    return int(sum(point["Sum"] for point in _points(cloud, metric, dimensions, {**asked, "Statistics": ["Sum"]})))
+
+
+def _points(cloud: Cloud, metric: str, dimensions: Mapping[str, str], asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    by = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    client = cloud.client("cloudwatch")
+    answer = told(
+        lambda: client.get_metric_statistics(Namespace="AWS/ApplicationELB", MetricName=metric, Dimensions=by, **asked)
+    )
+    points: list[dict[str, Any]] = answer["Datapoints"]
+    return points

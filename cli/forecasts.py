@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quartermaster.cli.lead import lead_measured
 from quartermaster.cli.output import say, working
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quartermaster.playbooks.patch_waves import Need
     from quartermaster.runbooks.case import Demand
 
-__all__ = ["demand_now", "drill_plan", "drill_schedule", "known_plan", "outlook", "plan_of_store", "plans"]
+__all__ = ["demand_now", "drill_plan", "known_plan", "outlook", "plan_of_store", "plans"]
 
 _HOURS = 36 * 24
 """As far ahead as a patch window is looked for."""
@@ -137,8 +137,3 @@ def drill_plan(ops: Session, days: int) -> DrillSchedule:
 
     limits = {name: sum(kind.limits.values()) for name, kind in KINDS.items()}
     return schedule(ops.fleet, ops.stack, plans(ops), ops.clock.now(), days, drills_past(ops), limits)
-
-
-def drill_schedule(ops: Session, days: int) -> dict[str, Any]:
-    """The contract's document of ``ops drill schedule``."""
-    return drill_plan(ops, days).to_json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from quartermaster.fleet.errors import OpsError
 
@@ -26,10 +26,12 @@ _SECRET_PART = 6
 def send(ops: Session, channel: Notify, notice: Notice) -> None:
     """Tell it. Raises OpsError, in which no part of the channel's address stands. Sends to the channel."""
     if channel.kind == "sns":
-        subject = notice.title[:_SHOWN_SUBJECT]
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        subject, client = notice.title[:_SHOWN_SUBJECT], ops.cloud.client("sns")
         try:
-            ops.cloud.client("sns").publish(TopicArn=channel.topic, Subject=subject, Message=notice.text)
-        except Exception as exc:
+            client.publish(TopicArn=channel.topic, Subject=subject, Message=notice.text)
+        except (BotoCoreError, ClientError) as exc:
             raise OpsError(f"SNS refuses: {exc}", remedy=f"is {channel.topic} there, and may ops publish?") from exc
         return
     import apprise
@@ -55,6 +57,7 @@ def _masked(text: str, address: str) -> str:
     """The text without the address or any part of it that may be a secret."""
     split = urlsplit(address)
     parts = [address, split.password or "", *split.path.split("/"), *split.query.replace("&", "=").split("=")]
+    parts += [unquote(part) for part in parts]
     for part in sorted(parts, key=len, reverse=True):
         if len(part) >= _SECRET_PART:
             text = text.replace(part, "********")

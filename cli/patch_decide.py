@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -89,7 +88,7 @@ def _pace(ops: Session, cluster: str) -> Pace:
 
 def _drills(ops: Session, cluster: str) -> list[Busy]:
     """Scheduled drills that touch the cluster. Those of a declared window are none: the schedule stays clear of it."""
-    from quartermaster.cli.forecasts import drill_schedule
+    from quartermaster.cli.forecasts import drill_plan
     from quartermaster.playbooks.patch_start import Busy
 
     touched = {cluster, *ops.fleet.clusters[cluster].uses}
@@ -97,11 +96,7 @@ def _drills(ops: Session, cluster: str) -> list[Busy]:
     if declared or not touched & {drill.of for drill in ops.fleet.recovery.drills}:
         return []
     return [
-        Busy(
-            datetime.fromisoformat(drill["starts_at"]),
-            datetime.fromisoformat(drill["ends_at"]),
-            f"the drill {drill['kind']} of {drill['of']}",
-        )
-        for drill in drill_schedule(ops, 14)["drills"]
-        if drill["of"] in touched
+        Busy(drill.starts_at, drill.ends_at, f"the drill {drill.kind} of {drill.of}")
+        for drill in drill_plan(ops, 14).drills
+        if drill.of in touched
     ]

@@ -10,7 +10,7 @@ import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +117,17 @@ class Rehearsal:
             return _step(name, lambda: _told(self.ops(*arguments)))
         with Load(self.url, rate_per_second=_RATE, connections=8, seconds_max=1800) as load:
             least = _Least(self)
-            loss = threading.Timer(_LOSS_AFTER_SECONDS, self._lose_one) if fault == "host-lost" else None
+            lost: list[Step] = []
+            loss = threading.Timer(_LOSS_AFTER_SECONDS, lambda: lost.append(_step("host-lost", self._lose_one)))
             with least:
-                if loss is not None:
+                if fault == "host-lost":
                     loss.start()
                 step = _step(name, lambda: _told(self.ops(*arguments)))
-                if loss is not None:
+                if fault == "host-lost":
                     loss.join()
+        for one in lost:
+            if not one.passed:  # without its fault it has shown nothing
+                step = replace(step, passed=False, outcome=f"no host was lost: {one.outcome}; {step.outcome}")
         return self._weighed(step, fault, load.counts(), least.found)
 
     def _weighed(self, step: Step, fault: str, counts: Requests, least: int | None) -> Step:
@@ -142,9 +146,10 @@ class Rehearsal:
         deb = build_deb(_PACKAGE, version, files, self._folder / "packages", scripts=scripts)
         self.ops("local", "packages", "add", str(deb))
 
-    def _lose_one(self) -> None:
-        hosts = self.ops("local", "status")["hosts"]
-        self.ops("local", "fail", "host", str(hosts[-1]["id"]))
+    def _lose_one(self) -> tuple[bool, str]:
+        host = str(self.ops("local", "status")["hosts"][-1]["id"])
+        self.ops("local", "fail", "host", host)
+        return True, host
 
     def _of_cluster(self) -> bool:
         declared = json.loads(self.fleet_file.read_text(encoding="utf-8"))

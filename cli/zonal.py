@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from quartermaster.cli.counters import described, summed
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
@@ -57,20 +59,9 @@ class _CloudWatchZones:
         self._since = datetime.now(UTC).replace(second=0, microsecond=0)
 
     def zones(self, cluster: str) -> Mapping[str, int]:
-        ops, elb = self._ops, self._ops.cloud.client("elbv2")
-        name = ops.fleet.balancer_name(ops.stack, cluster)
-        balancer = elb.describe_load_balancers(Names=[name])["LoadBalancers"][0]
-        dimension = balancer["LoadBalancerArn"].split("loadbalancer/", 1)[1]
-        return {zone["ZoneName"]: self._sum(dimension, zone["ZoneName"]) for zone in balancer["AvailabilityZones"]}
-
-    def _sum(self, balancer: str, zone: str) -> int:
-        answer = self._ops.cloud.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/ApplicationELB",
-            MetricName="RequestCount",
-            Dimensions=[{"Name": "LoadBalancer", "Value": balancer}, {"Name": "AvailabilityZone", "Value": zone}],
-            StartTime=self._since,
-            EndTime=datetime.now(UTC) + timedelta(minutes=1),
-            Period=60,
-            Statistics=["Sum"],
-        )
-        return int(sum(point["Sum"] for point in answer["Datapoints"]))
+        ops = self._ops
+        balancer, zones = described(ops.cloud, ops.fleet.balancer_name(ops.stack, cluster))
+        of = {"LoadBalancer": balancer}
+        return {
+            zone: summed(ops.cloud, "RequestCount", {**of, "AvailabilityZone": zone}, self._since) for zone in zones
+        }

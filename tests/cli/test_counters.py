@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ from botocore.stub import ANY, Stubber
 from quartermaster.cli.counters import _CloudWatchCounter
 from quartermaster.fleet.hosts import Requests
 from quartermaster.fleet.schema import Fleet
+from quartermaster.playbooks import patch_gate
 
 FLEET = Fleet.model_validate({"fleet": "shop", "clusters": {"web": {"balancer": {}}}})
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/shop-prod-web/1234567890abcdef"
@@ -52,3 +54,11 @@ def test_requests_and_the_newest_p99_are_read_at_the_balancer() -> None:
 
 def test_no_answers_of_late_are_no_response_time_of_zero() -> None:
     assert _CloudWatchCounter(Cloud(), FLEET).read("web").latency_ms is None  # type: ignore[arg-type]
+
+
+def test_counts_that_aws_refuses_are_none_and_no_fault_of_ours() -> None:
+    elb = boto3.client("elbv2", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    refusing: Any = SimpleNamespace(stack="prod", client=lambda _: elb)
+    with Stubber(elb) as stubber:
+        stubber.add_client_error("describe_load_balancers", "Throttling", "Rate exceeded")
+        assert patch_gate.read(_CloudWatchCounter(refusing, FLEET), "web") is None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from quartermaster.cli.main import run
+from quartermaster.cli.notify_send import _masked
 from quartermaster.cli.notify_worker import tell
 from quartermaster.cli.options import Options
 from quartermaster.cli.session import Session
@@ -146,6 +147,12 @@ def test_mail_and_topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
         server.shutdown()
     assert "told" in capsys.readouterr().out
     assert "shop/dev: a test" in _Smtp.mails[0]
+
+
+@pytest.mark.parametrize("said", ["p%40ss-word", "p@ss-word", "t%2Foken-1", "t/oken-1"])
+def test_no_part_of_an_address_is_told_as_it_is_written_or_read(said: str) -> None:
+    address = "https://ops:p%40ss-word@hook.example/path?key=t%2Foken-1"
+    assert _masked(f"no answer to {said}", address) == "no answer to ********"
 
 
 def test_what_each_channel_answers_is_said(ops: Session, hook: Hook, capsys: pytest.CaptureFixture[str]) -> None:

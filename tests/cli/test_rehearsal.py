@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
+from quartermaster.cli import rehearsal
 from quartermaster.cli.main import run
-from quartermaster.cli.rehearsal import Step, junit
+from quartermaster.cli.rehearsal import Rehearsal, Step, junit
 from quartermaster.cli.rehearsal_fleet import scaled
+from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.hosts import Requests
 from quartermaster.fleet.schema import example, load_fleet, read_text
 from quartermaster.fleet.schema.tree import read_tree
 from tests.fleets import small_fleets, text_of
@@ -61,6 +66,28 @@ def test_the_production_example_has_a_copy(tmp_path: Path) -> None:
     assert load_fleet(source).clusters
     for of in ("", *load_fleet(source).clusters):
         _fleet(_copy(source.read_text(encoding="utf-8"), of))
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_without_its_fault_a_rehearsal_has_shown_nothing(
+    tmp_path: Path, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = Requests(900, 0)
+    monkeypatch.setattr(rehearsal, "Load", lambda *_, **__: nullcontext(SimpleNamespace(counts=lambda: counts)))
+    monkeypatch.setattr(rehearsal._Least, "__enter__", lambda _: None)
+    monkeypatch.setattr(rehearsal._Least, "__exit__", lambda *_: None)
+    monkeypatch.setattr(rehearsal, "_LOSS_AFTER_SECONDS", 0)
+
+    def ops(_: Rehearsal, *words: str) -> dict[str, Any]:
+        if words[:2] == ("local", "fail") and not lost:
+            raise OpsError("the local cloud does not answer")
+        return {"hosts": [{"id": "i-1", "state": "patched"}], "state": "done"}
+
+    monkeypatch.setattr(Rehearsal, "ops", ops)
+    one = Rehearsal(tmp_path / "fleet.yaml", "web", tmp_path)
+    one.url = "http://127.0.0.1"
+    step = one._loaded("patch web", "host-lost", "patch", "run", "web")
+    assert (step.passed, "no host was lost: the local cloud does not answer" in step.outcome) == (lost, not lost)
 
 
 def test_ci_reads_which_step_failed_and_why() -> None:

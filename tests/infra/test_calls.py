@@ -43,7 +43,6 @@ WHO: Mapping[str, tuple[Job, ...]] = {
     "cli/faults_aws.py": ("drill",),
     "cli/logins.py": ("patch", "drill"),
     "cli/notify_send.py": ("provision", "patch", "drill"),
-    "cli/zonal.py": ("drill",),
     "cli/patch_replace.py": ("patch",),
     "fleet/alarms.py": ("drill",),
     "fleet/databases.py": ("patch", "drill"),
