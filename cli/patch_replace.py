@@ -146,6 +146,8 @@ def _planned(found: ReplacePlan) -> str:
     kept = found.preferences
     text += f"\nin service throughout: {kept.min_healthy} % or more" if found.stages else ""
     text += ", hosts are launched before others go" if kept.max_healthy > 100 else ""
+    if found.stages and not kept.skip_matching:
+        text += "\nhosts that stay are protected from scale-in meanwhile: AWS knows nothing of role bundles"
     if kept.alarms:
         text += f"\nsent back by alarms {', '.join(kept.alarms)}"
     if found.ends_at:

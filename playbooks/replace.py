@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,6 @@ __all__ = ["plan"]
 
 _JUDGE_SECONDS = 10
 """After the soak, before AWS goes on by itself: for the gate to be judged and a rollback to arrive."""
-_ALONG = "it is as new hosts are, and goes with those of an old role bundle: AWS tells hosts apart by version alone"
 _LONGEST_DELAY = 172_800
 """https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RefreshPreferences.html"""
 
@@ -65,11 +63,14 @@ def plan(
     target = launched.latest
     asked = surveys or {}
     hosts = tuple(_turn(host, launched, asked.get(host.id, Survey())) for host in group.hosts)
-    # AWS tells hosts apart by their version alone.
-    matching = not any(host.why and host.version == target for host in hosts)
-    if not matching:
-        hosts = tuple(host if host.why else replace(host, why=_ALONG) for host in hosts)
     pending = [host for host in hosts if host.why]
+    # AWS tells hosts apart by their version alone.
+    matching = not any(host.version == target for host in pending)
+    if not matching and (held := launched.held(host.id for host in pending)):
+        raise GuardRefused(
+            f"{group.cluster} is not replaced now: {held}",
+            remedy="take the protection off; or ops configure, after which no host is of an old bundle",
+        )
     before = _before(launched, pending)
     stages: tuple[Stage, ...] = ()
     at_once, extra = 1, 0
@@ -86,13 +87,13 @@ def plan(
         for host in hosts
         if host.id in asked and asked[host.id].error
     ]
-    reversible = before.isdigit() and before != target
+    reversible = matching and before.isdigit() and before != target
     if pending and not reversible:
         way_back = (
             f"no numbered version to go back to from {target}" if matching else "no way back to an old role bundle"
         )
         warnings.append(f"there is {way_back}: a failure is not rolled back")
-    if len({host.version for host in pending}) > 1:
+    if reversible and len({host.version for host in pending}) > 1:
         warnings.append(f"hosts are of several versions; a rollback brings all of them to {before}")
     warnings += [
         f"an earlier replacement by version {target} went back: {refresh.rollback or refresh.why}"
@@ -114,7 +115,7 @@ def plan(
         preferences=Preferences(
             min_healthy=100 if extra else _percent_kept(len(hosts), at_once),
             max_healthy=100 + math.ceil(100 * extra / len(hosts)) if extra else 100,
-            checkpoints=tuple(stage.percent for stage in stages) if len(stages) > 1 else (),
+            checkpoints=_checkpoints(stages, len(hosts), matching=matching),
             delay_seconds=min(soak + _JUDGE_SECONDS, _LONGEST_DELAY),
             alarms=tuple(alarms),
             auto_rollback=reversible,
@@ -216,6 +217,18 @@ def _stages(group: Group, need: Need, pending: int, *, canary: int, at_once: int
             )
         )
     return tuple(stages)
+
+
+def _checkpoints(stages: Sequence[Stage], size: int, *, matching: bool) -> tuple[int, ...]:
+    """Percentages at which AWS waits.
+
+    Whether hosts that it leaves because they are protected count as new is not documented: so at what each stage comes
+    to with them, and without. At most it waits once more than it had to.
+    """
+    if len(stages) < 2:
+        return ()
+    without = () if matching else (max(1, 100 * stage.hosts // size) for stage in stages)
+    return tuple(sorted({*(stage.percent for stage in stages), *without}))
 
 
 def _percent_kept(size: int, at_once: int) -> int:

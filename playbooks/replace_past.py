@@ -40,6 +40,8 @@ class Past:
     replaced: dict[str, Replaced] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     """New hosts that went without ever serving."""
+    protected: frozenset[str] = frozenset()
+    """Hosts that stay and that we protected, so that AWS leaves them."""
     gone_back: str = ""
     """Why the hosts went back to the version before; empty while they did not."""
     state: str = "running"
@@ -61,6 +63,8 @@ class Past:
         if isinstance(event, StepStarted):
             if event.step == "start":
                 self.known, self.refresh = frozenset(event.detail["known"]), ""
+            elif event.step == "protect":
+                self.protected = frozenset(event.undo["protected"])
             elif event.step == "replace":
                 self.state = "running"
         elif isinstance(event, StepFinished):
@@ -83,6 +87,8 @@ class Past:
             self.gated.add(int(event.step.removeprefix("gate:")))
         elif event.step == "replace":
             self.state, self.why, self.gone_back = detail["state"], detail["why"], detail["gone_back"]
+        elif event.step == "protect back":
+            self.protected = frozenset()
         elif event.step == "recover":
             self.state = "recovered"
 

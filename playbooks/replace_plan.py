@@ -61,7 +61,8 @@ class Preferences:
     auto_rollback: bool = True
     """Only where there is a numbered version to go back to: AWS refuses it otherwise."""
     skip_matching: bool = True
-    """Whether hosts of the newest version stay; not where some of them are of an old bundle, which AWS knows not of."""
+    """Whether AWS itself leaves hosts of the newest version; not where some of them are of an old bundle, which it
+    knows nothing of: those that stay are protected from scale-in then, and it leaves those."""
 
     def to_aws(self) -> dict[str, Any]:
         """As StartInstanceRefresh takes them."""
@@ -71,7 +72,7 @@ class Preferences:
             "AutoRollback": self.auto_rollback,
             # A host in standby or protected is somebody's work: wait for it rather than pull it away.
             "StandbyInstances": "Wait",
-            "ScaleInProtectedInstances": "Wait",
+            "ScaleInProtectedInstances": "Wait" if self.skip_matching else "Ignore",
         }
         if self.max_healthy > 100:
             said["MaxHealthyPercentage"] = self.max_healthy

@@ -18,6 +18,7 @@ from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, S
 from quartermaster.fleet.hosts import RequestCounter, Requests
 from quartermaster.playbooks.patch_gate import PROBES, Probe, Usual, judge, read, since
 from quartermaster.playbooks.patch_guard import moved
+from quartermaster.playbooks.replace_keep import keep, left, let_go
 from quartermaster.playbooks.replace_past import Past
 from quartermaster.playbooks.replace_plan import ReplacePlan, Stage
 from quartermaster.playbooks.replace_watch import HostWatch
@@ -106,11 +107,15 @@ class _Cycle:
             if late := self._too_late():
                 self._why = late
                 return "stopped", ""
+            if not self._plan.preferences.skip_matching and not left(self._past, self._world):
+                yield from self._noted(let_go(self._past, self._world))
+                return "done", ""  # what was begun when it was cancelled was the last
             yield from self._noted(self._begin())
             refresh = self._ours()
         if refresh is not None:
             yield from self._noted(self._follow(refresh))
         state, gone_back = self._ended(self._ours())
+        yield from self._noted(let_go(self._past, self._world))
         if state == "done" and self._plan.own.startswith("$"):
             yield from self._name(self._plan.own, "version back")
         return state, gone_back
@@ -122,6 +127,7 @@ class _Cycle:
         if refresh is not None and refresh.busy:
             yield from self._noted(self._follow(refresh))
             refresh = self._ours()
+        yield from self._noted(let_go(self._past, self._world))
         back = refresh is not None and refresh.status.startswith("Rollback")
         if self._plan.own != self._world.launched().own and not back:
             yield from self._name(self._plan.own, "version back")
@@ -155,6 +161,8 @@ class _Cycle:
         """Name the version to go back to, then start the refresh; both written down first."""
         if self._plan.preferences.auto_rollback and self._world.launched().own != self._plan.before:
             yield from self._name(self._plan.before, "version")
+        if not self._plan.preferences.skip_matching:
+            yield from keep(self._past, self._world)
         known = sorted(row.id for row in self._world.history())
         title = f"instance refresh to version {self._plan.target}"
         yield StepStarted(step="start", title=title, detail={"known": known})
@@ -212,8 +220,14 @@ class _Cycle:
             yield from self._order("cancel", late)
         else:
             for stage in self._plan.stages:
-                if stage.percent <= min(refresh.percent, 99) and stage.number not in self._past.gated:
+                if stage.number not in self._past.gated and self._came_to(stage, refresh):
                     yield from self._gate(stage)
+
+    def _came_to(self, stage: Stage, refresh: Refresh) -> bool:
+        """Whether it is at the stage's end, and not at its own. AWS's percentage is sure where it matches hosts."""
+        if self._plan.preferences.skip_matching:
+            return stage.percent <= min(refresh.percent, 99)
+        return stage.percent < 100 and stage.hosts <= len(self._past.replaced)
 
     def _gate(self, stage: Stage) -> Iterator[Event]:
         """Judge the stage once it has soaked; a shut gate sends the refresh back."""

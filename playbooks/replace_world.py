@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ BUSY = ("Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress")
 """States of a refresh that is not over; a group has one such at most.
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/check-status-instance-refresh.html"""
+_MOST_PROTECTED = 50
+"""In one call: https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceProtection.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,13 @@ class Launched:
     """Host → the version that it was started from; empty for one started without."""
     says: Mapping[str, Mapping[str, str]]
     """Version → what it says: image, instance type, user data (its hash), …"""
+    protected: frozenset[str] = frozenset()
+    """Hosts that are protected from scale-in."""
+
+    def held(self, hosts: Iterable[str]) -> str:
+        """Why those hosts cannot be told apart from others by protecting the others; empty when they can. Pure."""
+        held = sorted(self.protected & {*hosts})
+        return f"protected from scale-in, by which hosts that stay are told apart: {', '.join(held)}" if held else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,10 @@ class Refreshes(Protocol):
 
     def name_version(self, version: str) -> None:
         """Let the group name that version of its template: what is launched from now on is of it."""
+        ...
+
+    def protect(self, hosts: Sequence[str], *, on: bool) -> None:
+        """Protect those hosts from scale-in, or no longer."""
         ...
 
     def start(self, plan: ReplacePlan) -> str:
@@ -113,6 +126,11 @@ class CloudRefreshes:
         template = {"LaunchTemplateId": self.launched().template, "Version": version}
         self._act(self._groups.update_auto_scaling_group, LaunchTemplate=template)
 
+    def protect(self, hosts: Sequence[str], *, on: bool) -> None:
+        for first in range(0, len(hosts), _MOST_PROTECTED):
+            some = list(hosts[first : first + _MOST_PROTECTED])
+            self._act(self._groups.set_instance_protection, InstanceIds=some, ProtectedFromScaleIn=on)
+
     def start(self, plan: ReplacePlan) -> str:
         template = {"LaunchTemplateId": plan.template, "Version": plan.target}
         answer = self._act(
@@ -150,6 +168,7 @@ class CloudRefreshes:
             latest=str(max(row["VersionNumber"] for row in rows)),
             hosts=self._versions(group),
             says={str(row["VersionNumber"]): _says(row["LaunchTemplateData"]) for row in rows},
+            protected=frozenset(item["InstanceId"] for item in group["Instances"] if item["ProtectedFromScaleIn"]),
         )
 
     def _described(self) -> dict[str, Any]:

@@ -52,16 +52,34 @@ def test_nothing_is_pending_where_all_hosts_are_of_the_newest() -> None:
     assert (found.pending, found.stages) == ((), ())
 
 
-def test_hosts_of_an_old_role_bundle_are_pending_and_all_go_as_aws_knows_versions_alone() -> None:
+OLD = Survey(bundle="ab" * 32)
+
+
+def test_hosts_of_an_old_role_bundle_go_and_the_others_stay_protected_as_aws_knows_versions_alone() -> None:
     hosts = [host.id for host in group().hosts]
-    found = planned(None, "2", surveys={hosts[0]: Survey(bundle="ab" * 32), hosts[1]: Survey()})
+    found = planned(None, "2", surveys={hosts[0]: OLD, hosts[1]: Survey()})
     assert (
         found.hosts[0].why == "it is of version 2, the newest, but of role bundle abababababab: new hosts get another"
     )
-    assert found.hosts[1].why.startswith("it is as new hosts are, and goes with those of an old role bundle")
-    assert (len(found.pending), found.stages[-1].hosts) == (6, 6)
-    assert found.preferences.to_aws()["SkipMatching"] is False
+    assert [host.id for host in found.pending] == hosts[:1]
+    said = found.preferences.to_aws()
+    assert (said["SkipMatching"], said["ScaleInProtectedInstances"], said["AutoRollback"]) == (False, "Ignore", False)
     assert ReplacePlan.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_where_bundles_tell_hosts_apart_aws_waits_whether_or_not_it_counts_those_that_stay() -> None:
+    hosts = [host.id for host in group().hosts]
+    found = planned(None, "2", surveys=dict.fromkeys(hosts[:3], OLD), canary=1, wave=2)
+    assert [(stage.hosts, stage.percent) for stage in found.stages] == [(1, 66), (3, 100)]
+    assert found.preferences.checkpoints == (16, 50, 66, 100)
+
+
+def test_hosts_of_an_old_bundle_that_somebody_protected_cannot_be_told_from_those_that_stay() -> None:
+    found, hosts = group(), [host.id for host in group().hosts]
+    kept = replace(launched(found, "2"), protected=frozenset(hosts[:2]))
+    with pytest.raises(GuardRefused, match=f"protected from scale-in, .*: {hosts[1]}$"):
+        planned(found, launched=kept, surveys={hosts[1]: OLD})
+    assert planned(found, launched=kept, surveys={hosts[2]: OLD}).pending
 
 
 def test_an_old_bundle_of_hosts_that_their_version_replaces_lets_the_others_stay() -> None:

@@ -18,6 +18,7 @@ from quartermaster.fleet.events import Event, StepStarted, from_record, to_recor
 from quartermaster.fleet.hosts import Hosts, Requests
 from quartermaster.fleet.names import tags
 from quartermaster.playbooks import replace, replace_run
+from quartermaster.playbooks.machine import Survey
 from quartermaster.playbooks.patch_result import PatchResult
 from quartermaster.playbooks.replace_past import Past, outcome
 from quartermaster.playbooks.replace_plan import ReplacePlan
@@ -56,11 +57,15 @@ class Bench:
         self.cloud.turn(seconds)
         self.each_turn()
 
-    def plan(self, **policy: Any) -> ReplacePlan:
+    def plan(self, *, old_bundles: Iterable[str] = (), **policy: Any) -> ReplacePlan:
         policy = {"method": "replace", "canary": 1, "wave": 2, **policy}
         world = self.world
-        history = world.history()
-        return replace.plan(world.group(), fleet(**policy), world.launched(), self.now(), history=history)
+        known: dict[str, Any] = {"history": world.history()}
+        known["surveys"] = dict.fromkeys(old_bundles, Survey(bundle="ab" * 32))
+        return replace.plan(world.group(), fleet(**policy), world.launched(), self.now(), **known)
+
+    def protected(self) -> list[str]:
+        return sorted(self.world.launched().protected)
 
     @property
     def tools(self) -> Tools:
@@ -182,6 +187,55 @@ def test_pause_cancels_and_resume_replaces_the_rest(bench: Bench) -> None:
     assert (found.state, bench.serving()) == ("done", ["2"] * 3)
     assert {host.state for host in found.hosts} == {"replaced"}
     assert [row.status for row in bench.world.history()] == ["Successful", "Cancelled"]
+
+
+@pytest.fixture
+def newest(bench: Bench) -> Bench:
+    """The bench with all its hosts of the newest version."""
+    from moto.ec2.models import ec2_backends
+
+    backend = ec2_backends[bench.cloud.world.account]["eu-west-1"]
+    next(iter(backend.launch_templates.values())).versions.pop()
+    assert set(bench.serving()) == {bench.world.launched().latest} == {"1"}
+    return bench
+
+
+def test_a_stopped_replacement_of_old_bundles_replaces_no_host_twice(newest: Bench) -> None:
+    old = set(newest.cloud.serving())
+    newest.asked = lambda: "pause" if old - set(newest.cloud.serving()) and len(newest.serving()) == 3 else ""
+    past = journalled(replace_run.run(newest.plan(old_bundles=old), newest.tools))
+    first = set(newest.cloud.serving()) - old
+    assert (came_to(past).state, len(first), newest.protected()) == ("stopped", 1, [])
+    newest.asked = lambda: ""
+    more = journalled(replace_run.resume(past, newest.tools))
+    assert came_to([*past, *more]).state == "done"
+    now = set(newest.cloud.serving())
+    assert first < now and not old & now
+    assert newest.protected() == []
+
+
+def test_a_replacement_of_old_bundles_killed_at_every_boundary_leaves_the_others_as_they_were(newest: Bench) -> None:
+    stays, other, *old = sorted(newest.cloud.serving())
+    newest.world.protect([other], on=True)
+    past = journalled(iter(until(replace_run.run(newest.plan(old_bundles=old), newest.tools), 1)))
+    for _ in range(200):
+        past += journalled(iter(until(replace_run.resume(past, newest.tools), 2)))
+        newest.cloud.turn(1)
+        if past[-1].step == "replace" and not isinstance(past[-1], StepStarted):
+            break
+    if came_to(past).state == "running":
+        past += journalled(replace_run.resume(past, newest.tools))
+    assert (came_to(past).state, newest.protected()) == ("done", [other])
+    assert [row.status for row in newest.world.history()] == ["Successful"]
+    assert {stays, other} == set(newest.cloud.serving()) - {host.by for host in Past.of(past).replaced.values()}
+
+
+def test_recover_lets_go_of_the_hosts_that_were_kept(newest: Bench) -> None:
+    stays, *old = sorted(newest.cloud.serving())
+    past = until(replace_run.run(newest.plan(old_bundles=old), newest.tools), 8)
+    assert ([event.step for event in past][-1], newest.protected()) == ("refresh", [stays])
+    past += journalled(replace_run.recover(past, newest.tools))
+    assert (newest.protected(), came_to(past).state) == ([], "recovered")
 
 
 def test_abort_brings_the_old_version_back(bench: Bench) -> None:
