@@ -30,7 +30,7 @@ HOST = "i-0"
 class Heard(list[Event]):
     """What the work on a host says, with nobody to wait for."""
 
-    def say(self, event: Event) -> None:
+    def say(self, event: Event, *, reads: bool = False) -> None:
         self.append(event)
 
     def wait(self, seconds: float) -> None: ...
