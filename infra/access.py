@@ -40,7 +40,7 @@ class ClusterAccess(Component):
         keys: Keys,
         bucket: Bucket,
         databases: Mapping[str, Used],
-        buckets: Mapping[str, pulumi.Input[str]] | None = None,
+        buckets: Mapping[str, pulumi.Input[str]],
     ) -> None:
         super().__init__("ClusterAccess", f"{name}-access")
         self._layout, self._cluster, self._name = layout, name, f"{name}-access"
@@ -55,7 +55,7 @@ class ClusterAccess(Component):
         used = [databases[item] for item in cluster.uses if item in databases]
         for database in used:
             database.admit(name, self.hosts)
-        objects = [(buckets or {})[item] for item in cluster.uses if item not in databases]
+        objects = [buckets[item] for item in cluster.uses if item not in databases]
         self.profile = self._profile(name, account, keys, bucket, used, objects)
         self.register_outputs({"hosts": self.hosts.id, "profile": self.profile.arn})
 

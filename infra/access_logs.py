@@ -10,10 +10,11 @@ import pulumi_aws as aws
 from quartermaster.infra.bucket import store
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import document, tls_only
+from quartermaster.infra.policies import admit, document, tls_only
 
 __all__ = ["AccessLogs", "log_policy"]
 
+_APPLICATION, _NETWORK = "logdelivery.elasticloadbalancing.amazonaws.com", "delivery.logs.amazonaws.com"
 _AGE: dict[str, Any] = {
     "id": "age",
     "status": "Enabled",
@@ -66,23 +67,11 @@ def log_policy(bucket_arn: str, account: str, region: str, *, tls: bool) -> str:
     }
     full = {**ours, "StringEquals": {**ours["StringEquals"], "s3:x-amz-acl": "bucket-owner-full-control"}}
     balancers = {"ArnLike": {"aws:SourceArn": f"arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/*"}}
-    network = "delivery.logs.amazonaws.com"
     statements: list[dict[str, Any]] = [
-        _allow("Application", "logdelivery.elasticloadbalancing.amazonaws.com", "s3:PutObject", objects, balancers),
-        _allow("NetworkAcl", network, "s3:GetBucketAcl", bucket_arn, ours),
-        _allow("Network", network, "s3:PutObject", objects, full),
+        admit("Application", _APPLICATION, "s3:PutObject", objects, Condition=balancers),
+        admit("NetworkAcl", _NETWORK, "s3:GetBucketAcl", bucket_arn, Condition=ours),
+        admit("Network", _NETWORK, "s3:PutObject", objects, Condition=full),
     ]
     if tls:
         statements.append(tls_only(bucket_arn))
     return document(statements)
-
-
-def _allow(sid: str, service: str, action: str, resource: str, condition: Any) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": action,
-        "Resource": resource,
-        "Condition": condition,
-    }

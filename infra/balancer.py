@@ -44,9 +44,9 @@ class Balancing(Component):
         subnets: list[pulumi.Output[str]],
         security_group: pulumi.Input[str],
         times: KeepAlive,
-        certificate: pulumi.Input[str] | None = None,
-        redirects: bool = True,
-        logs: AccessLogs | None = None,
+        certificate: pulumi.Input[str] | None,
+        redirects: bool,
+        logs: AccessLogs | None,
     ) -> None:
         super().__init__("Balancer", f"{cluster}-balancer")
         network = declared.kind == "network"

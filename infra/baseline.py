@@ -6,7 +6,6 @@ what this fleet does, and both are usually run for many accounts from one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi_aws as aws
@@ -14,12 +13,13 @@ import pulumi_aws as aws
 from quartermaster.infra.bucket import lifecycle_rules, store
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import document, tls_only
+from quartermaster.infra.policies import admit, document, owner, tls_only
 
 __all__ = ["Baseline", "key_policy", "trail_policy"]
 
 _KEEP_OLD_DAYS = 365
 _COLD_AFTER_DAYS = 90
+_SERVICE = "cloudtrail.amazonaws.com"
 
 
 class Baseline(Component):
@@ -73,20 +73,11 @@ def trail_policy(bucket: str, account: str, trail: str, *, tls: bool) -> str:
     """
     ours: dict[str, Any] = {"aws:SourceArn": trail}
 
-    def write(sid: str, action: str, resource: str, only: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Principal": {"Service": "cloudtrail.amazonaws.com"},
-            "Action": action,
-            "Resource": resource,
-            "Condition": {"StringEquals": only},
-        }
-
+    full = {**ours, "s3:x-amz-acl": "bucket-owner-full-control"}
     files = f"{bucket}/AWSLogs/{account}/*"
     statements = [
-        write("Look", "s3:GetBucketAcl", bucket, ours),
-        write("Write", "s3:PutObject", files, {**ours, "s3:x-amz-acl": "bucket-owner-full-control"}),
+        admit("Look", _SERVICE, "s3:GetBucketAcl", bucket, Condition={"StringEquals": ours}),
+        admit("Write", _SERVICE, "s3:PutObject", files, Condition={"StringEquals": full}),
     ]
     if tls:
         statements.append(tls_only(bucket))
@@ -99,15 +90,12 @@ def key_policy(account: str, trail: str) -> str:
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
     """
 
-    def use(sid: str, principal: Mapping[str, str], action: str, **more: Any) -> dict[str, Any]:
-        return {"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*", **more}
-
-    service, ours = {"Service": "cloudtrail.amazonaws.com"}, {"StringEquals": {"aws:SourceArn": trail}}
+    ours = {"StringEquals": {"aws:SourceArn": trail}}
     context = {"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trail}}
     return document(
         [
-            use("Account", {"AWS": f"arn:aws:iam::{account}:root"}, "kms:*"),
-            use("Encrypt", service, "kms:GenerateDataKey*", Condition={**ours, **context}),
-            use("Look", service, "kms:DescribeKey", Condition=ours),
+            owner(account),
+            admit("Encrypt", _SERVICE, "kms:GenerateDataKey*", "*", Condition={**ours, **context}),
+            admit("Look", _SERVICE, "kms:DescribeKey", "*", Condition=ours),
         ]
     )

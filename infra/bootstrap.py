@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.events import Event, StepFailed, StepFinished, StepStarted
+from quartermaster.fleet.names import TAG_FLEET, state_bucket
 from quartermaster.infra.policies import document, tls_only
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Home", "Step", "apply", "home", "plan", "secrets_provider"]
 
-_TAG = "ops:fleet"
 _PRIVATE = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
 
 
@@ -69,15 +69,19 @@ def home(fleet: Fleet, stack: str) -> Home:
     if declared.state and not declared.state.startswith("s3://"):
         problem = f"{declared.state} is no bucket: there is nothing to make for it"
         raise InputError(problem, [Fault(where, problem, "s3://BUCKET, or leave it out")])
-    said = declared.state.removeprefix("s3://").partition("?")[0].partition("/")[0]
     # Bucket names are the world's: the account's number keeps ours apart.
-    return Home(said or f"{fleet.fleet}-ops-state-{declared.account}", declared.account, fleet.region, fleet.fleet)
+    return Home(
+        state_bucket(declared.state) or f"{fleet.fleet}-ops-state-{declared.account}",
+        declared.account,
+        fleet.region,
+        fleet.fleet,
+    )
 
 
 def secrets_provider(state: str, region: str) -> str:
     """What Pulumi encrypts the secrets of such a state with: the key of its bucket; empty for another backend. Pure."""
-    name = state.removeprefix("s3://").partition("?")[0].partition("/")[0]
-    return f"awskms://alias/{name}?region={region}" if state.startswith("s3://") else ""
+    name = state_bucket(state)
+    return f"awskms://alias/{name}?region={region}" if name else ""
 
 
 def plan(cloud: Cloud, wanted: Home) -> tuple[Step, ...]:
@@ -115,7 +119,7 @@ def _make_key(cloud: Cloud, wanted: Home) -> None:
     kms = cloud.client("kms", region=wanted.region)
     key = kms.create_key(
         Description=f"State of fleet {wanted.fleet}: its bucket, its secrets, its leases",
-        Tags=[{"TagKey": _TAG, "TagValue": wanted.fleet}],
+        Tags=[{"TagKey": TAG_FLEET, "TagValue": wanted.fleet}],
     )["KeyMetadata"]["KeyId"]
     # The alias first: by it the key is found again if this is cut short.
     kms.create_alias(AliasName=wanted.alias, TargetKeyId=key)
@@ -222,7 +226,7 @@ def _make_table(cloud: Cloud, wanted: Home) -> None:
         BillingMode="PAY_PER_REQUEST",
         SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": wanted.key},
         DeletionProtectionEnabled=True,
-        Tags=[{"Key": _TAG, "Value": wanted.fleet}],
+        Tags=[{"Key": TAG_FLEET, "Value": wanted.fleet}],
     )
     dynamodb.get_waiter("table_exists").wait(TableName=wanted.name, WaiterConfig={"Delay": 2, "MaxAttempts": 60})
 

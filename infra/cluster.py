@@ -69,7 +69,7 @@ class Cluster(Component):
         subnets: list[pulumi.Output[str]],
         balancer: Balancer | None,
         ready: Sequence[pulumi.Resource],
-        capacity: Capacity | None = None,
+        capacity: Capacity,
     ) -> None:
         super().__init__("Cluster", f"{name}-cluster")
         self._layout, self._name, self._declared = layout, name, declared
@@ -84,15 +84,7 @@ class Cluster(Component):
                 name, name=HOOK, autoscaling_group_name=self.group.name, **_HOOK_SETTINGS, opts=self.child()
             )
         self._schedule(now, timezone)
-        policies(
-            name,
-            declared,
-            capacity or Capacity(),
-            group=self.group,
-            balancer=balancer,
-            warmup=self._warmup,
-            opts=self.child(),
-        )
+        policies(name, declared, capacity, group=self.group, balancer=balancer, warmup=self._warmup, opts=self.child())
         self.register_outputs({"group": self.group.name})
 
     def _group(

@@ -9,7 +9,7 @@ from quartermaster.fleet.names import ROLE_OF_EXPERIMENTS
 from quartermaster.fleet.schema import Fleet
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.permissions.experiments import Reach, experiment_policy, experiment_trust
+from quartermaster.infra.permissions.experiments import experiment_policy, experiment_trust
 from quartermaster.infra.permissions.rights import Scope
 
 __all__ = ["Experiments", "has_experiments"]
@@ -38,7 +38,7 @@ class Experiments(Component):
         vpc = f"arn:aws:ec2:{layout.region}:{account}:vpc"
 
         def policy(vpc_id: str) -> str:
-            return experiment_policy(Reach(scope, f"{vpc}/{vpc_id}"))
+            return experiment_policy(scope, f"{vpc}/{vpc_id}")
 
         aws.iam.RolePolicy(
             "experiments",

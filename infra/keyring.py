@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import document
+from quartermaster.infra.policies import admit, document, owner
 
 __all__ = ["Keys", "There", "key_policy"]
 
@@ -102,15 +102,7 @@ def key_policy(purpose: str, account: str, region: str) -> str:
     The account administers it, or nobody could after a mistake:
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     """
-    statements = [
-        {
-            "Sid": "Account",
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        }
-    ]
+    statements = [owner(account)]
     if purpose in _VIA:
         services = [f"{service}.{region}.amazonaws.com" for service in _VIA[purpose]]
         via = {"kms:CallerAccount": account, "kms:ViaService": services}
@@ -123,21 +115,12 @@ def key_policy(purpose: str, account: str, region: str) -> str:
         statements += _use_and_grant("AutoScaling", {"StringEquals": {"aws:PrincipalArn": role}})
     if purpose == "logs":
         context = {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{region}:{account}:*"}
-        statements.append(_by([f"logs.{region}.amazonaws.com"], "Logs", _USE, {"ArnLike": context}))
+        logs = [f"logs.{region}.amazonaws.com"]
+        statements.append(admit("Logs", logs, list(_USE), "*", Condition={"ArnLike": context}))
         topics = {"kms:EncryptionContext:aws:sns:topicArn": f"arn:aws:sns:{region}:{account}:*"}
-        statements.append(_by(_TELLERS, "Notices", ("kms:Decrypt", "kms:GenerateDataKey*"), {"ArnLike": topics}))
+        tell = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        statements.append(admit("Notices", list(_TELLERS), tell, "*", Condition={"ArnLike": topics}))
     return document(statements)
-
-
-def _by(services: Sequence[str], sid: str, actions: Sequence[str], condition: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": {"Service": list(services)},
-        "Action": list(actions),
-        "Resource": "*",
-        "Condition": condition,
-    }
 
 
 def _use_and_grant(sid: str, condition: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

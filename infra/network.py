@@ -26,9 +26,9 @@ class Network(Component):
         self,
         layout: Layout,
         *,
-        endpoints: Sequence[str] = (),
+        endpoints: Sequence[str],
         replicas: bool = False,
-        logs_key: pulumi.Input[str] | None = None,
+        logs_key: pulumi.Input[str],
     ) -> None:
         super().__init__("Network", "network")
         self._layout = layout

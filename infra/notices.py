@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from quartermaster.fleet.schema import Notify
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
-from quartermaster.infra.policies import document
+from quartermaster.infra.policies import admit, document
 
 __all__ = ["Notices", "known_webhooks", "topics"]
 
@@ -61,21 +61,12 @@ class Notices(Component):
 
 
 def _policy(arn: str, account: str) -> str:
-    def post(sid: str, service: str) -> dict[str, object]:
-        return {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "sns:Publish",
-            "Resource": arn,
-        }
-
     ours = {"StringEquals": {"aws:SourceAccount": account}}
     return document(
         [
-            {**post("Alarms", "cloudwatch.amazonaws.com"), "Condition": ours},
+            admit("Alarms", "cloudwatch.amazonaws.com", "sns:Publish", arn, Condition=ours),
             # What EventBridge tells of backups that failed. It posts under no condition:
             # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-            post("Events", "events.amazonaws.com"),
+            admit("Events", "events.amazonaws.com", "sns:Publish", arn),
         ]
     )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["allow", "document", "tls_only", "trust"]
+__all__ = ["admit", "allow", "document", "owner", "tls_only", "trust"]
 
 
 def document(statements: Sequence[Mapping[str, Any]]) -> str:
@@ -17,6 +17,29 @@ def document(statements: Sequence[Mapping[str, Any]]) -> str:
 def allow(actions: Sequence[str], resources: Sequence[str], **more: Any) -> dict[str, Any]:
     """A statement that allows."""
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources), **more}
+
+
+def admit(sid: str, service: Any, action: Any, resource: str, **more: Any) -> dict[str, Any]:
+    """A statement of a resource's own policy that lets an AWS service in, or several; so with its action."""
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": action,
+        "Resource": resource,
+        **more,
+    }
+
+
+def owner(account: str) -> dict[str, Any]:
+    """The statement of a key's policy by which the account administers it. In a key's policy ``*`` is that key."""
+    return {
+        "Sid": "Account",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
 
 
 def tls_only(bucket_arn: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quartermaster.fleet.prices import Prices, load_prices
+from quartermaster.fleet.prices import load_prices
 from quartermaster.infra.cost.money import Line, MonthlyCost, change
 from quartermaster.infra.cost.rates import NoPriceError, Rates
 from quartermaster.infra.cost.table import BY_USE, PRICED, is_free
@@ -17,10 +17,10 @@ from quartermaster.infra.resources import Resource
 __all__ = ["Line", "MonthlyCost", "change", "monthly_cost"]
 
 
-def monthly_cost(resources: Iterable[Resource], region: str, prices: Prices | None = None) -> MonthlyCost:
+def monthly_cost(resources: Iterable[Resource], region: str) -> MonthlyCost:
     """The cost of these resources; each in its own region where it says one, else in ``region``."""
     everything = tuple(resources)
-    rates = Rates(prices or load_prices(), region, everything)
+    rates = Rates(load_prices(), region, everything)
     lines, unknown, by_use = [], [], dict[str, None]()
     for resource in everything:
         if resource.type in BY_USE:

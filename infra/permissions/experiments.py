@@ -6,12 +6,10 @@ narrowed by the stack's tags, names and network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from quartermaster.infra.permissions.rights import Scope
 from quartermaster.infra.policies import allow, document
 
-__all__ = ["CAPACITY_ACTION", "Reach", "experiment_policy", "experiment_trust"]
+__all__ = ["CAPACITY_ACTION", "experiment_policy", "experiment_trust"]
 
 CAPACITY_ACTION = "aws:ec2:asg-insufficient-instance-capacity-error"
 _FIS_OWN = {"managedByFIS": "true"}
@@ -23,22 +21,10 @@ _READ = (
 """They know no resources."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Where the experiments of one stack may strike."""
-
-    scope: Scope
-    """Of one region: experiments are the region's own."""
-    vpc_arn: str
-
-
-def experiment_policy(reach: Reach) -> str:
-    """The inline policy of the role that FIS takes."""
-    scope, ours = reach.scope, {"StringEquals": reach.scope.tags("aws:ResourceTag")}
-    acls, within = (
-        scope.arns(["arn:aws:ec2:{region}:{account}:network-acl/*"]),
-        {"ArnEquals": {"ec2:Vpc": reach.vpc_arn}},
-    )
+def experiment_policy(scope: Scope, vpc_arn: str) -> str:
+    """The inline policy of the role that FIS takes. ``scope`` is of one region: experiments are the region's own."""
+    ours, within = {"StringEquals": scope.tags("aws:ResourceTag")}, {"ArnEquals": {"ec2:Vpc": vpc_arn}}
+    acls = scope.arns(["arn:aws:ec2:{region}:{account}:network-acl/*"])
     hosts = ("ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances")
     starting = {"Bool": {"kms:GrantIsForAWSResource": "true"}, **ours}
     groups = scope.arns(["arn:aws:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{name}"])
@@ -53,7 +39,7 @@ def experiment_policy(reach: Reach) -> str:
             allow(["kms:CreateGrant"], scope.arns(["arn:aws:kms:{region}:{account}:key/*"]), Condition=starting),
             allow(["ec2:InjectApiError"], ["*"], Condition=only_groups),
             allow(["rds:RebootDBInstance"], scope.arns(["arn:aws:rds:{region}:{account}:db:{name}"]), Condition=ours),
-            allow(["ec2:CreateNetworkAcl"], [reach.vpc_arn]),
+            allow(["ec2:CreateNetworkAcl"], [vpc_arn]),
             allow(["ec2:CreateNetworkAcl"], acls, Condition=made),
             allow(
                 ["ec2:CreateTags"],

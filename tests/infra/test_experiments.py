@@ -12,7 +12,7 @@ from mocked import declared_in
 
 from quartermaster.fleet.schema import load_fleet, read_text
 from quartermaster.infra.experiments import has_experiments
-from quartermaster.infra.permissions.experiments import Reach, experiment_policy, experiment_trust
+from quartermaster.infra.permissions.experiments import experiment_policy, experiment_trust
 from quartermaster.infra.permissions.rights import Scope
 
 ACCOUNT = "123456789012"
@@ -24,7 +24,7 @@ PRODUCTION = Path(__file__).parents[2] / "examples/production/fleet.yaml"
 @pytest.fixture
 def statements() -> list[dict[str, Any]]:
     scope = Scope("shop", "prod", ACCOUNT, ("eu-west-1",))
-    found: list[dict[str, Any]] = json.loads(experiment_policy(Reach(scope, VPC)))["Statement"]
+    found: list[dict[str, Any]] = json.loads(experiment_policy(scope, VPC))["Statement"]
     return found
 
 
