@@ -77,14 +77,17 @@ def test_stopped_the_next_command_says_where_it_was_left_and_goes_on(
 ) -> None:
     assert typed("d", "o", "q") == 4
     err = capsys.readouterr().err
-    assert "was left before step 3: The group gives it up" in err
     run_id = err.rpartition("--resume ")[2].partition(":")[0]
+    left = f"error: {run_id} (instance_loss web) was left before step 3: The group gives it up\n"
+    remedy = f"  remedy: ops runbook run --resume {run_id}: go on, or take it back"
+    assert err.endswith(f"{left}{remedy}\n")
     assert typed("d") == 2
-    assert f"--resume {run_id}" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"{left}{remedy} there\n"
     assert typed(*"ddddd", command=f"runbook run --resume {run_id} --json") == 0
     assert json.loads(capsys.readouterr().out)["run"] == run_id
     assert typed("d", command=f"runbook run --resume {run_id}") == 2
-    assert "no runbook was left part-way" in capsys.readouterr().err
+    told = f"error: no runbook was left part-way as {run_id}\n  remedy: those that were: none\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_terminal_that_goes_away_leaves_it_to_be_taken_up(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
