@@ -12,7 +12,7 @@ import typer
 from quartermaster.cli.group import Group, Listed
 from quartermaster.cli.instants import instant
 from quartermaster.cli.outfile import check_out, writing
-from quartermaster.cli.output import emit, table
+from quartermaster.cli.output import emit, room, table
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError
 
@@ -88,7 +88,7 @@ def show(
     ] = False,
 ) -> None:
     """Show one run as a timeline. `ops history RUN` does this too."""
-    from quartermaster.cli.timeline import bars, drawn
+    from quartermaster.cli.timeline import COLUMNS, bars, drawn
     from quartermaster.fleet.chain import broken
     from quartermaster.fleet.events import to_record
 
@@ -98,19 +98,18 @@ def show(
     if edited is not None:
         raise OpsError(f"line {edited} of {run} was edited: its hash is of something else", remedy="ops history verify")
     recorded = ops.journal.events(run)
-    title = f"{row.id}: {state_of(row)}"
+    head = _told(row)
     if events:
         lines = [
             (item.seq, f"{item.at:%H:%M:%S}", item.event.kind, item.event.title or item.event.step, item.event.host,
              item.hash[:8])
             for item in recorded
         ]  # fmt: skip
-        text = table(["#line", "at (UTC)", "event", "step", "host", "hash"], lines, title=title)
+        text = table(["#line", "at (UTC)", "event", "step", "host", "hash"], lines)
     else:
-        columns = ["at (UTC)", "step", "host", "state", "#seconds", "when"]
-        text = table(columns, drawn(bars(recorded)), title=title)
+        text = table(COLUMNS, drawn(bars(recorded), room()))
     document = [{"seq": item.seq, "at": item.at, "hash": item.hash, **to_record(item.event)} for item in recorded]
-    emit({"id": row.id, "state": state_of(row), "result": row.result, "events": document}, text)
+    emit({"id": row.id, "state": state_of(row), "result": row.result, "events": document}, head + text)
 
 
 @group.command("export", example="ops history export drill-20261120T093000-1f2e --out drill.jsonl")
@@ -166,6 +165,25 @@ def verify(
 def state_of(row: RunRow) -> str:
     """The run's state, *interrupted* when its process is gone."""
     return "interrupted" if row.interrupted else row.state
+
+
+def _told(row: RunRow) -> str:
+    """What a run was, who did it, what it came to and, where it was cut short, what goes on with it."""
+    from quartermaster.cli.status_books import mend
+    from quartermaster.fleet.notices import outcome
+
+    state = state_of(row)
+    until = f"{row.ended_at:%d %b %H:%M:%S}" if row.ended_at else "?" if state == "interrupted" else "now"
+    took = f", {(row.ended_at - row.started_at).total_seconds():.0f} s" if row.ended_at else ""
+    of = f"{row.subject.replace('_', ' ')} of " if row.subject else ""
+    lines = [
+        f"{row.id}: {state}",
+        f"{of}{row.stack}, {row.started_at:%d %b %H:%M:%S} to {until} UTC{took}, by {row.owner}@{row.host}",
+        *outcome(row.result or {}),
+    ]
+    if state in ("interrupted", "stopped") and (helps := mend(row)):
+        lines.append(f"remedy: {helps}")
+    return "\n".join(lines) + "\n\n"
 
 
 def _events(ops: Session, kind: str, begin: datetime | None, end: datetime | None, host: str) -> None:

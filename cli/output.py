@@ -12,11 +12,12 @@ from quartermaster.cli.options import options
 from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
     from quartermaster.fleet.events import Event, Json
 
-__all__ = ["confirm", "draw", "emit", "fields", "say", "table", "working"]
+__all__ = ["confirm", "draw", "emit", "fields", "room", "say", "table", "working"]
 
 
 _T = TypeVar("_T")
@@ -24,8 +25,8 @@ _FILE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
 _GAP = 2
 """Between two columns."""
-_LONG_WORD = 16
-"""Longer ones are paths and addresses, which may go over several lines."""
+_LONG_WORD = 19
+"""Of an instance's id. Longer ones are paths and addresses, which may go over several lines."""
 
 
 def emit(document: Json, text: str = "") -> None:
@@ -62,12 +63,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     ``named``: the first column names the thing; it is there to be copied, so it is never cut. No other word is, either:
     where the columns cannot stand side by side, each row is a paragraph, a line a cell. An empty column is left out.
     """
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
+    console = _console()
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     used = [place for place in range(len(columns)) if not cells or any(row[place] for row in cells)]
     columns = [columns[place] for place in used]
@@ -93,6 +91,20 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
             console.print(title, style="italic", soft_wrap=True)
         console.print(shown)
     return capture.get()
+
+
+def room() -> int:
+    """Columns of a line of the result."""
+    return _console().width
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    return console
 
 
 def _paragraph(names: Sequence[Text], row: Sequence[Text]) -> Iterator[tuple[Text, Text]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.journal import RunRow
     from quartermaster.fleet.leases import LeaseRow
 
-__all__ = ["of_books"]
+__all__ = ["mend", "of_books"]
 
 _MENDS = {
     "patch": "ops patch resume {subject}, or ops patch recover {subject}",
@@ -68,8 +68,12 @@ def _unfinished(ops: Session, leases: Sequence[LeaseRow], now: datetime) -> Iter
         else:
             continue
         what = row.kind.replace("_", " ") + (f" of {row.subject.replace('_', ' ')}" if row.subject else "")
-        mend = _MENDS.get(kind, "ops history {run}").format(subject=row.subject, run=row.id)
-        yield Remark("failing", f"{what} {how}", mend, row.id)
+        yield Remark("failing", f"{what} {how}", mend(row) or f"ops history {row.id}", row.id)
+
+
+def mend(row: RunRow) -> str:
+    """What goes on with a run that was cut short; empty where nothing has to."""
+    return _MENDS.get(row.kind.partition("_")[0], "").format(subject=row.subject, run=row.id)
 
 
 def _lost(row: RunRow, kind: str, holders: set[str], now: datetime) -> bool:

@@ -12,9 +12,13 @@ from quartermaster.fleet.events import Noted, StepFailed, StepStarted
 if TYPE_CHECKING:
     from quartermaster.fleet.journal import Recorded
 
-__all__ = ["Bar", "bars", "drawn"]
+__all__ = ["COLUMNS", "Bar", "bars", "drawn"]
 
-WIDTH = 40
+COLUMNS = ("at (UTC)", "step", "host", "state", "#seconds", "when")
+_WIDEST, _NARROWEST = 40, 8
+_STEP = 20
+"""Columns of a step's title, at the least, where there is a bar."""
+_BETWEEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +56,36 @@ def bars(recorded: Sequence[Recorded]) -> list[Bar]:
     return found
 
 
-def drawn(shown: Sequence[Bar]) -> list[tuple[str, str, str, str, str, str]]:
-    """Rows: when, step, host, state, seconds, bar; all bars on one scale."""
+def drawn(shown: Sequence[Bar], room: int) -> list[tuple[str, str, str, str, str, str]]:
+    """A row of COLUMNS for each, its state unless done; all bars on one scale, none where ``room`` is too small.
+
+    ``room``: columns of the terminal for a whole row.
+    """
     ends = [bar.ended_at or bar.began_at for bar in shown]
     first, last = min((bar.began_at for bar in shown), default=None), max(ends, default=None)
     if first is None or last is None:
         return []
-    scale = WIDTH / max((last - first).total_seconds(), 1e-9)
-    rows = []
-    for bar, end in zip(shown, ends, strict=True):
-        left = min(WIDTH - 1, int((bar.began_at - first).total_seconds() * scale))
+    rows = [
+        (
+            f"{bar.began_at:%H:%M:%S}",
+            bar.step,
+            bar.host,
+            "" if bar.state == "done" else bar.state,
+            "" if bar.ended_at is None else f"{(bar.ended_at - bar.began_at).total_seconds():.1f}",
+        )
+        for bar in shown
+    ]
+    used = [column for column in zip(COLUMNS, *rows, strict=False) if any(column[1:])]
+    widths = [max(len(cell.lstrip("#")) for cell in column) for column in used]
+    widths[1] = min(widths[1], _STEP)
+    width = min(_WIDEST, room - sum(widths) - _BETWEEN * len(widths))
+    if width < _NARROWEST:
+        return [(*row, "") for row in rows]
+    scale = width / max((last - first).total_seconds(), 1e-9)
+    found = []
+    for row, bar, end in zip(rows, shown, ends, strict=True):
+        left = min(width - 1, int((bar.began_at - first).total_seconds() * scale))
         right = max(left + 1, round((end - first).total_seconds() * scale))
-        took = "" if bar.ended_at is None else f"{(bar.ended_at - bar.began_at).total_seconds():.1f}"
         body = {"done": "█", "failed": "▒", "open": "░"}[bar.state] * (right - left)
-        rows.append((f"{bar.began_at:%H:%M:%S}", bar.step, bar.host, bar.state, took, " " * left + body))
-    return rows
+        found.append((*row, " " * left + body))
+    return found

@@ -19,7 +19,7 @@ from quartermaster.fleet.schema import Notify
 from quartermaster.fleet.store import reading
 from quartermaster.fleet.tables import deliveries as _deliveries
 
-__all__ = ["Deliveries", "Delivery", "Notice", "channel_of", "notices", "wanted"]
+__all__ = ["Deliveries", "Delivery", "Notice", "channel_of", "notices", "outcome", "wanted"]
 
 _WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
 """Before each further try; after the last one a notice is given up."""
@@ -64,7 +64,7 @@ def notices(row: RunRow, fleet: str) -> tuple[Notice, ...]:
         found.append(Notice(row.id, "override", "override", f"{about} breaks a rule", text))
     if row.ended_at is not None:
         result = row.result or {}
-        lines = [*_lines(result), f"ended {row.ended_at:%Y-%m-%d %H:%M} UTC, by {row.owner}@{row.host}"]
+        lines = [*outcome(result), f"ended {row.ended_at:%Y-%m-%d %H:%M} UTC, by {row.owner}@{row.host}"]
         text = "\n".join([*lines, f"ops history {row.id}"])
         found.append(Notice(row.id, row.state, f"{row.kind}.{row.state}", f"{about}: {row.state}", text))
     return tuple(found)
@@ -88,7 +88,7 @@ def _overridden(inputs: Mapping[str, Any]) -> str:
     return "; ".join(f"{item['name']}: {item['found']}" for item in guards if item.get("verdict") == "overridden")
 
 
-def _lines(result: Mapping[str, Any]) -> Iterable[str]:
+def outcome(result: Mapping[str, Any]) -> Iterable[str]:
     """The numbers that people ask for first."""
     for key in ("error", "failed", "why"):
         if result.get(key) and isinstance(result[key], str):

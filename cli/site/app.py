@@ -19,10 +19,12 @@ from quartermaster.cli.session import Session
 from quartermaster.cli.site.door import guard
 from quartermaster.cli.site.snapshot import Kept
 from quartermaster.cli.spent import spent
+from quartermaster.cli.status_books import mend
 from quartermaster.cli.status_facts import FleetStatus, gather
 from quartermaster.cli.timeline import bars
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import Noted
+from quartermaster.fleet.notices import outcome
 from quartermaster.fleet.status import ClusterFacts, DatabaseFacts
 from quartermaster.planner.month import Month
 
@@ -111,7 +113,10 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
             abort(404)
         recorded = ops.journal.events(run)
         notes = [(item.at, item.event.message) for item in recorded if isinstance(item.event, Noted)][-_RUNS:]
-        return render_template("run.html.j2", row=row, state=state_of(row), bars=_scaled(recorded), notes=notes)
+        state = state_of(row)
+        helps = mend(row) if state in ("interrupted", "stopped") else ""
+        shown = {"row": row, "state": state, "came_to": list(outcome(row.result or {})), "mend": helps}
+        return render_template("run.html.j2", **shown, bars=_scaled(recorded), notes=notes)
 
     @app.errorhandler(HTTPException)
     def _refused(error: HTTPException) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from quartermaster.cli.main import run
-from quartermaster.cli.timeline import WIDTH, Bar, bars, drawn
+from quartermaster.cli.timeline import Bar, bars, drawn
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal, Recorded
 from quartermaster.fleet.workspace import Workspace
@@ -200,11 +200,35 @@ def test_a_step_is_a_bar_from_its_start_to_its_end() -> None:
     ]
 
 
-def test_bars_share_one_scale() -> None:
-    first, second = drawn([
-        Bar("a", "", AT, AT + timedelta(seconds=10), "done"),
-        Bar("b", "", AT + timedelta(seconds=10), AT + timedelta(seconds=20), "failed"),
-    ])  # fmt: skip
-    assert first[-1] == "█" * (WIDTH // 2)
-    assert second[-1] == " " * (WIDTH // 2) + "▒" * (WIDTH // 2)
-    assert drawn([]) == []
+TWO = [
+    Bar("a", "", AT, AT + timedelta(seconds=10), "done"),
+    Bar("b", "", AT + timedelta(seconds=10), AT + timedelta(seconds=20), "failed"),
+]
+
+
+@pytest.mark.parametrize(("room", "half"), [(200, 20), (43, 5), (35, 0)])
+def test_bars_share_one_scale_in_the_room_that_is_left(room: int, half: int) -> None:
+    first, second = drawn(TWO, room)
+    assert (first[-1], second[-1]) == ("█" * half, " " * half + "▒" * half)
+    assert (first[3], second[3]) == ("", "failed")
+
+
+def test_a_run_says_first_what_it_came_to(books: Books) -> None:
+    assert books.told(books.drill).splitlines()[:3] == [
+        f"{books.drill}: done",
+        *(line for line in books.told(books.drill).splitlines() if line.startswith("instance loss web of dev, ")),
+        "RTO 12.5 s (), objective none declared",
+    ]
+
+
+def test_a_run_that_was_cut_short_says_what_goes_on_with_it(books: Books) -> None:
+    with books.engine.begin() as db:
+        db.exec_driver_sql("update runs set pid_started = 'long ago'")
+    shown = books.told(books.patch)
+    assert shown.startswith(f"{books.patch}: interrupted\nweb of dev, ")
+    assert " to ? UTC, by " in shown
+    assert "\nremedy: ops patch resume web, or ops patch recover web\n" in shown
+
+
+def test_no_steps_are_no_bars() -> None:
+    assert drawn([], 80) == []
