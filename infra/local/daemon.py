@@ -42,7 +42,7 @@ from quartermaster.infra.local.balancers import Balancers
 from quartermaster.infra.local.databases import Databases
 from quartermaster.infra.local.host import HostSpec
 from quartermaster.infra.local.ledger import Ledger, sweep
-from quartermaster.infra.local.machines import Machines, Work, facts_of
+from quartermaster.infra.local.machines import Machines, Work
 from quartermaster.infra.local.network import Network
 from quartermaster.infra.local.packages import Repository
 from quartermaster.infra.local.server import Application, Listener, Route, moto_application
@@ -181,7 +181,7 @@ class Cloud:
             "fleet": world.fleet,
             "pid": os.getpid(),
             "timing": world.timing.name,
-            "hosts": facts_of(self._machines, self._wanted),
+            "hosts": self._machines.facts(self._wanted),
             "balancers": self._balancers.facts(),
             "databases": self._databases.facts(),
             "failed_zones": sorted(world.failed_zones),

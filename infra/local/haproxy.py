@@ -48,7 +48,7 @@ class Haproxy:
         if not spec.fronts:
             self.stop()
             return {}
-        if self._process is None or self._process.poll() is not None or self._running != spec:
+        if self._alive is None or self._running != spec:
             self._start(spec)
         stat = self._ask("show stat")
         self._count(stat)
@@ -69,7 +69,7 @@ class Haproxy:
     def requests(self) -> Requests:
         """Finished and failed since the balancer exists, over all its processes."""
         latency_ms = None
-        if self._process is not None and self._process.poll() is None:
+        if self._alive is not None:
             stat = self._ask("show stat")
             self._count(stat)
             latency_ms = haproxy_servers.latency_ms(stat)
@@ -78,8 +78,12 @@ class Haproxy:
 
     def host_requests(self) -> dict[str, int]:
         """Server → requests finished; one that comes anew, or to a new process, begins at nothing."""
-        alive = self._process is not None and self._process.poll() is None
-        return haproxy_servers.server_requests(self._ask("show stat")) if alive else {}
+        return haproxy_servers.server_requests(self._ask("show stat")) if self._alive is not None else {}
+
+    @property
+    def _alive(self) -> subprocess.Popen[bytes] | None:
+        """The process that serves, while it does."""
+        return self._process if self._process is not None and self._process.poll() is None else None
 
     def stop(self) -> None:
         """End all processes at once."""
@@ -91,7 +95,7 @@ class Haproxy:
     def _start(self, spec: BalancerSpec) -> None:
         """Start a process for ``spec``, which takes the listening sockets over from an older one: no connection is
         refused between the two, and the older one finishes what it has and ends."""
-        old = self._process if self._process is not None and self._process.poll() is None else None
+        old = self._alive
         if old is not None:
             self._count(self._ask("show stat"))
         handed, self._api = self._api, f"api{next(self._numbers)}"
@@ -173,7 +177,7 @@ class Balancer:
         self._world = world
         self._network = network
         self.spec = spec
-        self._folder = folder_of(world, spec.name)
+        self._folder = world.home / "balancers" / spec.name
         world.ledger.add("folder", str(self._folder))
         self._folder.mkdir(parents=True, exist_ok=True)
         bridge = network.bridge(spec.vpc, spec.vpc_cidr)
@@ -215,11 +219,6 @@ class Balancer:
         self._network.detach(self.attachment)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._world.ledger.remove("folder", str(self._folder))
-
-
-def folder_of(world: World, name: str) -> Path:
-    """Where a balancer's configuration and log lie."""
-    return world.home / "balancers" / name
 
 
 def _write_secret(path: Path, text: str) -> None:

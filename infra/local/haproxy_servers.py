@@ -79,11 +79,8 @@ def counts(stat: str) -> tuple[int, int]:
     sent = failed = 0
     for row in _rows(stat):
         if row["svname"] == "FRONTEND":
-            if row["mode"] == "http":
-                sent += sum(int(row[f"hrsp_{group}"] or 0) for group in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
-                failed += int(row["hrsp_5xx"] or 0)
-            else:
-                sent += int(row["stot"] or 0)
+            sent += _finished(row)
+            failed += int(row["hrsp_5xx"] or 0) if row["mode"] == "http" else 0
         elif row["svname"] == "BACKEND":
             failed += int(row["srv_abrt"] or 0)
             if row["mode"] == "tcp":
@@ -109,7 +106,7 @@ def latency_ms(stat: str) -> float | None:
 def pool_requests(stat: str) -> dict[str, int]:
     """Pool → requests finished since the process began, from ``show stat``."""
     return {
-        row["pxname"]: _answered(row) for row in _rows(stat) if row["svname"] == "BACKEND" and row["mode"] == "http"
+        row["pxname"]: _finished(row) for row in _rows(stat) if row["svname"] == "BACKEND" and row["mode"] == "http"
     }
 
 
@@ -118,12 +115,14 @@ def server_requests(stat: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for row in _rows(stat):
         if row["svname"] not in ("FRONTEND", "BACKEND"):
-            answered = _answered(row) if row["mode"] == "http" else int(row["stot"] or 0)
-            found[row["svname"]] = found.get(row["svname"], 0) + answered
+            found[row["svname"]] = found.get(row["svname"], 0) + _finished(row)
     return found
 
 
-def _answered(row: Mapping[str, str]) -> int:
+def _finished(row: Mapping[str, str]) -> int:
+    """Requests that were answered; in mode tcp connections."""
+    if row["mode"] != "http":
+        return int(row["stot"] or 0)
     return sum(int(row[f"hrsp_{group}"] or 0) for group in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,6 @@ class Machine:
     rebooted: int = 0
     killed: bool = False
     """Power was cut by ``kill_host``: it stays dead until stopped or terminated."""
-    off_seen: bool = field(default=False)
 
     @property
     def alive(self) -> bool:

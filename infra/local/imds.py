@@ -81,8 +81,11 @@ class MetadataServer:
         if request.path != "/latest/api/token" or not ttl.isdigit() or not 1 <= int(ttl) <= 21600:
             _reply(request, 400, "Bad Request")
             return
-        token = secrets.token_urlsafe(40)
-        self._tokens[request.client_address[0], token] = time.monotonic() + int(ttl)
+        token, now = secrets.token_urlsafe(40), time.monotonic()
+        for key, ends in list(self._tokens.items()):
+            if ends < now:
+                self._tokens.pop(key, None)
+        self._tokens[request.client_address[0], token] = now + int(ttl)
         _reply(request, 200, token, {"X-aws-ec2-metadata-token-ttl-seconds": ttl})
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:

@@ -73,10 +73,6 @@ class Machines:
             known = ", ".join(sorted(self._machines)) or "none"
             raise KeyError(f"no host {host_id!r}; running here: {known}") from None
 
-    def states(self) -> dict[str, str]:
-        """Host id → state (see PresentHost)."""
-        return {key: found.state for key, found in self._present().items()}
-
     def busy(self) -> dict[str, float]:
         """Host id → seconds of CPU time that it has used since it booted. Read-only."""
         used, found = seconds_by_namespace(), {}
@@ -105,6 +101,20 @@ class Machines:
         machine.killed = True
         host.cut(machine)
         log.info("host %s lost its power", host_id)
+
+    def facts(self, wanted: Mapping[str, HostSpec]) -> list[dict[str, Any]]:
+        """What status prints of each."""
+        machines = dict(self._machines)
+        return [
+            {
+                "id": key,
+                "zone": spec.zone,
+                "address": spec.address,
+                "state": self._look(machines[key]).state if key in machines else "absent",
+                "boots": machines[key].facts().get("boots", 0) if key in machines else 0,
+            }
+            for key, spec in sorted(wanted.items())
+        ]
 
     def close(self) -> None:
         """Remove every host, powerless."""
@@ -188,18 +198,3 @@ class Machines:
 
     def _bridge(self, spec: HostSpec) -> Bridge:
         return self._network.bridge(spec.vpc, spec.vpc_cidr)
-
-
-def facts_of(machines: Machines, wanted: Mapping[str, HostSpec]) -> list[dict[str, Any]]:
-    """What status prints of each host."""
-    states = machines.states()
-    return [
-        {
-            "id": key,
-            "zone": spec.zone,
-            "address": spec.address,
-            "state": states.get(key, "absent"),
-            "boots": machines.get(key).facts().get("boots", 0) if key in states else 0,
-        }
-        for key, spec in sorted(wanted.items())
-    ]

@@ -13,6 +13,7 @@ from quartermaster.fleet.errors import OpsError
 
 __all__ = [
     "CONFIG",
+    "HOME",
     "SOURCE",
     "Repository",
     "Server",
@@ -27,7 +28,8 @@ __all__ = [
     "restore_words",
 ]
 
-_HOME = "/var/lib/postgresql"
+HOME = "/var/lib/postgresql"
+"""Where a server's data folder is seen inside: the machine's own place for it, so that the user may reach it."""
 _PROGRAM = "/usr/bin/pgbackrest"
 _STANZA = "db"
 CONFIG = "pgbackrest.conf"
@@ -82,7 +84,7 @@ class Repository:
             "repo1-type": "s3",
             "repo1-s3-endpoint": self.host,
             "repo1-storage-port": self.port,
-            "repo1-storage-ca-file": f"{_HOME}/authority.pem",
+            "repo1-storage-ca-file": f"{HOME}/authority.pem",
             "repo1-s3-bucket": self.bucket,
             "repo1-s3-region": self.region,
             "repo1-s3-uri-style": "path",
@@ -99,13 +101,13 @@ class Repository:
             "io-timeout": 20,
             "job-retry": 0,  # what is damaged stays so
             "protocol-timeout": 300,
-            "lock-path": f"{_HOME}/lock",
-            "spool-path": f"{_HOME}/spool",
+            "lock-path": f"{HOME}/lock",
+            "spool-path": f"{HOME}/spool",
             "log-level-file": "off",
             "log-level-console": "warn",
             "log-level-stderr": "off",
         }
-        own = {"pg1-path": f"{_HOME}/main", "pg1-port": server_port, "pg1-user": user}
+        own = {"pg1-path": f"{HOME}/main", "pg1-port": server_port, "pg1-user": user}
         lines = ["[global]", *(f"{name}={value}" for name, value in settings.items()), f"[{_STANZA}]"]
         return "\n".join([*lines, *(f"{name}={value}" for name, value in own.items()), ""])
 
@@ -117,7 +119,7 @@ class Repository:
 
 def archive_command() -> str:
     """The server's ``archive_command``: without a configuration there are no backups, and WAL is let go. Pure."""
-    config = f"{_HOME}/{CONFIG}"
+    config = f"{HOME}/{CONFIG}"
     return f"test ! -f {config} || {_PROGRAM} --config={config} --stanza={_STANZA} archive-push %p"
 
 
@@ -162,7 +164,7 @@ def restore_words(*, label: str, to: datetime | None) -> list[str]:
 
 def _do(server: Server, command: str, *words: str, config: str = CONFIG) -> str:
     try:
-        return server.run(_PROGRAM, f"--config={_HOME}/{config}", f"--stanza={_STANZA}", command, *words)
+        return server.run(_PROGRAM, f"--config={HOME}/{config}", f"--stanza={_STANZA}", command, *words)
     except OpsError as exc:
         raise OpsError(f"pgBackRest's {command}: {gist(exc.message)}") from exc
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.local.network import Attachment, Bridge, Network
-from quartermaster.infra.local.pgbackrest import gist
+from quartermaster.infra.local.pgbackrest import HOME, gist
 from quartermaster.infra.local.postgres_service import role
-from quartermaster.infra.local.postgres_settings import HOME, SETTINGS, binaries, settings, write_settings
+from quartermaster.infra.local.postgres_settings import SETTINGS, binaries, settings, write_settings
 from quartermaster.infra.local.world import World
 
 __all__ = ["Node"]

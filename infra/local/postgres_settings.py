@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from quartermaster.infra.local.pgbackrest import archive_command
+from quartermaster.infra.local.pgbackrest import HOME, archive_command
 
-__all__ = ["HOME", "SETTINGS", "binaries", "settings", "write_settings"]
+__all__ = ["SETTINGS", "binaries", "settings", "write_settings"]
 
 SETTINGS = "fleet.conf"
 """The file beside a server's own settings that holds what its parameter group asks for."""
-HOME = "/var/lib/postgresql"
-"""Where the data folder is seen inside: the machine's own place for it, so that the user may reach it."""
 
 
 def binaries() -> Path | None:

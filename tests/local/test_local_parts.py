@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -78,6 +80,21 @@ def test_metadata_lists_folders_and_gives_leaves() -> None:
     assert imds.lookup(facts, "meta-data/instance-id") == "i-1"
     assert imds.lookup(facts, "/meta-data/") == "instance-id\nplacement/"
     assert imds.lookup(facts, "meta-data/nothing") is None
+
+
+def test_session_tokens_of_hosts_are_forgotten_when_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(imds.time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(imds, "_reply", lambda *_: None)
+    service = imds.MetadataServer(lambda _address: {})
+    asked: Any = SimpleNamespace(
+        path="/latest/api/token", client_address=("10.8.0.9", 1),
+        headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"},
+    )  # fmt: skip
+    for _ in range(50):
+        seconds[0] += 30
+        service._grant(asked)
+    assert len(service._tokens) <= 3
 
 
 def test_every_delay_has_a_source_and_a_date_and_is_never_longer_than_awss() -> None:
