@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from quartermaster.fleet.audit import audit, last_hash, lines
 from quartermaster.fleet.chain import CLOSED, OPENED, RESUMED, Broken, Line, digest, written
+from quartermaster.fleet.errors import OpsError
 from quartermaster.fleet.events import Event, Json, from_record, to_record
 from quartermaster.fleet.processes import process_alive, process_started
 from quartermaster.fleet.store import open_engine, open_url, reading
@@ -214,12 +215,8 @@ class Journal:
             if value:
                 query = query.where(_events.c.record.contains(f'"{key}": {json.dumps(value)}', autoescape=True))
         with reading(self._engine) as db:
-            found = [(row, json.loads(row.record)) for row in db.execute(query)]
-        return [
-            Recorded(datetime.fromisoformat(row.at), from_record(record), row.hash, row.seq, row.run)
-            for row, record in found
-            if record["kind"] not in _OWN and (not host or record["host"] == host)
-        ]
+            found = [_recorded(row) for row in db.execute(query)]
+        return [item for item in found if item is not None and (not host or item.event.host == host)]
 
     def lines(self, run_id: str = "", *, between: bool = False) -> Iterator[Line]:
         """Every line as it is written down, or those of one run, in order; ``between``: what lies between them too."""
@@ -261,6 +258,17 @@ def _append(db: sa.Connection, run_id: str, *told: Mapping[str, Json]) -> None:
         rows.append({"run": run_id, "at": at, "record": record, "prior_hash": prior})
         prior = rows[-1]["hash"] = digest(prior, run_id, at, record)
     db.execute(_events.insert(), rows)
+
+
+def _recorded(row: sa.Row[Any]) -> Recorded | None:
+    """The event of a line; None of one that is the journal's own. Raises OpsError for what is no event any more."""
+    try:
+        record = json.loads(row.record)
+        if record["kind"] in _OWN:
+            return None
+        return Recorded(datetime.fromisoformat(row.at), from_record(record), row.hash, row.seq, row.run)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise OpsError(f"line {row.seq} of the journal is no event", remedy="ops history verify") from exc
 
 
 def _within(column: sa.Column[Any], since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from quartermaster.fleet.errors import LeaseLost
+from quartermaster.fleet.errors import LeaseLost, OpsError
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted, from_record, to_record
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.processes import process_alive, process_started
@@ -152,6 +152,16 @@ def test_edited_journal_shows(journal: Journal, edit: str) -> None:
         db.execute(sa.text(edit))
     found = journal.broken_at()
     assert found is not None and found.line == 4
+
+
+@pytest.mark.parametrize("record", ['{"kind": "started"', '{"kind": "strange"}', "[]"])
+def test_a_line_that_is_no_event_any_more_is_named(journal: Journal, record: str) -> None:
+    list(journal.start("patch", stack="dev").record(EVENTS))
+    with journal.engine.begin() as db:
+        db.execute(sa.text("update events set record = :record where seq = 3"), {"record": record})
+    with pytest.raises(OpsError, match=r"^line 3 of the journal is no event$") as told:
+        journal.events()
+    assert told.value.remedy == "ops history verify"
 
 
 @pytest.mark.parametrize(
