@@ -13,6 +13,7 @@ from quartermaster.cli.forecast import Metrics, history
 from quartermaster.cli.forecasts import plan_of_store
 from quartermaster.cli.group import Group
 from quartermaster.cli.lead import lead_measured
+from quartermaster.cli.outfile import check_out, write_out
 from quartermaster.cli.output import confirm, emit, say, table, working
 from quartermaster.cli.session import session
 from quartermaster.cli.whatif import whatif
@@ -127,12 +128,11 @@ def report(
 
     ops = session()
     path = out or ops.workspace.folder("reports") / "capacity.html"
-    if not path.parent.is_dir():
-        raise InputError(f"no folder {path.parent} for --out", remedy="create it, or choose another --out")
+    check_out(path)
     found, now = _plan(metrics, unit_capacity), ops.clock.now()
     name, zone = (ops.fleet.fleet, ops.fleet.tz) if metrics is None else (metrics.stem, UTC)
     data = ReportData(name, "", "", now, found, zone=zone)
-    path.write_text(render(data), encoding="utf-8")
+    write_out(path, render(data))
     emit({"file": str(path)}, f"wrote {path}")
 
 

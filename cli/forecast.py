@@ -13,6 +13,7 @@ import typer
 
 from quartermaster.cli.group import Group
 from quartermaster.cli.options import options
+from quartermaster.cli.outfile import check_out
 from quartermaster.cli.output import draw, emit, say, table, working
 from quartermaster.cli.session import session
 from quartermaster.fleet.errors import InputError
@@ -54,8 +55,7 @@ def run(
     candidates(_names(models))
     calendar = _calendar(metrics, timezone, holidays)
     out = out or session().workspace.folder("reports") / "forecast.parquet"
-    if not out.parent.is_dir():
-        raise InputError(f"no folder {out.parent} for --out", remedy="create it, or choose another --out")
+    check_out(out)
     with working("reading metrics"):
         if metrics is None:
             histories = pieces.of_store(session().workspace.folder("metrics"))

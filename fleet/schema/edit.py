@@ -38,8 +38,11 @@ def with_schedule(text: str, cluster: str, entries: Iterable[ScheduleEntry | Map
         if not wanted:
             return text
         new_text = _inserted(text, key, node, wanted)
-    _prove(text, new_text, cluster, wanted)
-    return new_text
+    said = _said(text, new_text, cluster, "schedule")
+    if said and [ScheduleEntry.model_validate(entry) for entry in said[1] or ()] == wanted:
+        return new_text
+    remedy = f"write clusters.{cluster}.schedule as a list of its own, one entry a line"
+    raise _uneditable(cluster, "schedule", remedy)
 
 
 def with_planned(text: str, cluster: str, utilisation: float) -> str:
@@ -58,16 +61,10 @@ def with_planned(text: str, cluster: str, utilisation: float) -> str:
         new_text = _with_pair(text, *scaling, pair)
     else:
         new_text = _with_pair(text, key, node, f"scaling: {{{pair}}}")
-    old, new = read_tree(text), read_tree(new_text)
-    if not new.faults:
-        clusters = {name: dict(value or {}) for name, value in old.value["clusters"].items()}
-        said = {**(clusters[cluster].get("scaling") or {}), "planned_utilisation": utilisation}
-        clusters[cluster]["scaling"] = said
-        if new.value == {**old.value, "clusters": {**old.value["clusters"], cluster: clusters[cluster]}}:
-            return new_text
-    problem, where = f"the scaling of {cluster} cannot be edited in place", f"clusters.{cluster}.scaling"
-    remedy = f"write {where}.{pair} by hand"
-    raise InputError(problem, [Fault(where, problem, remedy)], remedy=remedy)
+    said = _said(text, new_text, cluster, "scaling")
+    if said and said[1] == {**(said[0] or {}), "planned_utilisation": utilisation}:
+        return new_text
+    raise _uneditable(cluster, "scaling", f"write clusters.{cluster}.scaling.{pair} by hand")
 
 
 def _with_pair(text: str, key: Node, node: Node, pair: str) -> str:
@@ -208,19 +205,16 @@ def _line_end(text: str, index: int) -> int:
     return len(text) if end < 0 else end + 1
 
 
-def _prove(before: str, after: str, cluster: str, wanted: list[ScheduleEntry]) -> None:
-    """Raises InputError unless the schedule, and nothing but the schedule, says something else now."""
+def _said(before: str, after: str, cluster: str, part: str) -> tuple[Any, Any] | None:
+    """What that part of the cluster said and says now; None where anything else says something else, too."""
     old, new = read_tree(before), read_tree(after)
-    said = None
-    if not new.faults:
-        clusters = {name: dict(value or {}) for name, value in new.value["clusters"].items()}
-        said = clusters[cluster].pop("schedule", ())
-        was = {name: dict(value or {}) for name, value in old.value["clusters"].items()}
-        was[cluster].pop("schedule", None)
-        if {**new.value, "clusters": clusters} == {**old.value, "clusters": was} and [
-            ScheduleEntry.model_validate(entry) for entry in said
-        ] == wanted:
-            return
-    problem = f"the schedule of {cluster} cannot be edited in place"
-    remedy = f"write clusters.{cluster}.schedule as a list of its own, one entry a line"
-    raise InputError(problem, [Fault(f"clusters.{cluster}.schedule", problem, remedy)], remedy=remedy)
+    if new.faults:
+        return None
+    was, now = ({name: dict(value or {}) for name, value in tree.value["clusters"].items()} for tree in (old, new))
+    said = was[cluster].pop(part, None), now[cluster].pop(part, None)
+    return said if {**old.value, "clusters": was} == {**new.value, "clusters": now} else None
+
+
+def _uneditable(cluster: str, part: str, remedy: str) -> InputError:
+    problem = f"the {part} of {cluster} cannot be edited in place"
+    return InputError(problem, [Fault(f"clusters.{cluster}.{part}", problem, remedy)], remedy=remedy)
