@@ -21,8 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from quartermaster.infra import local
-from quartermaster.infra.local import postgres_settings
-from quartermaster.infra.setup import basetree, engine
+from quartermaster.infra.setup import basetree, engine, machine
 
 if TYPE_CHECKING:
     from tests.postgres_server import Server
@@ -87,7 +86,7 @@ def _lacks(asked: str) -> dict[str, str]:
         lacks["prometheus"] = "a Prometheus server"
     if not shutil.which("haproxy"):
         lacks["haproxy"] = "HAProxy"
-    if postgres_settings.binaries() is None:
+    if machine.postgres_programs() is None:
         lacks["postgres"] = "PostgreSQL"
     return lacks
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from quartermaster.infra.local.postgres_settings import binaries
+from quartermaster.infra.setup.machine import postgres_programs
 
 __all__ = ["PASSWORD", "Server", "running"]
 
@@ -25,7 +25,7 @@ class Server:
     """A PostgreSQL server of this test run, asked for a password over TCP."""
 
     def __init__(self, home: Path) -> None:
-        folder = binaries()
+        folder = postgres_programs()
         assert folder is not None
         self._folder, self._home = folder, home
         with socket.socket() as probe:

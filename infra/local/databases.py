@@ -14,12 +14,12 @@ from quartermaster.infra.local.machines import Work
 from quartermaster.infra.local.moto_rds import DatabaseSpec
 from quartermaster.infra.local.network import Network
 from quartermaster.infra.local.postgres import Node
-from quartermaster.infra.local.postgres_settings import binaries
 from quartermaster.infra.local.world import World, log
+from quartermaster.infra.setup.machine import postgres_programs
 
 __all__ = ["Databases"]
 
-FORCE_SSL = "rds.force_ssl"
+_FORCE_SSL = "rds.force_ssl"
 
 
 class Databases:
@@ -58,7 +58,7 @@ class Databases:
 
     def facts(self) -> list[dict[str, Any]]:
         """What status prints of each."""
-        folder = binaries()
+        folder = postgres_programs()
         return [
             {
                 "name": name,
@@ -100,7 +100,7 @@ class Databases:
             elif restore is not None:
                 self._backups.restore(database.primary, restore)
             else:
-                tls_only = spec.parameters.get(FORCE_SSL) == "1"
+                tls_only = spec.parameters.get(_FORCE_SSL) == "1"
                 database.primary.create(spec.user, spec.password, spec.database, tls_only=tls_only)
             database.start(database.primary)
             if restore is not None:

@@ -8,15 +8,16 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from quartermaster.fleet.errors import OpsError
 from quartermaster.infra.local.network import Attachment, Bridge, Network
 from quartermaster.infra.local.pgbackrest import HOME, gist
 from quartermaster.infra.local.postgres_service import role
-from quartermaster.infra.local.postgres_settings import SETTINGS, binaries, settings, write_settings
+from quartermaster.infra.local.postgres_settings import SETTINGS, settings, write_settings
 from quartermaster.infra.local.world import World
+from quartermaster.infra.setup.machine import postgres_programs
 
 __all__ = ["Node"]
 
@@ -58,9 +59,7 @@ class Node:
         """Whether clients on this machine get through to the server, and it accepts them. Read-only."""
         if not (self.alive and self.plugged):
             return False
-        folder = binaries()
-        assert folder is not None
-        ready = [str(folder / "pg_isready"), "-h", self.address, "-p", str(self.port), "-q", "-t", str(_ANSWER_SECONDS)]
+        ready = [_program("pg_isready"), "-h", self.address, "-p", str(self.port), "-q", "-t", str(_ANSWER_SECONDS)]
         return subprocess.run(ready, capture_output=True, check=False, env=_environment()).returncode == 0
 
     def create(self, user: str, password: str, database: str, *, tls_only: bool) -> None:
@@ -249,20 +248,23 @@ class Node:
         return _REPLICATION, self._replication
 
     def _net(self, tool: str, *words: str) -> list[str]:
-        folder = binaries()
-        assert folder is not None
-        return ["nsenter", f"--net=/run/netns/{self.attachment.netns}", str(folder / tool), *words]
+        return ["nsenter", f"--net=/run/netns/{self.attachment.netns}", _program(tool), *words]
 
     def _inside(self, tool: str, *words: str) -> list[str]:
         """The command as user postgres in namespaces of its own, our data folder mounted over the machine's."""
         mounts = 'mount --bind "$0" "$1" && mount -t tmpfs -o mode=1777 none /dev/shm && shift && exec "$@"'
         spaces = ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child=SIGKILL", "--propagation=private"]
         user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--bounding-set=-all"]
-        folder = binaries()
-        assert folder is not None
-        act: Sequence[str] = [*user, str(folder / tool), *words]
         start = ["nsenter", f"--net=/run/netns/{self.attachment.netns}", *spaces]
-        return [*start, "sh", "-c", mounts, str(self.folder / "data"), HOME, *act]
+        return [*start, "sh", "-c", mounts, str(self.folder / "data"), HOME, *user, _program(tool), *words]
+
+
+def _program(name: str) -> str:
+    """The path of one of PostgreSQL's programs. Raises OpsError where this machine has none."""
+    folder = postgres_programs()
+    if folder is None:
+        raise OpsError("this machine has no PostgreSQL", remedy="ops setup")
+    return str(folder / name)
 
 
 def _environment(password: str = "") -> dict[str, str]:

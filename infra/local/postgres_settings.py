@@ -1,4 +1,4 @@
-"""The machine's PostgreSQL, and what a server of the local cloud is set to."""
+"""What a server of the local cloud is set to."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from functools import cache
 from pathlib import Path
 
 from quartermaster.infra.local.pgbackrest import HOME, archive_command
+from quartermaster.infra.setup.machine import postgres_programs
 
-__all__ = ["SETTINGS", "binaries", "settings", "write_settings"]
+__all__ = ["SETTINGS", "settings", "write_settings"]
 
 SETTINGS = "fleet.conf"
 """The file beside a server's own settings that holds what its parameter group asks for."""
-
-
-def binaries() -> Path | None:
-    """The folder of the newest PostgreSQL server on this machine, None without one. Read-only."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    return found[-1] if found else None
 
 
 def settings(port: int) -> dict[str, str]:
@@ -47,7 +42,7 @@ def settings(port: int) -> dict[str, str]:
 @cache
 def _known() -> frozenset[str]:
     """The settings that this machine's PostgreSQL has."""
-    folder = binaries()
+    folder = postgres_programs()
     if folder is None:
         return frozenset()
     told = subprocess.run([folder / "postgres", "--describe-config"], capture_output=True, text=True, check=True)

@@ -78,13 +78,10 @@ echo localhost > "$1/etc/hostname"
 printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost ip6-loopback\\n' > "$1/etc/hosts"
 """
 
-_POSTGRES_MAJOR = {"bullseye": "13", "bookworm": "15", "trixie": "17"}
-
 
 def packages(suite: str) -> tuple[str, ...]:
-    """What is installed for ``suite``, its PostgreSQL server included (the metapackage's major where we know none)."""
-    major = _POSTGRES_MAJOR.get(suite)
-    return (*PACKAGES, f"postgresql-{major}" if major else "postgresql")
+    """What is installed for ``suite``, its PostgreSQL server included."""
+    return (*PACKAGES, machine.postgres_package(suite))
 
 
 def path(suite: str | None = None) -> Path:

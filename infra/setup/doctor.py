@@ -118,10 +118,10 @@ def _said(program: str, ask: Sequence[str], pattern: str) -> str:
 
 
 def _postgres() -> Check:
-    servers = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: path.parts[-3].zfill(4))
-    if not servers:
+    folder = machine.postgres_programs()
+    if folder is None:
         return Check("postgresql", "missing", "no /usr/lib/postgresql/*/bin/initdb", _SETUP)
-    return Check("postgresql", "found", f"{servers[-1].parts[-3]} at {servers[-1].parent}")
+    return Check("postgresql", "found", f"{folder.parent.name} at {folder}")
 
 
 def root(user: int, status: Path) -> Check:

@@ -6,7 +6,17 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["Say", "codename", "is_debian", "is_root", "os_release", "silent", "tool_environment"]
+__all__ = [
+    "Say",
+    "codename",
+    "is_debian",
+    "is_root",
+    "os_release",
+    "postgres_package",
+    "postgres_programs",
+    "silent",
+    "tool_environment",
+]
 
 Say = Callable[[str], None]
 """Takes one line of progress for a person."""
@@ -32,6 +42,18 @@ def is_debian() -> bool:
 def codename() -> str:
     """The release's code name, e.g. ``bookworm``; empty where there is none."""
     return os_release().get("VERSION_CODENAME", "")
+
+
+def postgres_package(suite: str) -> str:
+    """The package of a suite's PostgreSQL server; the one without a major where we know none."""
+    major = {"bullseye": "13", "bookworm": "15", "trixie": "17"}.get(suite)
+    return f"postgresql-{major}" if major else "postgresql"
+
+
+def postgres_programs() -> Path | None:
+    """The folder of the newest PostgreSQL server's programs, ``…/MAJOR/bin``; None without one."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    return max(found, key=lambda folder: folder.parent.name.zfill(4), default=None)
 
 
 def is_root() -> bool:

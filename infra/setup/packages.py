@@ -40,7 +40,6 @@ _ALWAYS = (
     Package("pgbackrest", "backups of the local cloud's databases", "pgbackrest"),
     Package("procps", "watching processes", "ps"),
 )
-_POSTGRES = {"bullseye": "postgresql-13", "bookworm": "postgresql-15", "trixie": "postgresql-17"}
 _TESTS = (
     Package("chromium", "looking at the report in tests", "chromium"),
     Package("fonts-dejavu-core", "readable pages in tests", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
@@ -54,7 +53,7 @@ _LOCK_WAIT_SECONDS = 300
 
 def wanted(*, browser: bool = False) -> tuple[Package, ...]:
     """Every package this machine should have; ``browser`` adds what only tests need: a browser, a metrics server."""
-    server = _POSTGRES.get(machine.codename(), "postgresql")
+    server = machine.postgres_package(machine.codename())
     postgres = Package(server, "databases of the local cloud", "/usr/lib/postgresql/*/bin/initdb")
     venv = () if importlib.util.find_spec("ensurepip") else (_VENV,)
     return (*_ALWAYS, postgres, *venv, *(_TESTS if browser else ()))

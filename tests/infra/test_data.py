@@ -15,9 +15,9 @@ from quartermaster.fleet.schema import load_fleet
 from quartermaster.infra.backup import failures
 from quartermaster.infra.bucket import lifecycle_rules
 from quartermaster.infra.layout import layout
-from quartermaster.infra.local.postgres_settings import binaries
 from quartermaster.infra.postgres import _RESTART, parameters
 from quartermaster.infra.program import declare
+from quartermaster.infra.setup.machine import postgres_programs
 
 FLEET = """
 fleet: shop
@@ -63,7 +63,7 @@ def test_tls_is_forced_whatever_the_fleet_says() -> None:
 
 @pytest.mark.postgres
 def test_what_waits_for_a_restart_is_what_postgresql_says() -> None:
-    folder = binaries()
+    folder = postgres_programs()
     assert folder is not None
     told = subprocess.run([folder / "postgres", "--describe-config"], capture_output=True, text=True, check=True).stdout
     contexts = dict(line.split("\t")[:2] for line in told.splitlines())

@@ -19,7 +19,7 @@ LOGIN = "alter role \"shop\" password 'planted-secret'"
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> postgres.Node:
-    monkeypatch.setattr(postgres, "binaries", lambda: Path("/usr/lib/postgresql/15/bin"))
+    monkeypatch.setattr(postgres, "postgres_programs", lambda: Path("/usr/lib/postgresql/15/bin"))
     made = postgres.Node.__new__(postgres.Node)
     made.address, made.port, made.attachment = "10.0.0.5", 5432, Attachment("qm-db", "qmv0", "10.0.0.5")
     return made
