@@ -1,10 +1,10 @@
 """Further ahead than forecasters see: drawn to what the days of the months ahead may be.
 
 The forecasters know weeks. What a year does comes from ``planner/paths.py``, as sample paths of days, with a weight
-that grows over four weeks. Of daily series, quantiles are averaged (Vincent 1912); a season seen but once counts for
-half all along. On daily peaks (bench/long_horizon.py) that leaves less than half of the loss at 180 days, and less from
-the first days on. Of finer series asked for more than those weeks, each day is moved to the peak that its paths have,
-hours keeping their part of it, and bounds are at least as far apart as those of the peaks.
+that grows over four weeks. Of daily series, quantiles are averaged (Vincent 1912). On daily peaks
+(bench/long_horizon.py) that leaves less than half of the loss at 180 days, and less from the first days on. Of finer
+series asked for more than those weeks, each day is moved to the peak that its paths have, hours keeping their part of
+it, and bounds are at least as far apart as those of the peaks.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["seasoned"]
 
 _FIRST, _LAST = 7, 28
-"""Days ahead from which, and by which, the years before count for all if they are two or more; before, for half."""
-_HALF = 0.5
+"""Days ahead until which, and from which on, the years before count for so much:"""
+_YEARS = 0.5, 1.0
+_ONE_YEAR = 0.25, 0.75
+"""A season seen but once may not come again."""
 _RECENT = 56
 """Days that show how far peaks lie above what is usual."""
 
@@ -45,7 +47,8 @@ def seasoned(made: SeriesForecast, calendar: Calendar) -> SeriesForecast:
         return made
     step = np.arange(len(made.mean))
     far = np.clip((step - _FIRST) / (_LAST - _FIRST), 0.0, 1.0)
-    weight = _HALF + (1 - _HALF) * far if found.years >= 2 else np.full(len(step), _HALF)
+    near, later = _YEARS if found.years >= 2 else _ONE_YEAR
+    weight = near + (later - near) * far
     drawn = np.quantile(found.paths, made.levels, axis=0).T
     told = f"drawn to the season of {found.years} year{'s' if found.years > 1 else ''} before"
     return replace(

@@ -20,6 +20,7 @@ import numpy as np
 from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.clock import localised
 from quartermaster.planner.deviations import Scale
+from quartermaster.planner.medians import nanmedian
 from quartermaster.planner.occasions import over_days
 from quartermaster.planner.regimes import shifts
 from quartermaster.planner.seasons import DAY_US
@@ -163,12 +164,16 @@ def _level(daily: Series) -> Series:
 
 
 def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Days without a reading as a week before, else as the median."""
-    out = values.copy()
-    for start in range(7, len(out), 7):
-        part = out[start : start + 7]
-        part[:] = np.where(np.isfinite(part), part, out[start - 7 : start][: len(part)])
-    return np.where(np.isfinite(out), out, np.nanmedian(values))
+    """Days without a reading as up to four weeks before, else as a year apart, else as is usual on their weekday."""
+    if np.isfinite(values).all():
+        return values
+    out = values
+    around = np.pad(values, _YEAR, constant_values=np.nan)
+    for back in (*range(7, _BLOCK + 1, 7), _YEAR, -_YEAR):
+        out = np.where(np.isfinite(out), out, around[_YEAR - back :][: len(values)])
+    weeks = np.pad(values, (0, -len(values) % 7), constant_values=np.nan).reshape(-1, 7)
+    usual = np.resize(nanmedian(weeks.T), len(values))
+    return np.where(np.isfinite(out), out, np.where(np.isfinite(usual), usual, np.nanmedian(values)))
 
 
 def _by_season(z: NDArray[np.float64], days: int, count: int, random: np.random.Generator) -> _Drawn:
@@ -199,13 +204,20 @@ def _by_season(z: NDArray[np.float64], days: int, count: int, random: np.random.
         early = z[max(0, length - window - _YEAR * year) : max(0, length - _YEAR * year)]
         rises.append(float(np.median(z[length - len(early) :] - early)) if len(early) >= _BLOCK else rises[-1])
     rise = np.interp((length - source) / _YEAR, np.arange(len(rises)), rises)
-    spread = float(np.std(np.diff(months))) / np.sqrt(2) if len(months) > 3 else float(np.std(np.diff(z[::7])))
+    spread = float(np.std(np.diff(months))) / np.sqrt(2) if len(months) > 3 else _usual_spread(np.diff(z[::7]))
     paths = z[source] + rise + spread * random.standard_normal((count, 1)) + _grown(trend, step)
     # As much of the way from the level of now as seasons were worth in the past.
     months = step // _BLOCK
     level = np.stack([np.median(paths[:, months == month], axis=1) for month in range(months[-1] + 1)], axis=1)
     stays = 1 - _season_worth(z)
     return _Drawn(paths + stays * (float(np.median(z[-2 * _BLOCK :])) - level)[:, months], growth, proven)
+
+
+def _usual_spread(values: NDArray[np.float64]) -> float:
+    """The standard deviation, or twice what half of the values say it is: days on which a shop is closed are none."""
+    all_of_them = float(np.std(values))
+    half = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return min(all_of_them, 2 * half) if half > 0 else all_of_them
 
 
 def _season_worth(z: NDArray[np.float64]) -> float:

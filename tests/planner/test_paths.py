@@ -69,6 +69,21 @@ def test_weekdays_keep_their_part() -> None:
         np.testing.assert_allclose(middle / middle[:5].mean(), WEEK, atol=0.05)
 
 
+def test_months_without_readings_take_no_weekday_away() -> None:
+    peaks = weekly(448)
+    peaks[2:160] = np.nan
+    middle = np.median(found(peaks).paths, axis=0).reshape(-1, 7)
+    np.testing.assert_allclose(middle / middle[:, :5].mean(), np.tile(WEEK, (52, 1)), atol=0.12)
+
+
+def test_days_on_which_a_shop_is_closed_are_no_noise() -> None:
+    at = np.arange(420) - 420
+    peaks = weekly(420, noise=0.1) * (at % 7 != 5) * ((at % 364 < 290) | (at % 364 >= 300))
+    out = found(peaks, 28).paths
+    assert np.quantile(out, 0.95, axis=0).max() < 1.3 * peaks.max()
+    assert np.quantile(out[:, 5::7], 0.95) < 5
+
+
 def test_a_year_and_a_month_show_the_season_of_the_year() -> None:
     for days in (400, 910):
         season = 1 + 0.3 * np.sin(2 * np.pi * (np.arange(days + 364) - days) / 364)
