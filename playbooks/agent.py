@@ -44,6 +44,9 @@ from quartermaster.playbooks.agent_settled import note, unsettled
 
 STATE = "/var/lib/ops/patch"
 BUNDLE = "/opt/ops/bundles/current"
+_WHILE_SERVING = ("survey", "drags", "save")
+_GENTLY = 10
+"""Added to the nice value for these orders: what the host serves goes first."""
 _PLAIN = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
 
 
@@ -261,8 +264,10 @@ ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
 def main() -> None:
     """Answer orders until the connection ends; the host's log tells each that belongs to a run."""
     syslog.openlog("ops-patch")
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
     for line in sys.stdin:
         order = json.loads(line)
+        os.setpriority(os.PRIO_PROCESS, 0, usual + (_GENTLY if order["order"] in _WHILE_SERVING else 0))
         LIMITS.update(order.pop("limits", {}))
         if "run" in order:
             syslog.syslog(f"run={order['run']} {order['order']}")

@@ -8,8 +8,8 @@ or does what was not, and says then why it cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from quartermaster.fleet.errors import OpsError
@@ -31,16 +31,20 @@ class Ahead:
         self._begun: dict[str, tuple[Machine, Future[None]]] = {}
 
     def fetch(self, past: Past, wave: Wave | None) -> Iterator[Event]:
-        """Begin on those hosts of the wave, if there is one, that nobody has begun on. Returns at once."""
+        """Begin on those hosts of the wave, if there is one, that nobody has begun on. Returns at once.
+
+        They come after those of the wave before, for which a wave waits.
+        """
         if wave is None:
             return
         waiting = {host: past.plan.pinned(host) for host in wave.hosts if not past.host(host).begun}
         if waiting := {host: pins for host, pins in waiting.items() if pins}:
             said = f"meanwhile {len(waiting)} host(s) of wave {wave.number} fetch their packages"
             yield Noted(step="wave", zone=wave.zone, message=said, level="debug")
+        before = [fetched for _, fetched in self._begun.values()]
         for host, pins in waiting.items():
             machine = self._machines.open(host)
-            self._begun[host] = machine, self._pool.submit(self._save, machine, pins)
+            self._begun[host] = machine, self._pool.submit(self._save, machine, pins, before)
 
     def open(self, host: str) -> Machine:
         """The host, once what was begun on it is over."""
@@ -56,6 +60,7 @@ class Ahead:
         for machine, _ in self._begun.values():
             machine.close()
 
-    def _save(self, machine: Machine, pins: Mapping[str, str]) -> None:
+    def _save(self, machine: Machine, pins: Mapping[str, str], before: Sequence[Future[None]]) -> None:
+        wait(before)
         with suppress(OpsError):
             machine.save(self._run, pins)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -38,3 +41,15 @@ def test_who_saves_beside_another_for_the_same_run_is_told_what_that_one_found(
         found = agent.save("patch-1", PINS)
         assert other[0].result() == found == {"changes": CHANGES, "missing": []}
     assert fetched == [PINS]
+
+
+def test_what_is_done_while_the_host_serves_goes_after_what_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    priorities: list[int] = []
+    orders = [{"order": "survey"}, {"order": "save", "run": "patch-1"}, {"order": "upgrade", "run": "patch-1"}]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(order) + "\n" for order in orders)))
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    monkeypatch.setattr(agent, "ORDERS", {order["order"]: lambda **_: {} for order in orders})
+    monkeypatch.setattr(os, "setpriority", lambda _which, _who, value: priorities.append(value))
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    agent.main()
+    assert priorities == [usual + 10, usual + 10, usual]

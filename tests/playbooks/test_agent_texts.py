@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,7 +32,11 @@ class Near(SshMachine):
 
     def _exchange(self, line: bytes, within: float) -> bytes:
         said = io.StringIO()
-        with mock.patch.object(sys, "stdin", io.StringIO(line.decode())), redirect_stdout(said):
+        with (
+            mock.patch.object(sys, "stdin", io.StringIO(line.decode())),
+            mock.patch.object(os, "setpriority"),
+            redirect_stdout(said),
+        ):
             agent.main()
         return said.getvalue().encode()
 

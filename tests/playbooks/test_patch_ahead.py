@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.events import StepStarted
 from quartermaster.playbooks.machine import HostTrouble, Saved
+from quartermaster.playbooks.patch_ahead import Ahead
+from quartermaster.playbooks.patch_past import Past
 from quartermaster.playbooks.patch_run import run
 from tests.playbooks import fakes
 from tests.playbooks.test_patch_run import Bench
@@ -24,10 +27,16 @@ class Machine(fakes.FakeMachine):
     saves: int = 0
     fetched: threading.Event = field(default_factory=threading.Event)
     closed: int = 0
+    held: threading.Event = field(default_factory=threading.Event)
+    """It answers once this is set, as it is from the start."""
+
+    def __post_init__(self) -> None:
+        self.held.set()
 
     def save(self, run: str, pins: Mapping[str, str]) -> Saved:
         self.saves += 1
         self.fetched.set()
+        assert self.held.wait(60)
         if self.fails_at_first and self.saves == 1:
             raise HostTrouble("told to fail")
         return super().save(run, pins)
@@ -67,6 +76,18 @@ def test_the_first_wave_fetches_while_the_group_is_made_ready(bench: Bench) -> N
             assert machine(bench, canary).fetched.wait(60) and bench.world.acts == []
             return
     pytest.fail("no processes were suspended")
+
+
+def test_a_wave_fetches_once_the_one_before_it_has(bench: Bench) -> None:
+    past = Past.of([StepStarted(step="patch", detail={"plan": bench.plan.to_json()})])
+    first, following = (machine(bench, wave.hosts[0]) for wave in bench.plan.waves[:2])
+    first.held.clear()
+    with closing(Ahead(bench.machines, "patch-1")) as ahead:
+        for wave in bench.plan.waves[:2]:
+            list(ahead.fetch(past, wave))
+        assert first.fetched.wait(60) and not following.fetched.wait(0.05)
+        first.held.set()
+        assert following.fetched.wait(60)
 
 
 def test_what_could_not_be_fetched_ahead_is_fetched_in_its_turn(bench: Bench) -> None:
