@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -18,15 +17,11 @@ from quartermaster.fleet.events import Event, Json, StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.runbooks.overwrite import Plan
+from tests.cli.terminal import typing
 
 THEN = datetime(2026, 11, 16, 9, tzinfo=UTC)
 COMMAND = "backup restore orders --to 2026-11-16T09:00:00Z --over-original --json"
 Typed = Callable[..., int]
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 class Work:
@@ -80,7 +75,7 @@ def typed(work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
     monkeypatch.setattr(backup_over, "_overwriting", lambda *_, **__: work)
 
     def type_(*lines: str, command: str = COMMAND) -> int:
-        monkeypatch.setattr(sys, "stdin", _Terminal("".join(f"{line}\n" for line in lines)))
+        monkeypatch.setattr(sys, "stdin", typing(*lines))
         return run(command.split())
 
     return type_

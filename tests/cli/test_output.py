@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import pytest
 from rich.text import Text
 
 from quartermaster.cli.output import table
+from tests.cli.terminal import Terminal
 
 COLUMNS = ["run", "of", "state", "#seconds", "host"]
 ROWS = [
     ("provision_drift-20261122T093000-1f2e", "stack", "interrupted", "12.5", ""),
     ("patch-20261122T093000-1f2e", "a-cluster-name", "done", "3.0", ""),
 ]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 Shown = Callable[..., list[str]]

@@ -12,6 +12,7 @@ from steps import component, step, urn
 from quartermaster.cli.provision_plan import cost_text, plan_text
 from quartermaster.infra.changes import ACTS, change_of
 from quartermaster.infra.outcome import Outcome
+from tests.cli.terminal import Terminal
 
 GOLDEN = Path(__file__).with_name("plan.txt")
 COST = {
@@ -78,10 +79,6 @@ def test_all_shows_what_stays_too() -> None:
 def test_replacements_and_losses_are_red_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     coloured = plan_text(sample(), "shop", stream=Terminal())
     [line] = [line for line in coloured.splitlines() if "±" in line]

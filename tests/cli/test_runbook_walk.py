@@ -12,15 +12,11 @@ import pytest
 
 from quartermaster.cli import runbook_walk
 from quartermaster.cli.main import run
+from tests.cli.terminal import typing
 from tests.runbooks.rehearsal import a_plan, hands
 from tests.runbooks.world import FakeWorld
 
 Typed = Callable[..., int]
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
@@ -38,7 +34,7 @@ def typed(world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(runbook_walk, "hands", lambda _: hands(world))
 
     def type_(*keys: str, command: str = "runbook run instance_loss web --json") -> int:
-        monkeypatch.setattr(sys, "stdin", _Terminal("".join(f"{key}\n" for key in keys)))
+        monkeypatch.setattr(sys, "stdin", typing(*keys))
         return run(command.split())
 
     return type_

@@ -16,6 +16,7 @@ from quartermaster.cli.command_lines import complaint
 from quartermaster.cli.main import run
 from quartermaster.fleet.schema import load_fleet
 from quartermaster.runbooks.kinds.tabletop import questions
+from tests.cli.terminal import typing
 from tests.runbooks.rehearsal import hands
 from tests.runbooks.test_tabletop import TEXT, a_plan
 from tests.runbooks.world import FakeWorld
@@ -23,11 +24,6 @@ from tests.runbooks.world import FakeWorld
 IDS = ["called", "document", "zone_alarm", "zone_left", "zone_command", "change"]
 RUN = ["drill", "run", "tabletop", "web", "--now", "--json", "--yes"]
 Typed = Callable[..., int]
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +78,7 @@ def test_a_table_answers_at_the_terminal_and_judges_itself(
     typed = ["Ada, Ben"]
     for question in questions(load_fleet(Path("fleet.yaml")), "web"):
         typed += [f"about {question.id}"] + (["perhaps", "partly"] if question.known else [])
-    monkeypatch.setattr(sys, "stdin", _Terminal("\n".join([*typed, ""])))
+    monkeypatch.setattr(sys, "stdin", typing(*typed))
     assert run([word for word in RUN if word != "--json"]) == 0
     out, err = capsys.readouterr()
     assert "It is 3 at night and web fails" in err
