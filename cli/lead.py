@@ -10,25 +10,12 @@ if TYPE_CHECKING:
 
 __all__ = ["lead_measured"]
 
-_PHASES = ("act", "converge")
-"""Of a drill that loses a host: from the launch of its replacement until that serves."""
-_RUNS = 5
 _LEAST = 1.0
 
 
 def lead_measured(runs: Iterable[RunRow]) -> Mapping[str, float]:
     """Minutes by cluster: the slowest of its last drills, as a plan must bear that one too. ``runs`` newest first."""
-    found: dict[str, list[float]] = {}
-    for row in runs:
-        result = row.result or {}
-        phases = result.get("rto_phases")
-        if (
-            result.get("kind") != "instance_loss"
-            or result.get("rto_seconds") is None
-            or not isinstance(phases, Mapping)
-        ):
-            continue
-        if not all(isinstance(phases.get(phase), int | float) for phase in _PHASES):
-            continue
-        found.setdefault(str(result.get("of")), []).append(sum(float(phases[phase]) for phase in _PHASES) / 60)
-    return {cluster: round(max(_LEAST, *minutes[:_RUNS]), 2) for cluster, minutes in found.items()}
+    from quartermaster.runbooks.lint import ready
+
+    found = ready((row.result or {} for row in runs), "instance_loss")
+    return {cluster: round(max(_LEAST, seconds / 60), 2) for cluster, seconds in found.items()}

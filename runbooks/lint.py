@@ -10,7 +10,7 @@ from quartermaster.fleet.objectives import Measured, counting, detection_seconds
 from quartermaster.fleet.reach import Verdict, duration
 from quartermaster.fleet.schema import Fleet
 
-__all__ = ["document", "measured", "sentence"]
+__all__ = ["document", "measured", "ready", "sentence"]
 
 _LAST = 5
 """Drills that are looked back at: the slowest of them counts, as the next one may be like it."""
@@ -27,10 +27,15 @@ def measured(results: Iterable[Mapping[str, Any]]) -> Measured:
     whole = [result for result in results if result.get("rto_seconds") is not None]
     proven = [result for result in whole if result.get("evidence") == "proven"]
     return Measured(
-        lead=_slowest(whole, ("instance_loss", "zone_outage"), _until_ready),
+        lead=ready(whole, "instance_loss", "zone_outage"),
         failover=_slowest([*proven, *_hit(proven)], ("failover",), _recovered),
         restore=_slowest(proven, ("restore",), _recovered),
     )
+
+
+def ready(results: Iterable[Mapping[str, Any]], *kinds: str) -> dict[str, float]:
+    """Seconds from the launch of new hosts until they serve, by cluster, as whole drills of these kinds took."""
+    return _slowest((result for result in results if result.get("rto_seconds") is not None), kinds, _until_ready)
 
 
 def document(fleet: Fleet, found: Iterable[Verdict], known: Measured) -> dict[str, Json]:
@@ -105,5 +110,7 @@ def _recovered(result: Mapping[str, Any]) -> float | None:
 
 
 def _until_ready(result: Mapping[str, Any]) -> float | None:
-    phases = result.get("rto_phases") or {}
-    return sum(float(phases[phase]) for phase in _READY) if all(phase in phases for phase in _READY) else None
+    phases = result.get("rto_phases")
+    known = phases if isinstance(phases, Mapping) else {}
+    taken = [float(known[phase]) for phase in _READY if isinstance(known.get(phase), int | float)]
+    return sum(taken) if len(taken) == len(_READY) else None
