@@ -6,10 +6,24 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from quartermaster.infra.inputs import items
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.spelling import asked, told
 from quartermaster.infra.local.provider.tagging import read_tags, split
 
 __all__ = ["KINDS", "read_tags_of", "retag"]
+
+_LIMITS = {"minRetentionDays": "MinRetentionDays", "maxRetentionDays": "MaxRetentionDays"}
+_LIFE = {"deleteAfter": "DeleteAfterDays", "coldStorageAfter": "MoveToColdStorageAfterDays"}
+_RULE = {
+    "ruleName": "RuleName",
+    "targetVaultName": "TargetBackupVaultName",
+    "schedule": "ScheduleExpression",
+    "scheduleExpressionTimezone": "ScheduleExpressionTimezone",
+    "startWindow": "StartWindowMinutes",
+    "completionWindow": "CompletionWindowMinutes",
+    "recoveryPointTags": "RecoveryPointTags",
+}
 
 
 def read_tags_of(api: Api, arn: str) -> State:
@@ -56,13 +70,10 @@ def _delete_vault(api: Api, id_: str, state: Given) -> None:
 
 
 def _lock(api: Api, given: Given) -> str:
-    fields = {
-        "minRetentionDays": "MinRetentionDays",
-        "maxRetentionDays": "MaxRetentionDays",
-        "changeableForDays": "ChangeableForDays",
-    }
-    limits = {theirs: given[ours] for ours, theirs in fields.items() if given.get(ours) is not None}
-    api.client("backup").put_backup_vault_lock_configuration(BackupVaultName=given["backupVaultName"], **limits)
+    limits = {**_LIMITS, "changeableForDays": "ChangeableForDays"}
+    api.client("backup").put_backup_vault_lock_configuration(
+        BackupVaultName=given["backupVaultName"], **asked(limits, given)
+    )
     return str(given["backupVaultName"])
 
 
@@ -74,11 +85,7 @@ def _read_lock(api: Api, id_: str, given: Given) -> State | None:
         found = next((row for row in rows if row["BackupVaultName"] == id_), {})
     if not found.get("Locked"):
         return None
-    state: State = {"backupVaultName": id_, "backupVaultArn": found["BackupVaultArn"]}
-    for ours, theirs in (("minRetentionDays", "MinRetentionDays"), ("maxRetentionDays", "MaxRetentionDays")):
-        if found.get(theirs) is not None:
-            state[ours] = found[theirs]
-    return state
+    return {"backupVaultName": id_, "backupVaultArn": found["BackupVaultArn"], **told(_LIMITS, found)}
 
 
 def _unlock(api: Api, id_: str, state: Given) -> None:
@@ -86,29 +93,15 @@ def _unlock(api: Api, id_: str, state: Given) -> None:
 
 
 def _rule(rule: Given) -> dict[str, Any]:
-    made: dict[str, Any] = {"RuleName": rule["ruleName"], "TargetBackupVaultName": rule["targetVaultName"]}
-    for ours, theirs in (
-        ("schedule", "ScheduleExpression"),
-        ("scheduleExpressionTimezone", "ScheduleExpressionTimezone"),
-        ("startWindow", "StartWindowMinutes"),
-        ("completionWindow", "CompletionWindowMinutes"),
-        ("recoveryPointTags", "RecoveryPointTags"),
-    ):
-        if rule.get(ours) is not None:
-            made[theirs] = rule[ours]
+    made = asked(_RULE, rule)
     if rule.get("lifecycle"):
-        made["Lifecycle"] = _lifecycle(rule["lifecycle"])
+        made["Lifecycle"] = asked(_LIFE, rule["lifecycle"])
     if rule.get("copyActions"):
         made["CopyActions"] = [
-            {"DestinationBackupVaultArn": copy["destinationVaultArn"], "Lifecycle": _lifecycle(copy["lifecycle"])}
+            {"DestinationBackupVaultArn": copy["destinationVaultArn"], "Lifecycle": asked(_LIFE, copy["lifecycle"])}
             for copy in rule["copyActions"]
         ]
     return made
-
-
-def _lifecycle(life: Given) -> dict[str, int]:
-    fields = {"deleteAfter": "DeleteAfterDays", "coldStorageAfter": "MoveToColdStorageAfterDays"}
-    return {theirs: life[ours] for ours, theirs in fields.items() if life.get(ours) is not None}
 
 
 def _plan(given: Given) -> dict[str, Any]:
@@ -126,22 +119,14 @@ def _read_plan(api: Api, id_: str, given: Given) -> State | None:
         return None
     rules = []
     for rule in found["BackupPlan"]["Rules"]:
-        state: State = {
-            "ruleName": rule["RuleName"],
-            "targetVaultName": rule["TargetBackupVaultName"],
-            "schedule": rule.get("ScheduleExpression", ""),
-            "scheduleExpressionTimezone": rule.get("ScheduleExpressionTimezone", "Etc/UTC"),
-            "startWindow": rule.get("StartWindowMinutes"),
-            "completionWindow": rule.get("CompletionWindowMinutes"),
-            "recoveryPointTags": rule.get("RecoveryPointTags") or {},
-        }
+        state: State = {"scheduleExpressionTimezone": "Etc/UTC", "recoveryPointTags": {}, **told(_RULE, rule)}
         if rule.get("Lifecycle"):
-            state["lifecycle"] = _read_lifecycle(rule["Lifecycle"])
+            state["lifecycle"] = told(_LIFE, rule["Lifecycle"])
         if rule.get("CopyActions"):
             state["copyActions"] = [
                 {
                     "destinationVaultArn": copy["DestinationBackupVaultArn"],
-                    "lifecycle": _read_lifecycle(copy.get("Lifecycle") or {}),
+                    "lifecycle": told(_LIFE, copy.get("Lifecycle") or {}),
                 }
                 for copy in rule["CopyActions"]
             ]
@@ -153,11 +138,6 @@ def _read_plan(api: Api, id_: str, given: Given) -> State | None:
         "rules": rules,
         **read_tags_of(api, found["BackupPlanArn"]),
     }
-
-
-def _read_lifecycle(found: Given) -> dict[str, int]:
-    fields = {"deleteAfter": "DeleteAfterDays", "coldStorageAfter": "MoveToColdStorageAfterDays"}
-    return {ours: found[theirs] for ours, theirs in fields.items() if found.get(theirs) is not None}
 
 
 def _update_plan(api: Api, id_: str, old: Given, new: Given) -> None:
@@ -226,8 +206,7 @@ def _refuse_lock(given: Given) -> Iterator[tuple[str, str]]:
 
 
 def _refuse_plan(given: Given) -> Iterator[tuple[str, str]]:
-    rules = given.get("rules")
-    for rule in (rule for rule in rules if isinstance(rule, dict)) if isinstance(rules, list) else ():
+    for rule in items(given.get("rules")):
         name = rule.get("ruleName")
         if isinstance(name, str) and not re.fullmatch(r"[a-zA-Z0-9_.-]{1,50}", name):
             yield "rules", f"rule name {name!r}: up to 50 letters, digits and _.-"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from quartermaster.infra.inputs import items
 from quartermaster.infra.local.provider.kind import Api, Given, State
 from quartermaster.infra.local.provider.storage import setting
 
@@ -87,8 +88,7 @@ def _drop_lifecycle(api: Api, id_: str, state: Given) -> None:
 
 
 def _refuse_lifecycle(given: Given) -> Iterator[tuple[str, str]]:
-    rules = given.get("rules")
-    for rule in (rule for rule in rules if isinstance(rule, dict)) if isinstance(rules, list) else ():
+    for rule in items(given.get("rules")):
         for move in rule.get("transitions") or ():
             least, days = _LEAST_DAYS.get(move.get("storageClass"), 0), move.get("days")
             if isinstance(days, int) and days < least:
@@ -169,8 +169,7 @@ def _drop_replication(api: Api, id_: str, state: Given) -> None:
 
 
 def _refuse_replication(given: Given) -> Iterator[tuple[str, str]]:
-    rules = given.get("rules")
-    for rule in (rule for rule in rules if isinstance(rule, dict)) if isinstance(rules, list) else ():
+    for rule in items(given.get("rules")):
         target = rule.get("destination") or {}
         chosen = (rule.get("sourceSelectionCriteria") or {}).get("sseKmsEncryptedObjects") or {}
         if chosen.get("status") == "Enabled" and not target.get("encryptionConfiguration"):

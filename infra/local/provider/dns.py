@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.spelling import asked, told
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
 
 __all__ = ["KINDS"]
@@ -73,11 +74,13 @@ def _change(api: Api, zone: str, action: str, record: Mapping[str, Any]) -> None
     _client(api).change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
 
 
+_RECORD = {
+    "name": "Name", "type": "Type", "ttl": "TTL", "setIdentifier": "SetIdentifier", "healthCheckId": "HealthCheckId",
+}  # fmt: skip
+
+
 def _record(given: Given) -> dict[str, Any]:
-    record: dict[str, Any] = {"Name": given["name"], "Type": given["type"]}
-    for ours, theirs in (("ttl", "TTL"), ("setIdentifier", "SetIdentifier"), ("healthCheckId", "HealthCheckId")):
-        if given.get(ours) is not None:
-            record[theirs] = given[ours]
+    record = asked(_RECORD, given)
     if given.get("records"):
         record["ResourceRecords"] = [{"Value": value} for value in given["records"]]
     if given.get("aliases"):
@@ -188,8 +191,8 @@ _CHECK_LIVE = "fqdn ipAddress port resourcePath failureThreshold enableSni"
 
 
 def _create_check(api: Api, given: Given) -> str:
-    config = {theirs: given[ours] for ours, theirs in _CHECK.items() if given.get(ours) is not None}
-    answer = _client(api).create_health_check(CallerReference=uuid.uuid4().hex, HealthCheckConfig=config)
+    reference = uuid.uuid4().hex
+    answer = _client(api).create_health_check(CallerReference=reference, HealthCheckConfig=asked(_CHECK, given))
     id_ = str(answer["HealthCheck"]["Id"])
     _retag(api, "healthcheck", id_, {}, given)
     return id_
@@ -197,8 +200,8 @@ def _create_check(api: Api, given: Given) -> str:
 
 def _read_check(api: Api, id_: str, given: Given) -> State | None:
     config = _client(api).get_health_check(HealthCheckId=id_)["HealthCheck"]["HealthCheckConfig"]
-    found = {ours: config[theirs] for ours, theirs in _CHECK.items() if config.get(theirs) is not None}
-    return {"arn": f"arn:aws:route53:::healthcheck/{id_}", **found, **_tags(api, "healthcheck", id_)}
+    arn = f"arn:aws:route53:::healthcheck/{id_}"
+    return {"arn": arn, **told(_CHECK, config), **_tags(api, "healthcheck", id_)}
 
 
 def _update_check(api: Api, id_: str, old: Given, new: Given) -> None:

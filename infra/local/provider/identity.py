@@ -8,6 +8,7 @@ from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
+from quartermaster.infra.permissions.documents import characters
 
 __all__ = ["KINDS", "same_document"]
 
@@ -73,8 +74,8 @@ def _delete_role(api: Api, id_: str, state: Given) -> None:
 
 
 def _characters(document: Any) -> int:
-    """As IAM counts them: without white space; 0 of one that is not known yet."""
-    return len("".join(document.split())) if isinstance(document, str) else 0
+    """As IAM counts them; 0 of one that is not known yet."""
+    return characters(document) if isinstance(document, str) else 0
 
 
 def _refuse_role(given: Given) -> Iterator[tuple[str, str]]:

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
-from quartermaster.infra.local.provider.spelling import camel, pascal
+from quartermaster.infra.local.provider.spelling import asked, camel, pascal
 
 __all__ = ["KINDS"]
 
+_PLAIN = {"policyType": "PolicyType", "estimatedInstanceWarmup": "EstimatedInstanceWarmup", "enabled": "Enabled"}
 _TYPES = ("TargetTrackingScaling", "PredictiveScaling")
 _PER_BALANCER = ("ALBRequestCountPerTarget", "ALBRequestCount", "ALBTargetGroupRequestCount")
 _HOUR = 3600
 
 
 def _put(api: Api, given: Given) -> str:
-    settings: dict[str, Any] = {"PolicyType": given["policyType"]}
+    settings = asked(_PLAIN, given)
     if tracking := given.get("targetTrackingConfiguration"):
         settings["TargetTrackingConfiguration"] = pascal(tracking)
     if predictive := given.get("predictiveScalingConfiguration"):
@@ -27,9 +28,6 @@ def _put(api: Api, given: Given) -> str:
             if name in found:
                 found[name] = int(found[name])
         settings["PredictiveScalingConfiguration"] = found
-    for ours, theirs in (("estimatedInstanceWarmup", "EstimatedInstanceWarmup"), ("enabled", "Enabled")):
-        if ours in given:
-            settings[theirs] = given[ours]
     api.client("autoscaling").put_scaling_policy(
         AutoScalingGroupName=given["autoscalingGroupName"], PolicyName=given["name"], **settings
     )

@@ -9,8 +9,19 @@ from quartermaster.infra.local.provider.group_limits import refuse_group
 from quartermaster.infra.local.provider.hooks import hook_settings
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.launch_rights import check_launch
+from quartermaster.infra.local.provider.spelling import asked
 
 __all__ = ["KINDS"]
+
+
+_SETTINGS = {
+    "healthCheckType": "HealthCheckType",
+    "healthCheckGracePeriod": "HealthCheckGracePeriod",
+    "defaultCooldown": "DefaultCooldown",
+    "defaultInstanceWarmup": "DefaultInstanceWarmup",
+    "terminationPolicies": "TerminationPolicies",
+    "capacityRebalance": "CapacityRebalance",
+}
 
 
 def _group(api: Api, name: str) -> dict[str, Any] | None:
@@ -22,21 +33,11 @@ def _group(api: Api, name: str) -> dict[str, Any] | None:
 def _settings(given: Given) -> dict[str, Any]:
     """What both creation and update take."""
     template = given["launchTemplate"]
-    settings: dict[str, Any] = {
+    return {
         "LaunchTemplate": {"LaunchTemplateId": template["id"], "Version": str(template.get("version", "$Default"))},
         "VPCZoneIdentifier": ",".join(given["vpcZoneIdentifiers"]),
+        **asked(_SETTINGS, given),
     }
-    for ours, theirs in (
-        ("healthCheckType", "HealthCheckType"),
-        ("healthCheckGracePeriod", "HealthCheckGracePeriod"),
-        ("defaultCooldown", "DefaultCooldown"),
-        ("defaultInstanceWarmup", "DefaultInstanceWarmup"),
-        ("terminationPolicies", "TerminationPolicies"),
-        ("capacityRebalance", "CapacityRebalance"),
-    ):
-        if ours in given:
-            settings[theirs] = given[ours]
-    return settings
 
 
 def _group_tags(name: str, given: Given) -> list[dict[str, Any]]:

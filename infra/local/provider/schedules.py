@@ -7,24 +7,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
+from quartermaster.infra.local.provider.spelling import asked, told
 
 __all__ = ["KINDS"]
 
 _CRON_FIELDS = 5
+_SETTINGS = {"minSize": "MinSize", "maxSize": "MaxSize", "recurrence": "Recurrence", "timeZone": "TimeZone"}
 
 
 def _put_schedule(api: Api, given: Given) -> str:
     action: dict[str, Any] = {
-        theirs: given[ours]
-        for ours, theirs in (
-            ("minSize", "MinSize"),
-            ("maxSize", "MaxSize"),
-            ("desiredCapacity", "DesiredCapacity"),
-            ("recurrence", "Recurrence"),
-            ("timeZone", "TimeZone"),
-        )
-        # -1 is Terraform's word for: leave it.
-        if given.get(ours) not in (None, -1)
+        name: value
+        for name, value in asked({**_SETTINGS, "desiredCapacity": "DesiredCapacity"}, given).items()
+        if value != -1  # Terraform's word for: leave it
     }
     for ours, theirs in (("startTime", "StartTime"), ("endTime", "EndTime")):
         if given.get(ours):
@@ -46,12 +41,8 @@ def _read_schedule(api: Api, id_: str, given: Given) -> State | None:
         "arn": action.get("ScheduledActionARN", ""),
         "autoscalingGroupName": action["AutoScalingGroupName"],
         "scheduledActionName": action["ScheduledActionName"],
+        **told(_SETTINGS, action),
     }
-    for ours, theirs in (
-        ("minSize", "MinSize"), ("maxSize", "MaxSize"), ("recurrence", "Recurrence"), ("timeZone", "TimeZone"),
-    ):  # fmt: skip
-        if action.get(theirs) is not None:
-            state[ours] = action[theirs]
     if action.get("StartTime") and "startTime" in given:
         state["startTime"] = _instant(action["StartTime"])
     return state

@@ -7,6 +7,7 @@ from typing import Any
 
 from quartermaster.infra.local.provider import elb
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
+from quartermaster.infra.local.provider.spelling import asked, told
 
 __all__ = ["KINDS"]
 
@@ -58,7 +59,7 @@ def _create(api: Api, given: Given) -> str:
 
 def _check(given: Given) -> dict[str, Any]:
     check = given.get("healthCheck") or {}
-    call = {theirs: check[ours] for ours, theirs in _CHECK.items() if check.get(ours) is not None}
+    call = asked(_CHECK, check)
     return {**call, "Matcher": {"HttpCode": check["matcher"]}} if check.get("matcher") else call
 
 
@@ -70,8 +71,7 @@ def _read(api: Api, id_: str, given: Given) -> State | None:
     client = api.client("elbv2")
     found = client.describe_target_groups(TargetGroupArns=[id_])["TargetGroups"][0]
     attributes = client.describe_target_group_attributes(TargetGroupArn=id_)["Attributes"]
-    check = {ours: found.get(theirs) for ours, theirs in _CHECK.items()}
-    check |= {"matcher": (found.get("Matcher") or {}).get("HttpCode")}
+    check = {"enabled": True, **told({**_CHECK, "matcher": "HttpCode"}, {**found, **(found.get("Matcher") or {})})}
     return {
         "arn": id_,
         "arnSuffix": id_.rsplit(":", 1)[-1],
@@ -80,7 +80,7 @@ def _read(api: Api, id_: str, given: Given) -> State | None:
         "port": found["Port"],
         "vpcId": found["VpcId"],
         "targetType": found["TargetType"],
-        "healthCheck": {"enabled": True} | {name: value for name, value in check.items() if value is not None},
+        "healthCheck": check,
         "stickiness": elb.read_attributes(_STICKINESS, attributes, dict.fromkeys(_STICKINESS)),
         **elb.read_attributes(_ATTRIBUTES, attributes, given),
         **elb.read_tags_of(api, id_),

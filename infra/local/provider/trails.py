@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.spelling import asked
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
 
 __all__ = ["KINDS"]
@@ -20,10 +21,6 @@ _SETTINGS = {
 _FOUND = {**_SETTINGS, "enableLogFileValidation": "LogFileValidationEnabled"}
 
 
-def _settings(given: Given) -> dict[str, object]:
-    return {theirs: given[ours] for ours, theirs in _SETTINGS.items() if given.get(ours) is not None}
-
-
 def _switch(api: Api, name: str, given: Given) -> None:
     trail = api.client("cloudtrail")
     if given.get("enableLogging", True):
@@ -34,7 +31,7 @@ def _switch(api: Api, name: str, given: Given) -> None:
 
 def _create_trail(api: Api, given: Given) -> str:
     made = api.client("cloudtrail").create_trail(
-        Name=given["name"], TagsList=as_list(given.get("tags")), **_settings(given)
+        Name=given["name"], TagsList=as_list(given.get("tags")), **asked(_SETTINGS, given)
     )
     _switch(api, given["name"], given)
     return str(made["TrailARN"])
@@ -58,7 +55,7 @@ def _read_trail(api: Api, id_: str, given: Given) -> State | None:
 
 def _update_trail(api: Api, id_: str, old: Given, new: Given) -> None:
     trail = api.client("cloudtrail")
-    trail.update_trail(Name=id_, **_settings(new))
+    trail.update_trail(Name=id_, **asked(_SETTINGS, new))
     _switch(api, id_, new)
     put, drop = split(old, new)
     if put:

@@ -9,6 +9,7 @@ from typing import Any
 
 from quartermaster.infra.local.provider.identity import same_document
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, again
+from quartermaster.infra.local.provider.spelling import asked, told
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 from quartermaster.infra.local.provider.values import UNKNOWN
 
@@ -38,7 +39,7 @@ _MOST_ACTIONS = 5
 
 
 def _put_alarm(api: Api, given: Given) -> str:
-    arguments = {theirs: given[ours] for ours, theirs in _PLAIN.items() if given.get(ours) is not None}
+    arguments = asked(_PLAIN, given)
     if given.get("dimensions"):
         arguments["Dimensions"] = _dimensions(given["dimensions"])
     if given.get("metricQueries"):
@@ -100,7 +101,7 @@ def _read_alarm(api: Api, id_: str, given: Given) -> State | None:
     if not found:
         return None
     alarm, arn = found[0], api.arn("cloudwatch", f"alarm:{id_}")
-    state: State = {ours: alarm[theirs] for ours, theirs in _PLAIN.items() if alarm.get(theirs) is not None}
+    state = told(_PLAIN, alarm)
     if alarm.get("Dimensions"):
         state["dimensions"] = as_map(alarm["Dimensions"], key="Name", value="Value")
     if alarm.get("Metrics"):
