@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -37,7 +38,8 @@ def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - the last door: a fault of ours, told as such
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return _told(OpsError(f"{error.filename or 'stdout'}: {error.strerror}", remedy="make room, then again"))
+            where = error.filename or "what was written to"
+            return _told(OpsError(f"{where}: {os.strerror(errno.ENOSPC)}", remedy="make room (df), then again"))
         if isinstance(error, OSError) and error.filename is not None:
             remedy = "see that it is there, and yours to read and write; --debug shows where"
             return _told(OpsError(f"{error.filename}: {error.strerror}", remedy=remedy))

@@ -58,8 +58,10 @@ class FleetStatus:
 
     @property
     def counts(self) -> list[tuple[Level, int]]:
-        """How many stand how, the worst first."""
-        return [(level, sum(one.level == level for one in self.standings)) for level in LEVELS]
+        """How many stand how, the worst first; the stack as a whole counts where something is said of it."""
+        levels = [one.level for one in self.standings]
+        levels += [min((remark.level for remark in self.remarks), key=LEVELS.index)] if self.remarks else []
+        return [(level, levels.count(level)) for level in LEVELS]
 
     @property
     def said(self) -> list[tuple[str, Remark]]:

@@ -6,6 +6,7 @@ number; steps lead from each to the next, and a number that this version does no
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,6 +26,8 @@ __all__ = ["SCHEMA", "open_engine", "open_url", "reading"]
 _version = sa.Table("schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
 _DOOR = 0x6F7073
 """The advisory lock that writers of a PostgreSQL journal queue at: "ops"."""
+_ROOM = 2**18
+"""Bytes that SQLite maps and logs into; it dies of a bus error where the disk has no room for what it mapped."""
 _CONNECT_SECONDS = 10
 _PATIENCE = timedelta(seconds=30)
 """How long a server that answered before may be away until work stops, and how long SQLite waits for a writer."""
@@ -33,8 +36,11 @@ _PATIENCE = timedelta(seconds=30)
 def open_engine(path: Path) -> sa.Engine:
     """SQLite in WAL mode with full sync: a committed event survives a lost host, and readers never block.
 
-    Creates the file, or brings its schema up to date.
+    Creates the file, or brings its schema up to date. Raises OpsError where its disk is full.
     """
+    disk = os.statvfs(path.parent)
+    if disk.f_bfree * disk.f_frsize < _ROOM:
+        raise OpsError(f"the journal at {path}: its disk is full", remedy="make room on its disk")
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _PATIENCE.total_seconds()})
 
     @sa.event.listens_for(engine, "connect")
@@ -104,6 +110,7 @@ def _remedy(told: str) -> str:
     known = {
         "locked": "another ops writes for long: ops lease list tells which",
         "full": "make room on its disk",
+        "disk I/O": "see whether its disk is full (df) or fails (dmesg)",
         "readonly": "its file and folder must be yours to write",
         "unable to open": "it must be a file, in a folder that is yours to write",
         "not a database": "something else wrote that file: move it away, and take the journal from a copy",

@@ -36,6 +36,10 @@ _MONTHS = timedelta(days=366)
 """How far the calendar goes, either way."""
 _RUNS = 50
 """On a page."""
+_NAV_STYLE = (
+    "<style>nav { padding: 10px 20px } nav a { margin-right: 14px } @media print { nav { display: none } }</style>"
+)
+"""Of the way back from the report, whose styles are its own."""
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -56,7 +60,7 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
 
     @app.context_processor
     def _shared() -> dict[str, Any]:
-        return {"fleet": ops.fleet.fleet, "stack": ops.stack, "target": ops.declared.target}
+        return {"fleet": ops.fleet.fleet, "stack": ops.stack, "target": ops.declared.target, "zone": zone.key}
 
     @app.get("/")
     def status_page() -> str:
@@ -71,6 +75,7 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
         # The report is one file that also stands alone: its styles are its own, its scripts are named by their hashes.
         scripts = " ".join(f"'sha256-{_sha256(script)}'" for script in _SCRIPT.findall(html)) or "'none'"
         policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; img-src data:; base-uri 'none'"
+        html = html.replace("<body>", f"<body>\n{_NAV_STYLE}{render_template('nav.html.j2')}", 1)
         return Response(html, headers={"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"})
 
     @app.get("/calendar")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,38 @@ def test_the_report_holds_cost_and_calendar_and_runs_no_script_but_its_own(site:
     assert all(f"<h3>{month:%B %Y} " in answer.text for month in (today, coming))
     assert answer.text.count('<div class="done">') == 60, "each drill and patch cycle of the journal"
     assert "script-src 'sha256-" in answer.headers["Content-Security-Policy"]
+    assert '<a href="/report" aria-current="page">' in answer.text, "the way to the other pages"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_what_is_behind_it(site: FlaskClient, scheme: str) -> None:
+    """WCAG 2.2, 1.4.3: a contrast of 4.5 at least; the formula is that of its definition of relative luminance."""
+    with site.get("/static/site.css") as answer:
+        roots = re.findall(r":root \{([^}]*)\}", answer.text)
+    colours = dict(re.findall(r"--(\w+): #(\w+)", roots[scheme == "dark"]))
+
+    def luminance(name: str) -> float:
+        digits = colours[name] if len(colours[name]) == 6 else "".join(2 * digit for digit in colours[name])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for text in ("ink", "soft", "accent", "red", "amber", "green"):
+        for behind in ("bg", "card"):
+            dark, bright = sorted((luminance(text), luminance(behind)))
+            assert (bright + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {behind}"
+
+
+@pytest.mark.parametrize("path", ["/", "/cost", "/calendar", "/history"])
+def test_a_page_can_be_read_and_used_without_eyes_or_mouse(site: FlaskClient, path: str) -> None:
+    for _ in _until(lambda: "being read" not in site.get(path).text):
+        pass
+    page = site.get(path).text
+    assert '<html lang="en">' in page and page.count("<h1>") == 1
+    assert page.index('class="skip" href="#main"') < page.index("<nav") < page.index('<main id="main">')
+    assert page.count('aria-current="page"') == 1
+    assert [head for head in re.findall(r"<th[ >].*?</th>", page) if not re.sub(r"<[^>]*>", "", head)] == []
+    assert "times of UTC" in page
 
 
 @pytest.mark.parametrize("month", ["2026-13", "x", "2001-01", "2099-12", "2026-1", "<script>"])

@@ -124,6 +124,7 @@ def test_a_local_cloud_that_is_gone_is_red_and_what_stood_in_it_is_not_called_un
     assert [(name, remark.text) for name, remark in found.said if remark.level == "failing"] == [
         ("stack", "the local cloud is gone, and all that ran in it")
     ]
+    assert dict(found.counts)["failing"] == 1, "the head of the page counts the stack, too"
     assert "not provisioned" not in {remark.text for _, remark in found.said}
     ops.journal.start("provision_destroy", stack="dev").finish("done")
     assert ("stack", "the local cloud is not running") in [(name, remark.text) for name, remark in gather(ops).said]

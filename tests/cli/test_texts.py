@@ -263,7 +263,7 @@ SYSTEM = {
         "  remedy: see that it is there, and yours to read and write; --debug shows where\n"
     ),
     OSError(28, "No space left on device"): (
-        "error: stdout: No space left on device\n  remedy: make room, then again\n"
+        "error: what was written to: No space left on device\n  remedy: make room (df), then again\n"
     ),
 }
 

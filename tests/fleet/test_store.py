@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,3 +154,12 @@ def test_a_journal_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path
     (tmp_path / "other.db").write_text("this is no database, and it is long enough to be seen as none" * 20)
     with pytest.raises(OpsError, match=r"other\.db: file is not a database"):
         open_engine(tmp_path / "other.db")
+
+
+def test_a_disk_without_room_is_told_before_sqlite_maps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.statvfs_result((4096, 4096, 1000, 20, 0, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _path: full)
+    with pytest.raises(OpsError, match="its disk is full") as refused:
+        open_engine(tmp_path / "ops.db")
+    assert refused.value.remedy == "make room on its disk"
+    assert not (tmp_path / "ops.db").exists()
