@@ -25,8 +25,12 @@ class WriteMeter(Meter):
         found = {name: hands.writer(name) for name in databases}
         self._writers = {name: writer for name, writer in found.items() if writer is not None}
         self._probes = {name: Probe(writer) for name, writer in self._writers.items()}
-        for probe in self._probes.values():
-            probe.start()
+        try:
+            for probe in self._probes.values():
+                probe.start()
+        except BaseException:
+            self.halt()  # nobody enters the block whose end does
+            raise
 
     def read(self) -> dict[str, Json]:
         """``writes_silent_seconds``: for how long each database has confirmed none."""

@@ -6,11 +6,16 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from quartermaster.cli import backup
 from quartermaster.cli.main import run
+from quartermaster.fleet.errors import OpsError
+from quartermaster.runbooks import restoring
+from quartermaster.runbooks.vaults import RestoreTest
 from tests.runbooks.stubbed import NOW, Aws
 
 FLEET = """fleet: shop
@@ -79,6 +84,26 @@ def test_where_no_restore_test_waits_there_is_nothing_to_answer(
     aws.expect("backup", "list_restore_jobs", asked, {"RestoreJobs": []})
     assert run(["backup", "answer", *fleet]) == 0
     assert json.loads(capsys.readouterr().out) == {"answered": []}
+
+
+def test_a_restore_test_that_cannot_be_asked_keeps_no_other_from_its_answer(
+    aws: Aws, fleet: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = [RestoreTest(f"T{number}", "orders", f"awsbackup-restore-test-{number}") for number in (1, 2)]
+    tool: Any = SimpleNamespace(backups=SimpleNamespace(tests=lambda: waiting))
+
+    def answered(_ops: object, _database: str, test: RestoreTest) -> dict[str, Any]:
+        if test.job == "T1":
+            raise OpsError("nobody in the network may ask orders")
+        return {"database": "orders", "sound": True, "run": "backup-2"}
+
+    monkeypatch.setattr(backup, "restorer", lambda _: tool)
+    monkeypatch.setattr(restoring, "answer", lambda _tool, test, _asking: test)
+    monkeypatch.setattr(backup, "_recorded", answered)
+    assert run(["backup", "answer", *fleet]) == 1
+    told = capsys.readouterr()
+    assert [row["run"] for row in json.loads(told.out)["answered"]] == ["backup-2"]
+    assert told.err == "error: nobody in the network may ask orders\n"
 
 
 def test_the_local_cloud_has_no_restore_tests_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
