@@ -100,10 +100,7 @@ def exec_(
     from quartermaster.infra.local.client import execute
 
     done = execute(_local().workspace, host, command)
-    emit(
-        {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr},
-        done.stdout or " ",
-    )
+    emit({"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}, done.stdout)
     if done.stderr:
         typer.echo(done.stderr, err=True, nl=False)
     raise typer.Exit(done.returncode)
