@@ -168,7 +168,7 @@ class CloudRefreshes:
             latest=str(max(row["VersionNumber"] for row in rows)),
             hosts=self._versions(group),
             says={str(row["VersionNumber"]): _says(row["LaunchTemplateData"]) for row in rows},
-            protected=frozenset(item["InstanceId"] for item in group["Instances"] if item["ProtectedFromScaleIn"]),
+            protected=frozenset(item["InstanceId"] for item in group["Instances"] if item.get("ProtectedFromScaleIn")),
         )
 
     def _described(self) -> dict[str, Any]:
