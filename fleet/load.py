@@ -38,7 +38,7 @@ __all__ = ["LIMITS", "Load", "Sample", "refusal"]
 
 LIMITS = {"rate_per_second": 2000.0, "connections": 256, "seconds_max": 3600.0}
 """The most that one load may be asked for."""
-TIMEOUT_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 _PRIVATE = tuple(ipaddress.ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
@@ -124,7 +124,7 @@ class Load:
         with contextlib.suppress(BrokenPipeError):
             self._child.stdin.close()  # the child finishes what is under way, reports it and goes
         try:
-            self._child.wait(TIMEOUT_SECONDS + 5)
+            self._child.wait(_TIMEOUT_SECONDS + 5)
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
@@ -213,7 +213,7 @@ async def _worker(target: Target, due: asyncio.Queue[float], tally: _Tally) -> N
             at = await due.get()
             outcome = ""
             try:
-                async with asyncio.timeout_at(at + TIMEOUT_SECONDS):
+                async with asyncio.timeout_at(at + _TIMEOUT_SECONDS):
                     for again in (True, False):
                         if connection is None or not connection.usable:
                             connection = await target.connect()

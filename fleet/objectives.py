@@ -36,7 +36,7 @@ __all__ = [
 
 Scope = Literal["zone", "region", "data_loss"]
 SCOPES: tuple[Scope, ...] = ("zone", "region", "data_loss")
-Basis = Literal["setting", "documented", "measured", "given", "assumed"]
+_Basis = Literal["setting", "documented", "measured", "given", "assumed"]
 """Where seconds come from: fleet.yaml, AWS's documents, this stack's drills, a person, or nowhere better."""
 
 REGION_CHECK_SECONDS, REGION_CHECKS = 30, 3
@@ -71,7 +71,7 @@ class Term:
 
     what: str
     seconds: float
-    basis: Basis
+    basis: _Basis
     setting: str = ""
     """Where in fleet.yaml it is set; empty where it is not."""
     branch: str = ""
@@ -237,7 +237,7 @@ def _lead(fleet: Fleet, name: str, measured: Measured) -> Term:
     return Term(what, _LEAD_SECONDS, "assumed")
 
 
-def _known(seconds: float | None, what: str, otherwise: float, basis: Basis) -> Term:
+def _known(seconds: float | None, what: str, otherwise: float, basis: _Basis) -> Term:
     return Term(what, otherwise, basis) if seconds is None else Term(what, seconds, "measured")
 
 

@@ -22,14 +22,14 @@ __all__ = ["API_REGION", "Fetched", "LeftOut", "Moved", "fetch_prices", "moved"]
 
 API_REGION = "us-east-1"
 """One of the few in which the API answers, for all regions."""
-SOURCE = "AWS Price List Query API, list prices on demand"
+_SOURCE = "AWS Price List Query API, list prices on demand"
 _PAGE = 100
 _DOUBTFUL = 5
 """A figure that many times the present one, or that part of it, is rather another product's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class _Wanted:
     """A rate, and the product that it is the price of."""
 
     name: str
@@ -46,37 +46,37 @@ _DATABASE_DISK = {
     "productFamily": "Database Storage", "databaseEngine": "PostgreSQL", "deploymentOption": "Single-AZ",
 }  # fmt: skip
 _RATES = (
-    Wanted("nat_gateway_hour", "AmazonEC2", {"productFamily": "NAT Gateway"}, "NatGateway-Hours", _HOURS),
-    Wanted(
+    _Wanted("nat_gateway_hour", "AmazonEC2", {"productFamily": "NAT Gateway"}, "NatGateway-Hours", _HOURS),
+    _Wanted(
         "application_balancer_hour", "AWSELB", {"productFamily": "Load Balancer-Application"}, "LoadBalancerUsage",
         _HOURS,
     ),
-    Wanted("network_balancer_hour", "AWSELB", {"productFamily": "Load Balancer-Network"}, "LoadBalancerUsage", _HOURS),
-    Wanted("interface_endpoint_hour", "AmazonVPC", {"productFamily": "VpcEndpoint"}, "VpcEndpoint-Hours", _HOURS),
-    Wanted(
+    _Wanted("network_balancer_hour", "AWSELB", {"productFamily": "Load Balancer-Network"}, "LoadBalancerUsage", _HOURS),
+    _Wanted("interface_endpoint_hour", "AmazonVPC", {"productFamily": "VpcEndpoint"}, "VpcEndpoint-Hours", _HOURS),
+    _Wanted(
         "public_address_hour", "AmazonVPC", {"group": "VPCPublicIPv4Address"}, "PublicIPv4:InUseAddress", _HOURS
     ),
-    Wanted("volume_gp2_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "gp2"}, "EBS:VolumeUsage.gp2", _GIB),
-    Wanted("volume_gp3_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "gp3"}, "EBS:VolumeUsage.gp3", _GIB),
-    Wanted("volume_io1_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "io1"}, "EBS:VolumeUsage.piops", _GIB),
-    Wanted("volume_io2_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "io2"}, "EBS:VolumeUsage.io2", _GIB),
-    Wanted(
+    _Wanted("volume_gp2_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "gp2"}, "EBS:VolumeUsage.gp2", _GIB),
+    _Wanted("volume_gp3_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "gp3"}, "EBS:VolumeUsage.gp3", _GIB),
+    _Wanted("volume_io1_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "io1"}, "EBS:VolumeUsage.piops", _GIB),
+    _Wanted("volume_io2_gib_month", "AmazonEC2", {**_DISK, "volumeApiName": "io2"}, "EBS:VolumeUsage.io2", _GIB),
+    _Wanted(
         "volume_gp3_iops_month", "AmazonEC2", {"productFamily": "System Operation", "volumeApiName": "gp3"},
         "EBS:VolumeP-IOPS.gp3", _IOPS,
     ),
-    Wanted(
+    _Wanted(
         "volume_io1_iops_month", "AmazonEC2", {"productFamily": "System Operation", "volumeApiName": "io1"},
         "EBS:VolumeP-IOPS.piops", _IOPS,
     ),
-    Wanted("database_gp2_gib_month", "AmazonRDS", _DATABASE_DISK, "RDS:GP2-Storage", _GIB),
-    Wanted("database_gp3_gib_month", "AmazonRDS", _DATABASE_DISK, "RDS:GP3-Storage", _GIB),
-    Wanted("database_io1_gib_month", "AmazonRDS", _DATABASE_DISK, "RDS:PIOPS-Storage", _GIB),
-    Wanted("key_month", "awskms", {"productFamily": "Encryption Key"}, "KMS-Keys", ("Keys", "Key-Mo")),
-    Wanted(
+    _Wanted("database_gp2_gib_month", "AmazonRDS", _DATABASE_DISK, "RDS:GP2-Storage", _GIB),
+    _Wanted("database_gp3_gib_month", "AmazonRDS", _DATABASE_DISK, "RDS:GP3-Storage", _GIB),
+    _Wanted("database_io1_gib_month", "AmazonRDS", _DATABASE_DISK, "RDS:PIOPS-Storage", _GIB),
+    _Wanted("key_month", "awskms", {"productFamily": "Encryption Key"}, "KMS-Keys", ("Keys", "Key-Mo")),
+    _Wanted(
         "secret_month", "AWSSecretsManager", {"productFamily": "Secret"}, "AWSSecretsManager-Secrets",
         ("Secrets", "Secret-Mo"),
     ),
-    Wanted("alarm_month", "AmazonCloudWatch", {"productFamily": "Alarm"}, "CW:AlarmMonitorUsage", ("Alarms",)),
+    _Wanted("alarm_month", "AmazonCloudWatch", {"productFamily": "Alarm"}, "CW:AlarmMonitorUsage", ("Alarms",)),
 )  # fmt: skip
 _INSTANCES = {
     "productFamily": "Compute Instance", "operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA",
@@ -151,7 +151,7 @@ def fetch_prices(client: Any, regions: Iterable[str], present: Prices, today: da
                 elif kind == "rates" or prices:  # a region lacks many types, which says nothing
                     left.append(LeftOut(region, name, why))
     kept = {kind: regions_ for kind, regions_ in figures.items() if regions_}
-    return Fetched(OwnPrices(today.isoformat(), SOURCE, kept), tuple(left))
+    return Fetched(OwnPrices(today.isoformat(), _SOURCE, kept), tuple(left))
 
 
 def _present(prices: Prices, kind: str, name: str, region: str) -> Decimal | None:
@@ -172,7 +172,7 @@ def _doubt(prices: set[Decimal], present: Decimal | None) -> str:
     return ""
 
 
-def _rate(client: Any, wanted: Wanted, region: str) -> set[Decimal]:
+def _rate(client: Any, wanted: _Wanted, region: str) -> set[Decimal]:
     found = set()
     for attributes, dimensions in _products(client, wanted.service, {**wanted.filters, "regionCode": region}):
         usage = str(attributes.get("usagetype"))

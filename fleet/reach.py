@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "Verdict", "duration", "verdicts"]
 
-Metric = Literal["rto", "rpo"]
+_Metric = Literal["rto", "rpo"]
 _MILDEST_FIRST = (
     ("idle_seconds", (60, 45, 30, 20, 15, 10, 5)),
     ("check_seconds", (60, 30, 20, 15, 10, 5)),
@@ -46,7 +46,7 @@ class Verdict:
 
     name: str
     scope: Scope
-    metric: Metric
+    metric: _Metric
     objective_seconds: float
     best_seconds: float | None
     """None: it cannot be recovered at all."""
@@ -110,7 +110,7 @@ def duration(seconds: float) -> str:
     return f"{math.ceil(whole / 60)}m" if whole > 180 else f"{whole}s"
 
 
-def _judged(fleet: Fleet, name: str, scope: Scope, metric: Metric, measured: Measured) -> Verdict:
+def _judged(fleet: Fleet, name: str, scope: Scope, metric: _Metric, measured: Measured) -> Verdict:
     aim = getattr(getattr(fleet.recovery.objectives[name], scope), metric).total_seconds()
     found = best(fleet, name, scope, measured)
     seconds = _seconds(found, metric)
@@ -133,7 +133,7 @@ def _judged(fleet: Fleet, name: str, scope: Scope, metric: Metric, measured: Mea
 
 
 def _changes(
-    fleet: Fleet, name: str, scope: Scope, metric: Metric, measured: Measured, aim: float
+    fleet: Fleet, name: str, scope: Scope, metric: _Metric, measured: Measured, aim: float
 ) -> tuple[tuple[Change, ...], float | None]:
     """The mildest changes that reach the aim, one setting where that does; else none, and the least that any reach."""
 
@@ -242,5 +242,5 @@ def _with(value: Any, path: Path, leaf: Any) -> Any:
     return value.model_copy(update={step: below})
 
 
-def _seconds(found: Best, metric: Metric, *, surely: bool = False) -> float | None:
+def _seconds(found: Best, metric: _Metric, *, surely: bool = False) -> float | None:
     return None if found.impossible else total(getattr(found, metric), surely=surely)

@@ -10,7 +10,7 @@ from quartermaster.fleet.errors import MissingPart
 
 __all__ = ["Secret"]
 
-PREFIX = "secret:"
+_PREFIX = "secret:"
 _STARS = "********"
 
 
@@ -24,9 +24,9 @@ class Secret:
     @classmethod
     def parse(cls, text: str) -> Secret:
         """``secret:NAME`` names a variable of the environment; any other text is the value itself."""
-        if not text.startswith(PREFIX):
+        if not text.startswith(_PREFIX):
             return cls(_literal=text)
-        name = text.removeprefix(PREFIX)
+        name = text.removeprefix(_PREFIX)
         if not name.isidentifier():
             raise ValueError(f"{name!r} cannot name an environment variable; write secret:NOTIFY_URL")
         return cls(name=name)

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-__all__ = ["PATTERN", "Window", "parse_clock"]
+__all__ = ["DAYS", "PATTERN", "Window", "parse_clock"]
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-LONGEST_NIGHT = timedelta(hours=12)
+_LONGEST_NIGHT = timedelta(hours=12)
 """Longer past midnight than this and the two times were most likely swapped."""
 
 _SPAN = r"(?:[A-Za-z,\- ]+ )?\d{1,2}:\d{2}-\d{1,2}:\d{2}"
@@ -135,7 +135,7 @@ def _parse_span(text: str) -> _Span:
         raise ValueError(f"{text!r} starts at the day's end; start the next day at 00:00")
     if stop < start:
         stop += _DAY
-        if stop - start > LONGEST_NIGHT:
+        if stop - start > _LONGEST_NIGHT:
             raise ValueError(
                 f"{text!r} ends before it starts, and past midnight it would last {(stop - start).seconds // 3600} "
                 "hours; swap the times, or say it in two parts joined by a semicolon"

@@ -65,7 +65,7 @@ class Plan:
         )
 
 
-class States(Protocol):
+class _States(Protocol):
     """Tells how RDS sees databases (fleet.databases.Databases)."""
 
     def state(self, name: str) -> DatabaseState: ...
@@ -79,7 +79,7 @@ def kept_name(database: str, now: datetime) -> str:
 class Overwriting:
     """One database of the stack that is restored over, by one run. All raise OpsError."""
 
-    def __init__(self, restorer: Restorer, states: States, name: str, clock: Clock, *, run: str, poll: float) -> None:
+    def __init__(self, restorer: Restorer, states: _States, name: str, clock: Clock, *, run: str, poll: float) -> None:
         """``run``: the journal's name of it, written on what it puts in place."""
         self._restorer, self._states, self._name, self._clock, self._poll = restorer, states, name, clock, poll
         self._run = run

@@ -9,7 +9,7 @@ from quartermaster.fleet.errors import OpsError
 
 __all__ = ["READER", "Check", "answered", "make_reader", "rows", "unaskable", "verify"]
 
-Ask = Callable[[str], str]
+_Ask = Callable[[str], str]
 """Answers a statement as psql does, unaligned. Raises OpsError."""
 _CHECKSUMS = "show data_checksums"
 _STRUCTURE = """
@@ -52,18 +52,18 @@ class Check:
     found: str
 
 
-def make_reader(ask: Ask) -> None:
+def make_reader(ask: _Ask) -> None:
     """Make the user that reads everything and writes nothing, with the password of who asks. Changes the database."""
     ask(_MAKE_READER)
 
 
-def rows(ask: Ask) -> dict[str, int]:
+def rows(ask: _Ask) -> dict[str, int]:
     """Rows of each table, exactly. Read-only."""
     lines = ask(_ROWS).splitlines()
     return {name: int(count) for name, _, count in (line.rpartition("|") for line in lines)}
 
 
-def unaskable(ask: Ask, checks: Sequence[str]) -> frozenset[str]:
+def unaskable(ask: _Ask, checks: Sequence[str]) -> frozenset[str]:
     """Checks that the database cannot answer at all: of tables that nobody has made yet. Read-only."""
     found = set()
     for sql in checks:
@@ -75,7 +75,7 @@ def unaskable(ask: Ask, checks: Sequence[str]) -> frozenset[str]:
 
 
 def verify(
-    ask: Ask, reader: Ask, checks: Sequence[str], source: Mapping[str, int] | None, senseless: Collection[str] = ()
+    ask: _Ask, reader: _Ask, checks: Sequence[str], source: Mapping[str, int] | None, senseless: Collection[str] = ()
 ) -> tuple[Check, ...]:
     """Every answer. The structure is asked by ``ask``, all else by ``reader``, a user that cannot write.
 
@@ -85,12 +85,12 @@ def verify(
     return (*_intact(ask), _counted(reader, source), *answered(reader, checks, senseless))
 
 
-def answered(ask: Ask, checks: Sequence[str], senseless: Collection[str] = ()) -> tuple[Check, ...]:
+def answered(ask: _Ask, checks: Sequence[str], senseless: Collection[str] = ()) -> tuple[Check, ...]:
     """What the fleet's checks come to. Read-only."""
     return tuple(_answers(ask, sql, senseless=sql in senseless) for sql in checks)
 
 
-def _intact(ask: Ask) -> list[Check]:
+def _intact(ask: _Ask) -> list[Check]:
     try:
         on = ask(_CHECKSUMS)
         said = ask(_STRUCTURE).splitlines()
@@ -101,7 +101,7 @@ def _intact(ask: Ask) -> list[Check]:
     return [Check("structure", not broken, "; ".join(broken) or f"all pages {pages}, {said[-1]} indexes whole")]
 
 
-def _counted(ask: Ask, source: Mapping[str, int] | None) -> Check:
+def _counted(ask: _Ask, source: Mapping[str, int] | None) -> Check:
     """Tables with rows at the source have some; how many may differ by what was written after the recovery point."""
     try:
         found = rows(ask)
@@ -116,7 +116,7 @@ def _counted(ask: Ask, source: Mapping[str, int] | None) -> Check:
     return Check("rows", True, f"{total}; the original had {sum(source.values())} in {len(source)}")
 
 
-def _answers(ask: Ask, sql: str, *, senseless: bool) -> Check:
+def _answers(ask: _Ask, sql: str, *, senseless: bool) -> Check:
     try:
         said = ask(sql)
     except OpsError as exc:

@@ -20,7 +20,7 @@ from quartermaster.fleet.schema.rules.waivers import ended_waivers
 
 __all__ = ["Loaded", "find_fleet", "load_fleet", "read_fleet", "read_text"]
 
-FILE = "fleet.yaml"
+_FILE = "fleet.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ def find_fleet(start: Path) -> Path:
     """The fleet.yaml in ``start`` or the nearest folder above. Read-only. Raises InputError when there is none."""
     start = start.resolve()
     for folder in (start, *start.parents):
-        if (folder / FILE).is_file():
-            return folder / FILE
-    raise InputError(f"no {FILE} in {start} or above", remedy="ops init writes one; or name it with --fleet PATH")
+        if (folder / _FILE).is_file():
+            return folder / _FILE
+    raise InputError(f"no {_FILE} in {start} or above", remedy="ops init writes one; or name it with --fleet PATH")
 
 
 def load_fleet(path: Path) -> Fleet:
@@ -56,7 +56,7 @@ def read_fleet(path: Path, *, today: date | None = None) -> Loaded:
     return read_text(text, file=str(path), today=today)
 
 
-def read_text(text: str, *, file: str = FILE, today: date | None = None) -> Loaded:
+def read_text(text: str, *, file: str = _FILE, today: date | None = None) -> Loaded:
     """The fleet that the text describes. Pure. Raises InputError with every Fault, in order of lines."""
     tree = trees.read_tree(text)
     faults = list(tree.faults)

@@ -27,10 +27,10 @@ __all__ = [
     "Survive",
 ]
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+_Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
-Companion = Literal["utilisation", "instances", "errors", "rejected", "surge", "latency"]
+_Companion = Literal["utilisation", "instances", "errors", "rejected", "surge", "latency"]
 """What tells how well a cluster met its demand."""
 
 
@@ -56,7 +56,7 @@ class DemandMetric(Model):
     """Of a cloudwatch metric; default: those of the cluster's balancer or group."""
     query: str = ""
     """PromQL, for a prometheus source. A counter by its bare name (…_total) becomes a rate here, resets included."""
-    companions: dict[Companion, str] = Field(default_factory=dict)
+    companions: dict[_Companion, str] = Field(default_factory=dict)
     """PromQL of what goes with the demand; a cloudwatch source knows its own."""
     series: str = ""
     """series_id in a csv or parquet file; default: the cluster's name."""
@@ -75,7 +75,7 @@ class Survive(Model):
     """The loss that capacity must bear."""
 
     zones: Annotated[int, Field(ge=0, le=5)] = 1
-    at_utilisation: Fraction = 0.85
+    at_utilisation: _Fraction = 0.85
     """How busy the hosts that are left may be."""
 
 
@@ -115,9 +115,9 @@ class Capacity(Model):
 
     unit: _Unit = "learn"
     """Demand per second that one instance carries at target utilisation."""
-    target_utilisation: Fraction = 0.6
+    target_utilisation: _Fraction = 0.6
     survive: Survive = Survive()
-    quantile: Fraction = 0.99
+    quantile: _Fraction = 0.99
     """Of the demand forecast, over the lead time."""
     horizon_days: Annotated[int, Field(ge=1, le=730)] = 14
     lead_minutes: _Lead = "auto"

@@ -10,6 +10,7 @@ from quartermaster.fleet.schema.base import Day, Duration, Model, Name, StackNam
 from quartermaster.fleet.windows import Window
 
 __all__ = [
+    "GENTLE",
     "Adopted",
     "Alarms",
     "BackupRule",

@@ -10,18 +10,18 @@ from quartermaster.fleet.schema.model import Fleet
 from quartermaster.fleet.schema.rules.words import unknown
 from quartermaster.fleet.schema.servers import Balancer
 
-ALGORITHMS = {
+_ALGORITHMS = {
     "application": ("round_robin", "least_outstanding_requests", "weighted_random", "weighted"),
     "network": ("flow_hash", "source_ip"),
 }
 """What each kind of balancer can do (AWS: target group attributes of the two)."""
-FORWARD_GROUPS = 5
+_FORWARD_GROUPS = 5
 """Target groups of one forward action:
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html"""
-NETWORK_IDLE_SECONDS = 60
+_NETWORK_IDLE_SECONDS = 60
 """The least idle time of TCP connections:
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/update-idle-timeout.html"""
-NAME_BYTES = 64
+_NAME_BYTES = 64
 """Of a certificate's first name: https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html"""
 
 
@@ -34,9 +34,9 @@ def _balancers(fleet: Fleet) -> Iterator[tuple[str, str, Balancer]]:
 def balancers_can_balance(fleet: Fleet) -> Iterator[Fault]:
     """The kind of balancer knows the algorithm, and can ask for health that way."""
     for where, _, balancer in _balancers(fleet):
-        can = ALGORITHMS[balancer.kind]
+        can = _ALGORITHMS[balancer.kind]
         if balancer.algorithm not in can:
-            other = next(kind for kind, known in ALGORITHMS.items() if balancer.algorithm in known)
+            other = next(kind for kind, known in _ALGORITHMS.items() if balancer.algorithm in known)
             yield Fault(
                 f"{where}.algorithm",
                 f"a balancer of kind {balancer.kind} cannot do {balancer.algorithm}",
@@ -84,9 +84,9 @@ def _network_options(where: str, balancer: Balancer) -> Iterator[Fault]:
     if balancer.sticky_seconds:
         problem = "a network balancer has no cookies to stick by"
         yield Fault(f"{where}.sticky_seconds", problem, "algorithm: source_ip, or kind: application")
-    if balancer.idle_seconds != "auto" and balancer.idle_seconds < NETWORK_IDLE_SECONDS:
-        problem = f"a network balancer keeps idle connections for {NETWORK_IDLE_SECONDS} seconds at least"
-        yield Fault(f"{where}.idle_seconds", problem, f"{NETWORK_IDLE_SECONDS} or more, auto, or kind: application")
+    if balancer.idle_seconds != "auto" and balancer.idle_seconds < _NETWORK_IDLE_SECONDS:
+        problem = f"a network balancer keeps idle connections for {_NETWORK_IDLE_SECONDS} seconds at least"
+        yield Fault(f"{where}.idle_seconds", problem, f"{_NETWORK_IDLE_SECONDS} or more, auto, or kind: application")
 
 
 def weights_are_of_clusters(fleet: Fleet) -> Iterator[Fault]:
@@ -104,9 +104,9 @@ def weights_are_of_clusters(fleet: Fleet) -> Iterator[Fault]:
             elif other in taken:
                 yield Fault(where, f"{other} is behind the balancer of {taken[other]} already", "one balancer each")
             taken.setdefault(other, name)
-        if (count := len({name, *weights})) > FORWARD_GROUPS:
-            problem = f"{count} clusters share one listener, {name} itself among them, and AWS takes {FORWARD_GROUPS}"
-            yield Fault(f"{balancing}.weights", problem, f"weights of {FORWARD_GROUPS - 1} other clusters at most")
+        if (count := len({name, *weights})) > _FORWARD_GROUPS:
+            problem = f"{count} clusters share one listener, {name} itself among them, and AWS takes {_FORWARD_GROUPS}"
+            yield Fault(f"{balancing}.weights", problem, f"weights of {_FORWARD_GROUPS - 1} other clusters at most")
 
 
 def names_can_be_served(fleet: Fleet) -> Iterator[Fault]:
@@ -128,6 +128,6 @@ def names_can_be_served(fleet: Fleet) -> Iterator[Fault]:
             if first != cluster:
                 problem = f"{cluster} would be {name}, as {first} is already"
                 yield Fault("dns.name", problem, f"another name than {cluster}, or another name of the cluster")
-            if len(name) > NAME_BYTES:
-                problem = f"{name} has {len(name)} characters, and a certificate's name at most {NAME_BYTES}"
+            if len(name) > _NAME_BYTES:
+                problem = f"{name} has {len(name)} characters, and a certificate's name at most {_NAME_BYTES}"
                 yield Fault("dns.name", problem, "a shorter name, zone or name of the cluster")
