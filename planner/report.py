@@ -11,7 +11,7 @@ from typing import Any
 from quartermaster.planner import report_cost
 from quartermaster.planner.month import Month
 from quartermaster.planner.plan import CapacityPlan
-from quartermaster.planner.report_cluster import money, section, span, when
+from quartermaster.planner.report_cluster import Table, money, section, span, when
 from quartermaster.planner.report_patching import patching, sentence
 from quartermaster.planner.spent import Spent
 from quartermaster.planner.statements import of_to
@@ -64,15 +64,16 @@ def render(data: ReportData) -> str:
         generated=when(data.generated_at, data.zone),
         summary=_summary(data),
         clusters=clusters,
-        refused=[] if data.plan is None else [(r.name, r.reason) for r in data.plan.refused],
-        findings=[] if data.plan is None else [
-            [f.series, f.kind, f.where, str(f.rows), f.detail, f.remedy] for f in data.plan.findings
-        ],
+        refused=Table(("series", "why"), [[r.name, r.reason] for r in data.plan.refused] if data.plan else []),
+        findings=_findings(data),
         cost=None if data.spent is None else report_cost.cost(data.spent, data.zone),
         months=data.months,
         today=data.generated_at.astimezone(data.zone).date(),
         calendar=_calendar(data),
-        infeasible=[] if data.drills is None else [[i["kind"], i["of"], i["rule"]] for i in data.drills["infeasible"]],
+        infeasible=Table(
+            ("kind", "of", "rule that forbids it"),
+            [[i["kind"], i["of"], i["rule"]] for i in data.drills["infeasible"]] if data.drills else [],
+        ),
         has_drills=data.drills is not None,
         patching=[patching(name, found, data.zone) for name, found in data.patching.items()],
         results=[_result(r) for r in data.drill_results],
@@ -103,10 +104,14 @@ def _summary(data: ReportData) -> list[str]:
     return out
 
 
-def _calendar(data: ReportData) -> list[list[str]]:
-    if data.drills is None:
-        return []
-    return [
+def _findings(data: ReportData) -> Table:
+    found = data.plan.findings if data.plan is not None else ()
+    rows = [[f.series, f.kind, f.where, str(f.rows), f.detail, f.remedy] for f in found]
+    return Table(("series", "finding", "where", "readings", "what was done", "remedy"), rows, (3,))
+
+
+def _calendar(data: ReportData) -> Table:
+    rows = [
         [
             _stamp(d["starts_at"], data.zone),
             f"{_words(d['kind'])} of {d['of']}",
@@ -114,8 +119,9 @@ def _calendar(data: ReportData) -> list[list[str]]:
             d["why"],
             d["runner_up"],
         ]
-        for d in data.drills["drills"]
+        for d in (data.drills["drills"] if data.drills is not None else ())
     ]
+    return Table(("when", "drill", "risk", "why this hour", "runner-up"), rows)
 
 
 def _result(result: Mapping[str, Any]) -> dict[str, Any]:

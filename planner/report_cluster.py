@@ -59,6 +59,7 @@ class Cluster:
     models: Table
     runways: Table
     types: Table
+    refused_types: Table
     advice: list[str]
     replay: Table | None
     replay_reason: str
@@ -78,8 +79,8 @@ def section(c: ClusterPlan, verified: Verification | None, zone: tzinfo) -> Clus
         [demand_chart(c, zone), plan_chart(c, zone)],
         _facts(c),
         c.statements,
-        # As machines read them: instants in UTC.
         Table(("from", "instances"), [[when(f.starts_at, zone), str(f.instances)] for f in c.schedule], (1,)),
+        # As machines read them: instants in UTC.
         Table(
             ("timestamp", "demand_q", "needed", "instances"),
             [[r.to_json()["timestamp"], f"{r.demand_q:.6g}", str(r.needed), str(r.instances)] for r in c.requirement],
@@ -91,6 +92,7 @@ def section(c: ClusterPlan, verified: Verification | None, zone: tzinfo) -> Clus
             (1, 2, 3),
         ),
         _types(c),
+        _refused_types(c),
         _advice(c),
         None if c.replay is None else _replay(c.replay, c.cost.currency),
         c.replay_reason,
@@ -138,7 +140,7 @@ def _dates(early: str | None, middle: str | None, late: str | None) -> list[str]
 
 
 def _types(c: ClusterPlan) -> Table:
-    """The types that fit by regret, then those refused."""
+    """The types that fit, by regret."""
     choice = c.advice.instance
     fit = [
         [
@@ -150,8 +152,15 @@ def _types(c: ClusterPlan) -> Table:
         ]
         for t in choice.candidates[:_TYPES_SHOWN]
     ]
-    refused = [[r.instance, "", "", "", f"refused: {r.reason}"] for r in choice.refused]
-    return Table(("type", "cost a month", "regret", "instances", ""), [*fit, *refused], (1, 2, 3))
+    return Table(("type", "cost a month", "regret", "instances", "worlds"), fit, (1, 2, 3))
+
+
+def _refused_types(c: ClusterPlan) -> Table:
+    """Each reason with the types that it keeps out."""
+    by_reason: dict[str, list[str]] = {}
+    for one in c.advice.instance.refused:
+        by_reason.setdefault(one.reason, []).append(one.instance)
+    return Table(("not considered", "types"), [[reason, ", ".join(types)] for reason, types in by_reason.items()])
 
 
 def _advice(c: ClusterPlan) -> list[str]:

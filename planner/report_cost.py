@@ -18,8 +18,10 @@ class CostPart:
     """The part as the template spells it out."""
 
     cards: list[tuple[str, str, str]]
-    past: list[tuple[str, str, str, str, float]]
-    """Run, when it ended, by how much it moved the cost, what that came to, its share of the highest in hundredths."""
+    past: Table
+    """Run, when it ended, by how much it moved the cost, what that came to."""
+    shares: list[float]
+    """What each run's came to, of the highest, in hundredths."""
     resources: Table | None
     """None: nothing was provisioned yet."""
     unknown: str
@@ -42,17 +44,17 @@ def cost(found: Spent, zone: tzinfo) -> CostPart:
         ]
         resources = Table(("resource", "type", f"{now['currency']} a month", "why"), rows, (2,))
     past = [
-        (
+        [
             one.run,
             when(one.ended_at, zone) if one.ended_at else "",
             f"{one.delta_per_month:+,.2f}",
             f"{one.per_month:,.2f}",
-            found.share(one),
-        )
+        ]
         for one in found.past
     ]
+    table = Table(("run", "ended", "by", "a month"), past, (2, 3))
     unknown, by_use = ", ".join(now.get("unknown", ())), "; ".join(now.get("not_included", ()))
-    return CostPart(cards, past, resources, unknown, by_use)
+    return CostPart(cards, table, [found.share(one) for one in found.past], resources, unknown, by_use)
 
 
 def sentence(found: Spent) -> str:

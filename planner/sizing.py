@@ -115,11 +115,12 @@ def choose(
     hours = np.array([part.mean() for part in np.array_split(np.sort(demand), min(_HOURS, len(demand)))])
     asked = hours[None, :] * scale[:, None]
     costs = np.empty((len(fit), len(scale)))
+    least = max(1, rules.zones if rules.lost else 1)
     for i, instance in enumerate(fit):
         ratio = (scaled_unit(prices, 1.0, declared, instance) or 1.0) * unit / rules.unit
         price = float(prices.instance_hour(instance, region) or 0) * HOURS_A_MONTH
         # Rules are those of one unit; a world where an instance carries more is one where demand is less.
-        counts = np.maximum(requirement(asked / ratio[:, None], rules), max(1, rules.zones if rules.lost else 1))
+        counts = np.maximum(requirement(asked / ratio[:, None], rules), least)
         costs[i] = counts.mean(axis=1) * price
     regret = costs - costs.min(axis=0)
     order = np.lexsort((costs.mean(axis=1), regret.mean(axis=1)))
@@ -127,7 +128,7 @@ def choose(
     out = []
     for i in order:
         own = replace(rules, unit=scaled_unit(prices, rules.unit, declared, fit[i]) or rules.unit)
-        counts = np.maximum(requirement(demand, own), 1)
+        counts = np.maximum(requirement(demand, own), least)
         out.append(
             Candidate(
                 fit[i],
@@ -135,8 +136,8 @@ def choose(
                 round(float(error[i]), 2),
                 round(float(costs[i].mean()), 2),
                 float((regret[i] <= 0).mean()),
-                int(counts.min(initial=0)),
-                int(counts.max(initial=0)),
+                int(counts.min()),
+                int(counts.max()),
             )
         )
     return Choice(tuple(out), tuple(refused), len(scale), _told(out, regret[order[:2]], len(scale)))

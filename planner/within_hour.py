@@ -67,7 +67,7 @@ class WithinHour:
         """For people."""
         busiest = int(self.factor.argmax())
         return (
-            f"headroom within_hour: the busiest {self.interval_minutes:g} minutes of an hour exceed its mean by "
+            f"headroom within_hour: the busiest {self.interval_minutes:g} min of an hour exceed its mean by "
             f"{self.factor.min() - 1:.0%} to {self.factor.max() - 1:.0%} (q{_QUANTILE:g} of {self.hours} hours; at "
             f"{busiest:02d}:00 UTC {self.low[busiest] - 1:.0%} to {self.high[busiest] - 1:.0%} at 95 %)"
         )

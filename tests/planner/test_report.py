@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +21,7 @@ import pytest
 
 from quartermaster.planner.agenda import Entry
 from quartermaster.planner.chart import Layer, Line, Mark, chart, nice_ticks, plane
+from quartermaster.planner.findings import Finding, Refusal
 from quartermaster.planner.month import Month
 from quartermaster.planner.plan import CapacityPlan, plan
 from quartermaster.planner.report import ReportData, render
@@ -24,6 +29,7 @@ from quartermaster.planner.samples import demand
 from quartermaster.planner.settings import Settings
 from quartermaster.planner.spent import Moved, Spent
 from quartermaster.planner.verification import keep, verify
+from tests.chromium import saved
 from tests.planner.test_report_patching import PATCHING
 
 NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -84,8 +90,15 @@ def planned(frame: pd.DataFrame) -> CapacityPlan:
     return plan(frame, default=settings, models=("day_median", "naive"))
 
 
+@cache
+def usual() -> CapacityPlan:
+    """With a series that is refused, and a finding in words that a CSV has to quote."""
+    odd = Finding("web", "gap", "2026-03-01", 3, 'a gap, "long"\nof ± 3', "")
+    return replace(planned(demand()), refused=(Refusal("odd", "it is no demand"),), findings=(odd,))
+
+
 def page(frame: pd.DataFrame | None = None, forecasts: Path | None = None) -> str:
-    found = planned(demand() if frame is None else frame)
+    found = usual() if frame is None else planned(frame)
     seen = {} if forecasts is None else {name: verify(forecasts, c) for name, c in found.clusters.items()}
     verified = {name: v for name, v in seen.items() if v is not None}
     parts = {"spent": SPENT, "months": [MONTH]}
@@ -155,8 +168,8 @@ def test_every_way_limit_and_type_is_told_with_its_reason(whole: str) -> None:
     text = html.unescape(re.sub(r"<[^>]+>", " ", whole))
     for said in ("this plan", "target tracking alone", "predictive scaling", "constant peak", "No purchase advice"):
         assert said in text
-    assert "size.max" in text and "m6a.large" in text and "refused:" in text
-    assert text.count("as CSV") == 9
+    assert "size.max" in text and "m6a.large" in text and "not considered" in text
+    assert text.count("as CSV") == whole.count('<table class="stack">') + 1
 
 
 def test_earlier_forecasts_stand_beside_what_came(whole: str) -> None:
@@ -261,3 +274,24 @@ def test_it_fits_the_screen_and_logs_no_error(width: int, whole: str, tmp_path: 
     assert found["scroll"] <= found["width"]
     assert found["over"] == []
     assert re.search(r"measured|median", found["tip"])
+
+
+@pytest.mark.browser
+def test_every_table_is_saved_as_it_stands_and_as_the_plan_has_it(whole: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
+    files = {one.name.removesuffix(".csv"): one for one in saved(tmp_path / "page.html", tmp_path)}
+    assert len(files) == whole.count('<table class="stack">') + 1, "and the requirement, which is on no page"
+    rows = {name: list(csv.reader(io.StringIO(one.text, newline=""))) for name, one in files.items()}
+    assert {name: one.table for name, one in files.items() if one.table} == {
+        name: cells for name, cells in rows.items() if name != "web-requirement"
+    }
+    told = usual().to_json()["clusters"]["web"]
+    heads, *requirement = rows["web-requirement"]
+    assert [dict(zip(heads, row, strict=True)) for row in requirement] == [
+        {"timestamp": hour["timestamp"], "demand_q": f"{hour['demand_q']:.6g}", "needed": str(hour["needed"]),
+         "instances": str(hour["instances"])}
+        for hour in told["requirement"]
+    ]  # fmt: skip
+    assert [int(row[1]) for row in rows["web-floors"][1:]] == [floor["instances"] for floor in told["schedule"]]
+    kept_out = [name for row in rows["web-types-refused"][1:] for name in row[1].split(", ")]
+    assert sorted(kept_out) == sorted(one["instance"] for one in told["instance_choice"]["refused"])
