@@ -213,12 +213,14 @@ class Session:
 
 
 _BEGUN: list[Session] = []
+"""The session of this invocation, once somebody has asked for it."""
 
 
 def session() -> Session:
     """The session of this invocation."""
-    _BEGUN.append(Session(options()))
-    return _BEGUN[-1]
+    if not _BEGUN:
+        _BEGUN.append(Session(options()))
+    return _BEGUN[0]
 
 
 def hang_up() -> None:
