@@ -1,32 +1,15 @@
-"""Hours for work that takes capacity away, ranked by the chance that demand then exceeds what is left."""
+"""The chance that demand exceeds what work leaves of a cluster: hours for drills and for patches are ranked by it."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-import numpy as np
 
 from quartermaster.planner.capacity import left_after
-from quartermaster.planner.hourly import Hourly
 from quartermaster.planner.plan import ClusterPlan
 
-__all__ = ["Slot", "capacity_left", "exceedance", "rank", "slots"]
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A stretch of time in which the work could stand."""
-
-    starts_at: datetime
-    ends_at: datetime
-    risk: float
-    """Upper bound of the chance that demand exceeds what is left in any of its hours (sum over them, at most 1)."""
-    demand: float
-    """Highest expected demand within, as a share of the highest in the forecast: it breaks ties of risk."""
+__all__ = ["capacity_left", "exceedance"]
 
 
 def exceedance(quantiles: Sequence[float], levels: Sequence[float], capacity: float) -> float:
@@ -57,28 +40,6 @@ def capacity_left(plan: ClusterPlan, *, zones_lost: int = 0, instances_lost: int
     rules = plan.rules
     counts = [left_after(r.instances, rules.zones, zones_lost) - instances_lost for r in plan.requirement]
     return [max(0, n) * rules.surviving_unit for n in counts]
-
-
-def slots(hours: Hourly, left: Sequence[float], duration: timedelta) -> list[Slot]:
-    """Every start on the hour for work of that duration, in order of time."""
-    width = timedelta(minutes=hours.interval_minutes)
-    count = max(1, math.ceil(duration / width))
-    chances = [exceedance(list(q), hours.levels, c) for q, c in zip(hours.quantiles, left, strict=True)]
-    top = float(np.nanmax(hours.mean)) or 1.0
-    out = []
-    for i in range(len(hours.times) - count + 1):
-        start = hours.times[i]
-        risk = min(1.0, sum(chances[i : i + count]))
-        out.append(Slot(start, start + duration, risk, float(hours.mean[i : i + count].max()) / top))
-    return out
-
-
-def rank(
-    plan: ClusterPlan, duration: timedelta, *, zones_lost: int = 0, instances_lost: int = 0, most: int | None = None
-) -> list[Slot]:
-    """The plan's hours for work of that duration which takes that much away, best first."""
-    left = capacity_left(plan, zones_lost=zones_lost, instances_lost=instances_lost)
-    return sorted(slots(plan.forecast, left, duration), key=lambda s: (s.risk, s.demand, s.starts_at))[:most]
 
 
 def _steepness(quantiles: Sequence[float], levels: Sequence[float]) -> float:

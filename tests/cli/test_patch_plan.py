@@ -21,7 +21,9 @@ from quartermaster.cli.options import Options
 from quartermaster.cli.patch_planned import plan_text
 from quartermaster.cli.session import Session
 from quartermaster.fleet.hosts import Group
-from quartermaster.planner.capacity import Rules, requirement
+from quartermaster.planner.capacity import Rules, left_after, requirement
+from quartermaster.planner.drill_needs import Loss
+from quartermaster.planner.drill_risk import Risks
 from quartermaster.planner.hourly import Hourly
 from quartermaster.planner.plan import Requirement
 from quartermaster.planner.settings import Settings
@@ -238,6 +240,26 @@ def test_the_outlook_is_the_capacity_plan_s_need_hour_by_hour(
         # Demand that a host carries at 85 instead of 60 in a hundred is exceeded less often.
         assert all(lost <= whole for lost, whole in zip(hour.over_after_loss, hour.over, strict=True))
     assert max(hour.demand for hour in found.hours) == 1.0
+
+
+@pytest.mark.parametrize(("zones", "instances"), [(1, 0), (0, 1)])
+def test_patches_and_drills_that_leave_as_many_hosts_rank_the_hours_alike(
+    zones: int, instances: int, world: World, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecasts, "plans", lambda _ops, *_only: {"web": web})
+    found = forecasts.outlook(Session(Options(fleet=world.file)), "web")
+    assert found is not None
+    standing = 6
+    rows = [replace(row, instances=standing) for row in web.requirement]
+    steady: Any = SimpleNamespace(**{**vars(web), "requirement": rows})
+    starts = np.array([row.at.timestamp() // 60 for row in rows], dtype=np.int64)
+    drill: Any = SimpleNamespace(length=timedelta(hours=1), clusters=("web",))
+    rated = Risks({"web": steady}, UTC, starts).rate(drill, Loss(zones, instances, "")).risk
+    left = left_after(standing, web.rules.zones, zones) - instances
+    chances = [hour.over_after_loss[left] for hour in found.hours]
+    assert chances == pytest.approx(rated.tolist(), abs=1e-12)
+    assert len(set(chances)) > 5
+    assert np.argsort(chances, kind="stable").tolist() == np.argsort(rated, kind="stable").tolist()
 
 
 def test_a_forecast_chooses_the_start_and_gives_its_risk(
