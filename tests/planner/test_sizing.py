@@ -23,6 +23,7 @@ def test_a_small_fleet_gains_nothing_from_large_instances() -> None:
     found = chosen(types=("m6i.large", "m6i.4xlarge", "m6i.xlarge"))
     assert [c.instance for c in found.candidates] == ["m6i.large", "m6i.xlarge"]
     assert found.candidates[0].regret_per_month < found.candidates[1].regret_per_month
+    assert [c.instances_least for c in found.candidates] == [3, 3], "one in each zone at the least"
     assert {r.instance: r.reason for r in found.refused} == {
         "m6i.4xlarge": "2 of them carry the peak: fewer than the 3 zones"
     }
