@@ -57,12 +57,13 @@ def _url(fleet: Fleet, layout: Layout, cloud: Cloud, name: str, local: dict[str,
         if row["name"] == balancer:
             return str(row["url"])
     elb = cloud.client("elbv2")
-    found = [item for item in elb.describe_load_balancers()["LoadBalancers"] if item["LoadBalancerName"] == balancer]
-    if not found:
+    try:
+        found = elb.describe_load_balancers(Names=[balancer])["LoadBalancers"][0]
+    except elb.exceptions.LoadBalancerNotFoundException:
         return ""
-    listeners = elb.describe_listeners(LoadBalancerArn=found[0]["LoadBalancerArn"])["Listeners"]
+    listeners = elb.describe_listeners(LoadBalancerArn=found["LoadBalancerArn"])["Listeners"]
     port = listeners[0]["Port"] if listeners else 80
-    return f"http://{found[0]['DNSName']}" + ("" if port == 80 else f":{port}")
+    return f"http://{found['DNSName']}" + ("" if port == 80 else f":{port}")
 
 
 def _database(layout: Layout, cloud: Cloud, name: str) -> dict[str, Json]:

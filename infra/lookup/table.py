@@ -13,7 +13,7 @@ from typing import Any
 from quartermaster.fleet.names import TAG_URN
 from quartermaster.infra.lookup.ask import Ask, Inputs, by_tag
 
-__all__ = ["HARMLESS", "LOOKUPS"]
+__all__ = ["HARMLESS", "LOOKUPS", "record_id", "route_id"]
 
 HARMLESS = frozenset(
     {
@@ -41,12 +41,12 @@ HARMLESS = frozenset(
 """Types whose creation is a setting of something else: done twice it is done once, so nothing is looked for."""
 
 
-def _route_id(inputs: Inputs) -> str:
+def route_id(inputs: Inputs) -> str:
     """The id that the AWS provider gives a route."""
     return f"r-{inputs['routeTableId']}{zlib.crc32(str(inputs['destinationCidrBlock']).encode())}"
 
 
-def _record_id(inputs: Inputs) -> str:
+def record_id(inputs: Inputs) -> str:
     """The id that the AWS provider gives a record."""
     parts = (inputs["zoneId"], inputs["name"], inputs["type"], inputs.get("setIdentifier"))
     return "_".join(str(part) for part in parts if part)
@@ -105,7 +105,7 @@ _EC2: Mapping[str, Ask] = {
         "describe_route_tables",
         "RouteTables[].Routes[?DestinationCidrBlock=='{destinationCidrBlock}'][].DestinationCidrBlock",
         {"RouteTableIds": ["{routeTableId}"]},
-        id_of=_route_id,
+        id_of=route_id,
     ),
     "aws:ec2/routeTable:RouteTable": by_tag("describe_route_tables", "RouteTables", "RouteTableId"),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Ask(
@@ -221,7 +221,7 @@ _NAMES: Mapping[str, Ask] = {
         "list_resource_record_sets",
         "ResourceRecordSets[?Name=='{name}.' && Type=='{type}' && (SetIdentifier || 'null')=='{setIdentifier}'].Name",
         {"HostedZoneId": "{zoneId}"},
-        id_of=_record_id,
+        id_of=record_id,
     ),
     "aws:route53/zone:Zone": Ask(
         "route53", "list_hosted_zones", "HostedZones[?Name=='{name}.'].Id", keeps=_ours_in_dns("hostedzone")

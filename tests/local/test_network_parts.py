@@ -13,6 +13,7 @@ from quartermaster.infra.local.provider.engine import compare
 from quartermaster.infra.local.provider.kind import Api
 from quartermaster.infra.local.provider.table import TABLE
 from quartermaster.infra.local.provider.values import project
+from quartermaster.infra.lookup import LOOKUPS
 
 ENDPOINT, ACL = TABLE["aws:ec2/vpcEndpoint:VpcEndpoint"], TABLE["aws:ec2/networkAcl:NetworkAcl"]
 INGRESS = [
@@ -112,3 +113,17 @@ def test_a_network_is_read_with_the_way_of_each_subnet(api: Api, vpc: str) -> No
     assert str(found.cidr) == "10.8.0.0/16"
     assert {one.id: one.way for one in found.subnets.values()} == {public: "internet", private: "nat", closed: "none"}
     assert find_network(cloud, "vpc-0", []).cidr is None
+
+
+def test_a_route_is_refused_where_its_destination_has_one_and_bears_the_id_that_it_is_found_by(
+    api: Api, vpc: str
+) -> None:
+    ec2, kind = api.client("ec2"), TABLE["aws:ec2/route:Route"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    given = {"routeTableId": table, "destinationCidrBlock": "0.0.0.0/0", "gatewayId": gateway}
+    made = kind.create(api, given)
+    assert LOOKUPS["aws:ec2/route:Route"].ids(ec2, f"urn:pulumi:dev::shop::{kind.token}::public", given) == (made,)
+    with pytest.raises(ec2.exceptions.ClientError, match="RouteAlreadyExists"):
+        kind.create(api, given)

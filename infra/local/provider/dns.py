@@ -9,6 +9,7 @@ from typing import Any
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
 from quartermaster.infra.local.provider.spelling import asked, told
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, split
+from quartermaster.infra.lookup.table import record_id
 
 __all__ = ["KINDS"]
 
@@ -114,8 +115,7 @@ def _create_record(api: Api, given: Given) -> str:
     if not given.get("allowOverwrite") and _find(api, given) is not None:
         raise ValueError(f"AWS refuses it: the record {given['name']} of type {given['type']} already exists")
     _change(api, given["zoneId"], "UPSERT", _record(given))
-    parts = (given["zoneId"], given["name"], given["type"], given.get("setIdentifier"))
-    return "_".join(part for part in parts if part)
+    return record_id(given)
 
 
 def _read_record(api: Api, id_: str, given: Given) -> State | None:

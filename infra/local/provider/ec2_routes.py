@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from quartermaster.infra.local.provider.ec2_vpc import LEFTOVERS
 from quartermaster.infra.local.provider.kind import Api, Given, Kind, State
 from quartermaster.infra.local.provider.tagging import as_map, ec2_retag, read_tags, tag_on_create
+from quartermaster.infra.lookup.table import route_id
 
 __all__ = ["KINDS"]
 
@@ -43,13 +44,10 @@ def _hop(given: Given) -> dict[str, str]:
 
 
 def _create_route(api: Api, given: Given) -> str:
-    target = {"RouteTableId": given["routeTableId"], "DestinationCidrBlock": given["destinationCidrBlock"]}
-    if _read_route(api, "", given) is None:
-        api.client("ec2").create_route(**target, **_hop(given))
-    else:
-        api.client("ec2").replace_route(**target, **_hop(given))
-    # The real provider's id: a hash of the destination would do as well, but it must be stable.
-    return f"r-{given['routeTableId']}{given['destinationCidrBlock']}"
+    api.client("ec2").create_route(
+        RouteTableId=given["routeTableId"], DestinationCidrBlock=given["destinationCidrBlock"], **_hop(given)
+    )
+    return route_id(given)
 
 
 def _read_route(api: Api, id_: str, given: Given) -> State | None:
