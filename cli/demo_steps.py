@@ -58,7 +58,7 @@ class Demo:
     def under_load(self, rate: int, *arguments: str) -> tuple[dict[str, Any], Requests]:
         """Run a command while the balancer is under load; the load's counts go beside it."""
         say(f"  {rate} requests a second through {self.url}")
-        with Load(self.url, rate_per_second=rate, connections=8, seconds_max=240) as load:
+        with Load(self.url, rate_per_second=rate, connections=8) as load:
             document = self.ops(*arguments)
         return document, load.counts()
 

@@ -115,7 +115,7 @@ class Rehearsal:
     def _loaded(self, name: str, fault: str, *arguments: str) -> Step:
         if not self.url:
             return _step(name, lambda: _told(self.ops(*arguments)))
-        with Load(self.url, rate_per_second=_RATE, connections=8, seconds_max=1800) as load:
+        with Load(self.url, rate_per_second=_RATE, connections=8) as load:
             least = _Least(self)
             lost: list[Step] = []
             loss = threading.Timer(_LOSS_AFTER_SECONDS, lambda: lost.append(_step("host-lost", self._lose_one)))

@@ -88,11 +88,17 @@ def refusal(url: str) -> str:
 class Load:
     """A load in a child process, from entering the block until it ends or ``seconds_max`` is over.
 
+    A load that ends before what it watches says nothing of the rest: it lasts as long as its block, an hour at most.
+
     Start it in a thread that outlives it: the kernel ends the child with the thread that started it.
     """
 
     def __init__(
-        self, url: str, rate_per_second: float = 50.0, connections: int = 8, seconds_max: float = 600.0
+        self,
+        url: str,
+        rate_per_second: float = 50.0,
+        connections: int = 8,
+        seconds_max: float = LIMITS["seconds_max"],
     ) -> None:
         asked = {"rate_per_second": rate_per_second, "connections": connections, "seconds_max": seconds_max}
         faults = [

@@ -34,7 +34,7 @@ def test_only_the_balancer_may_be_loaded(cluster: DrillCluster) -> None:
 def test_a_lost_host_is_replaced_under_load_and_the_recovery_measured(cluster: DrillCluster) -> None:
     """By a drill that is killed right after the last line of its journal: what it measured stands."""
     plan = cluster.plan("instance_loss")
-    with Load(cluster.url, rate_per_second=60, connections=8, seconds_max=300) as load:
+    with Load(cluster.url, rate_per_second=60, connections=8) as load:
         cluster.killed(plan, "finished stays")
         result = cluster.recovered()
     assert tuple(result.rto_phases) == PHASES

@@ -73,7 +73,7 @@ def a_plan(cluster: Cluster) -> DrillPlan:
 
 def test_a_zone_is_left_and_taken_back_and_no_request_fails(cluster: Cluster, journal: Journal) -> None:
     plan, asked = a_plan(cluster), {}
-    with Load(cluster.drilled.url, rate_per_second=60, connections=8, seconds_max=120) as load:
+    with Load(cluster.drilled.url, rate_per_second=60, connections=8) as load:
         for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=cluster.hands):
             if isinstance(event, StepFinished):
                 asked[event.step] = cluster.asked(plan)
@@ -160,7 +160,7 @@ def test_a_region_takes_over_and_gives_back_and_no_request_fails(
         "region_failover", "web", scene=scene, fleet=light, stack="dev", now=datetime.now(UTC), right_now=True
     )
     seen = {}
-    with Load(made.url, rate_per_second=30, connections=4, seconds_max=180) as load:
+    with Load(made.url, rate_per_second=30, connections=4) as load:
         for event in drill.run(plan, journal=journal, leases=Leases(journal.engine), hands=hands):
             if isinstance(event, StepFinished):
                 seen[event.step] = (pilot.leads("web"), len((pilot.group("web") or made.hosts.group("web")).hosts))

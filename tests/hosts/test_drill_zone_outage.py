@@ -54,7 +54,7 @@ def outage(cluster: DrillCluster, *, killed: bool = False) -> DrillResult:
     (legs,) = (row["addresses"] for row in client.status(cluster.workspace)["balancers"])
     lost = legs.pop(plan.zone)
     # Users whose name server led them to a leg that lives: what the others meet, DNS ends.
-    with Load(f"http://{min(legs.values())}/", rate_per_second=40, connections=8, seconds_max=600) as load:
+    with Load(f"http://{min(legs.values())}/", rate_per_second=40, connections=8) as load:
         if killed:
             cluster.killed(plan, "noted measured")
             result = cluster.recovered()

@@ -121,7 +121,7 @@ def test_the_balancer_asks_every_host(cluster: LocalCluster) -> None:
 def test_standby_loses_no_request(cluster: LocalCluster) -> None:
     groups, host = cluster.api("autoscaling"), cluster.members[0]
     before = client.requests(cluster.workspace, "web")
-    with Load(cluster.url, 100, 8, 300) as load:
+    with Load(cluster.url, 100, 8) as load:
         groups.enter_standby(AutoScalingGroupName="web", InstanceIds=[host], ShouldDecrementDesiredCapacity=True)
         wait(lambda: cluster.lifecycle(host) == "Standby")
         cluster.run(host, "service", "nginx", "stop")

@@ -35,7 +35,7 @@ def test_a_fault_costs_no_request_and_leaves_nothing_behind(cluster: PatchCluste
     scene, plan = _planned(cluster, fault)
     before = cluster.hosts.group("web")
     journal = Journal.open(cluster.workspace.database)
-    with Load(f"{cluster.url}/page/", rate_per_second=30, connections=6, seconds_max=900) as load:
+    with Load(f"{cluster.url}/page/", rate_per_second=30, connections=6) as load:
         wait(lambda: load.counts().sent)
         try:
             result = _carried_out(scene, fault, plan, journal)

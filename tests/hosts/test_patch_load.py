@@ -71,7 +71,7 @@ def under_load(
 ) -> tuple[PatchResult, Seconds]:
     """What the cycle came to, and the load's seconds. Not one of its requests failed."""
     plan, tools = cluster.plan(), cluster.tools()
-    with Load(f"{cluster.url}/page/", rate_per_second=RATE, connections=32, seconds_max=900) as load:
+    with Load(f"{cluster.url}/page/", rate_per_second=RATE, connections=32) as load:
         time.sleep(IDLE_SECONDS)
         idle = len(load.samples())
         converge(cluster)

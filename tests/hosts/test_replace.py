@@ -62,7 +62,7 @@ def test_a_killed_replacement_is_followed_and_no_request_is_lost(cluster: LocalC
     offer(cluster, USER_DATA + "touch /srv/version-2\n")
     before, workspace = set(cluster.members), cluster.workspace
     driver = Path(__file__).with_name("replace_driver.py")
-    with Load(cluster.url, 30, 8, 300) as load:
+    with Load(cluster.url, 30, 8) as load:
         words = [sys.executable, str(driver), str(workspace.fleet_file)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
@@ -91,7 +91,7 @@ def test_a_template_that_never_serves_goes_back_and_the_fleet_keeps_serving(clus
     wait(cluster.serves)
     offer(cluster, USER_DATA.replace("CONTINUE", "ABANDON"))
     replacing = Replacing(cluster.workspace.fleet_file)
-    with Load(cluster.url, 30, 8, 300) as load:
+    with Load(cluster.url, 30, 8) as load:
         events = told(replace_run.run(replacing.plan(), replacing.tools()))
         counts = load.counts()
     result = outcome(events, run="r")

@@ -25,7 +25,7 @@ def refresh(cluster: LocalCluster) -> dict[str, Any]:
 def test_an_instance_refresh_replaces_every_host_and_loses_no_request(cluster: LocalCluster) -> None:
     wait(cluster.serves)
     before, seen = set(cluster.members), set[int]()
-    with Load(cluster.url, 50, 8, 300) as load:
+    with Load(cluster.url, 50, 8) as load:
         cluster.api("autoscaling").start_instance_refresh(
             AutoScalingGroupName="web",
             Preferences={
@@ -59,7 +59,7 @@ def test_more_requests_than_the_target_make_the_group_grow(cluster: LocalCluster
         PolicyType="TargetTrackingScaling",
         TargetTrackingConfiguration={"TargetValue": 600.0, "PredefinedMetricSpecification": metric},
     )
-    with Load(cluster.url, 60, 8, 300) as load:  # 1,200 a minute and host: twice the target, and max is 5
+    with Load(cluster.url, 60, 8) as load:  # 1,200 a minute and host: twice the target, and max is 5
         wait(lambda: cluster.serves(hosts=5))
     assert load.counts().failed == 0
 
