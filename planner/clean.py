@@ -20,6 +20,7 @@ from quartermaster.planner.cleaning.units import rescaled
 from quartermaster.planner.clock import infer
 from quartermaster.planner.findings import Finding
 from quartermaster.planner.grid import grid, iso
+from quartermaster.planner.months import instants
 from quartermaster.planner.regimes import shifts, told
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
@@ -271,4 +272,5 @@ def _tell_changes(series: Series, report: _Notes) -> None:
 
 
 def _at(series: Series, step: int) -> str:
-    return iso(series.last_us - (len(series.values) - 1 - step) * series.interval_us)
+    back = np.array([step - len(series.values) + 1])
+    return iso(int(instants(series.last_us, series.interval_us, back)[0]))

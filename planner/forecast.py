@@ -13,6 +13,7 @@ from quartermaster.planner.calendar import Calendar
 from quartermaster.planner.clean import clean
 from quartermaster.planner.findings import Finding, Refusal
 from quartermaster.planner.forecasters.registry import candidates
+from quartermaster.planner.months import instants
 from quartermaster.planner.one import Choice, SeriesForecast
 from quartermaster.planner.prepared import forecast_prepared
 
@@ -106,12 +107,11 @@ def forecast(
 def _rows(results: Sequence[SeriesForecast], horizon: int, levels: Sequence[float]) -> pd.DataFrame:
     import pandas as pd
 
-    last = np.array([r.series.last_us for r in results], dtype=np.int64)
-    interval = np.array([r.series.interval_us for r in results], dtype=np.int64)
-    stamps = (last[:, None] + interval[:, None] * np.arange(1, horizon + 1)[None, :]).ravel().astype("datetime64[us]")
+    step = np.arange(1, horizon + 1)
+    stamps = np.concatenate([instants(r.series.last_us, r.series.interval_us, step) for r in results])
     columns: dict[str, Any] = {
         "series_id": pd.Series(np.repeat([r.series.id for r in results], horizon), dtype="str"),
-        "timestamp": pd.DatetimeIndex(stamps).tz_localize("UTC"),
+        "timestamp": pd.DatetimeIndex(stamps.astype("datetime64[us]")).tz_localize("UTC"),
         "mean": np.concatenate([r.mean for r in results]),
     }
     for i, level in enumerate(levels):

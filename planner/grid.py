@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quartermaster.planner.seasons import HOUR_US
+from quartermaster.planner import months
+from quartermaster.planner.seasons import HOUR_US, MONTH_US
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,10 +42,13 @@ def iso(instant_us: int) -> str:
 def infer_interval(sorted_us: NDArray[np.int64]) -> int | None:
     """The interval of distinct, sorted instants in microseconds, or None for fewer than two.
 
-    The commonest difference where it is common; for instants that jitter, the plain interval nearest to the median.
+    That of months where each has one; else the commonest difference where it is common; for instants that jitter, the
+    plain interval nearest to the median.
     """
     if len(sorted_us) < 2:
         return None
+    if months.one_each(sorted_us):
+        return MONTH_US
     steps = np.diff(sorted_us)
     sizes, counts = np.unique(steps, return_counts=True)
     commonest = int(sizes[counts.argmax()])
@@ -137,6 +141,9 @@ def _snapped(
     times: NDArray[np.int64], values: NDArray[np.float64], interval: int, report: Report
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Step numbers (0 = the last row) and one value for each."""
+    if interval == MONTH_US:
+        month = months.number(times)
+        return month - month[-1], values
     phases, counts = np.unique(times % interval, return_counts=True)
     phase = int(phases[counts.argmax()])
     if counts.max() < 0.5 * len(times):
@@ -180,7 +187,7 @@ def _tell_gaps(steps: NDArray[np.int64], last_us: int, interval: int, report: Re
     if not len(holes):
         return
     missing = int((jumps[holes] - 1).sum())
-    start = last_us + (int(steps[holes[0]]) + 1) * interval
+    start = int(months.instants(last_us, interval, steps[holes[:1]] + 1)[0])
     longest = int(jumps.max()) - 1
     intervals = f"{longest} interval{'s' * (longest > 1)}"
     what = f"a gap of {intervals}" if len(holes) == 1 else f"{len(holes)} gaps, the longest of {intervals}"

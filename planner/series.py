@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quartermaster.planner.months import instants
 from quartermaster.planner.seasons import Seasons
 
 if TYPE_CHECKING:
@@ -57,5 +58,5 @@ class Series:
     def _instants(self, offsets: NDArray[np.int64]) -> pd.DatetimeIndex:
         import pandas as pd
 
-        stamps = (self.last_us + offsets * self.interval_us).astype("datetime64[us]")
+        stamps = instants(self.last_us, self.interval_us, offsets).astype("datetime64[us]")
         return pd.DatetimeIndex(stamps).tz_localize("UTC")
