@@ -56,7 +56,8 @@ def demo(
     text = "\n" + table(["step", "#took", "what happened"], rows)
     text += f"\nreport: {run.summary.get('report', 'not written')}\nas data: {file}\n"
     if keep:
-        text += f"still running: ops --fleet {run.fleet_file} local status\n"
+        text += f"still running; look: ops --fleet {run.fleet_file} status\n"
+        text += f"remove it:           ops --fleet {run.fleet_file} local down\n"
     emit(document, text)
     if failure:
         raise failure

@@ -41,7 +41,7 @@ def send(ops: Session, channel: Notify, notice: Notice) -> None:
     target = apprise.Apprise.instantiate(_address(channel.kind, address), suppress_exceptions=True)
     if target is None:
         raise OpsError(f"the {channel.kind} address is none that can be told", remedy="see docs/guide/notices.md")
-    with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
+    with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
         told = target.notify(title=notice.title, body=notice.text)
         if not told:
             reason = " ".join(said.getvalue().split()) or "no reason given"

@@ -142,7 +142,8 @@ class Standing:
 
     @property
     def level(self) -> Level:
-        return self.remarks[0].level if self.remarks else "fine"
+        unread: Level = "fine" if self.facts.read else "unknown"
+        return self.remarks[0].level if self.remarks else unread
 
     def to_json(self) -> dict[str, Any]:
         facts = asdict(self.facts)
