@@ -25,9 +25,9 @@ _FORCE_SSL = "rds.force_ssl"
 class Databases:
     """Every database on this machine."""
 
-    def __init__(self, world: World, network: Network, work: Work, backups: Backups) -> None:
-        self._world, self._network, self._work, self._backups = world, network, work, backups
-        self._authority = Authority.kept_in(world.home / "authority")
+    def __init__(self, world: World, network: Network, work: Work, authority: Authority, backups: Backups) -> None:
+        self._world, self._network, self._work = world, network, work
+        self._authority, self._backups = authority, backups
         self._databases: dict[str, Database] = {}
         self._broken: set[tuple[str, float]] = set()
         """By name and since when they were asked for."""

@@ -5,8 +5,6 @@ moto lets a minute pass and signs each certificate with itself; here the local c
 
 from __future__ import annotations
 
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from quartermaster.infra.local.authority import Authority
@@ -14,34 +12,23 @@ from quartermaster.infra.local.authority import Authority
 __all__ = ["install", "key_pair"]
 
 
-class _Signer:
-    """The authority, made when the first certificate is asked for; ``folder`` None: not kept."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-
-    @cached_property
-    def authority(self) -> Authority:
-        return Authority.kept_in(self._folder) if self._folder is not None else Authority.new()
-
-
-def install(folder: Path | None = None) -> None:
-    """Give moto's certificates the behaviour of this module. Call once; the authority is kept in ``folder``."""
+def install(authority: Authority) -> None:
+    """Give moto's certificates the behaviour of this module: this authority signs them. Call once."""
     import moto.acm.models
 
     bundle: Any = moto.acm.models.CertBundle
-    begin, signer = bundle.generate_cert.__func__, _Signer(folder)
+    begin = bundle.generate_cert.__func__
 
     def generate(cls: Any, /, domain_name: str, account_id: str, region: str, **given: Any) -> Any:
         if given.get("cert_authority_arn") is not None:
             return begin(cls, domain_name, account_id, region, **given)
         names = (domain_name, *(name for name in given.get("sans") or () if name != domain_name))
-        certificate, key = signer.authority.issue(names)
+        certificate, key = authority.issue(names)
         made = cls(
             certificate=certificate, private_key=key, account_id=account_id, region=region,
             cert_type="AMAZON_ISSUED", cert_status="PENDING_VALIDATION",
         )  # fmt: skip
-        made.chain = signer.authority.pem
+        made.chain = authority.pem
         return made
 
     def check(self: Any) -> None:

@@ -18,6 +18,7 @@ from quartermaster.fleet.aws import LocalCloud
 from quartermaster.fleet.processes import process_started
 from quartermaster.infra import local
 from quartermaster.infra.local import moto_acm, moto_elbv2, moto_group_settings, moto_schedule
+from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.moto_data import install
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     os.environ["MOTO_AMIS_PATH"] = str(Path(local.__file__).with_name("images.json"))
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     install()
-    moto_acm.install()
+    moto_acm.install(Authority.new())
     moto_elbv2.correct()
     moto_group_settings.install()
     moto_schedule.install()

@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 
 from quartermaster.infra.local import moto_acm, moto_elbv2
+from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.provider.kind import Api
 from quartermaster.infra.local.provider.table import TABLE
 
@@ -22,7 +23,7 @@ WRITER = "logdelivery.elasticloadbalancing.amazonaws.com"
 
 @pytest.fixture(scope="module", autouse=True)
 def corrected() -> None:
-    moto_acm.install()
+    moto_acm.install(Authority.new())
     moto_elbv2.correct()
 
 

@@ -12,6 +12,7 @@ import pytest
 from database_trial import SPEC
 
 from quartermaster.infra.local import databases, moto_rds
+from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.databases import Databases
 from quartermaster.infra.local.machines import Work
 
@@ -48,7 +49,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Databases:
     monkeypatch.setattr(databases, "Node", lambda *_: SimpleNamespace(create=lambda *_, **__: None))
     world: Any = SimpleNamespace(home=tmp_path, lock=threading.Lock())
     network: Any = SimpleNamespace(bridge=lambda *_: None)
-    return Databases(world, network, AtOnce(1), SimpleNamespace(step=lambda _: None))  # type: ignore[arg-type]
+    return Databases(world, network, AtOnce(1), Authority.new(), SimpleNamespace(step=lambda _: None))  # type: ignore[arg-type]
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, since: float) -> Any:

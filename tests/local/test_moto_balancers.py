@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from quartermaster.infra.local import moto_acm, moto_balancers, moto_elbv2
+from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.balancer import BalancerSpec
 from quartermaster.infra.local.balancers import Balancers
 from quartermaster.infra.local.ledger import Ledger
@@ -22,7 +23,7 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 
 @pytest.fixture(scope="module", autouse=True)
 def corrected() -> None:
-    moto_acm.install()
+    moto_acm.install(Authority.new())
     moto_elbv2.correct()
 
 
