@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -78,9 +79,17 @@ def under_load(
         busy = len(load.samples())
         result = outcome(told(events(plan, tools)), run="patch-load")
         over = len(load.samples())
+        starved = waited_for_a_processor(load)
     samples = load.samples()
+    print(f"the load waited {starved:.1f} s of {samples[-1].seconds:.0f} s for a processor")  # noqa: T201
     assert sum(sample.failed for sample in samples) == 0, [sample.failures for sample in samples if sample.failed]
     return result, Seconds(samples[2:idle], samples[idle:busy], samples[busy:over])
+
+
+def waited_for_a_processor(load: Load) -> float:
+    """For how many seconds the load was kept from running: what is late or lost in them, the machine has done."""
+    assert load._child is not None
+    return int(Path(f"/proc/{load._child.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
 
 
 def converge(cluster: PatchCluster) -> None:
