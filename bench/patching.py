@@ -5,9 +5,9 @@
 12 hosts of the local cloud in 3 zones, behind a balancer, in 3 waves of a zone each. Every turn offers a new version
 of a small package, and every host has to be at it afterwards.
 
-ops patch          the command: it reads from the cloud which hosts there are, asks them what is pending, decides on waves,
-                   and does each step of a host, journalled: old packages kept, standby, drain, upgrade, whether roles
-                   must be applied again, health, healthy at the balancer, then a gate of 50 requests
+ops patch          the command: it reads from the cloud which hosts there are, asks them what is pending, decides on
+                   waves, and does each step of a host, journalled: old packages kept, standby, drain, upgrade, whether
+                   roles must be applied again, health, healthy at the balancer, then a gate of 50 requests
 ansible-playbook   playbooks/patch.yml with pipelining: no standby, no drain, no gate, no way back
   at the balancer  and each wave in standby, drained, checked on the host, healthy at the balancer before the next
 pyinfra            the same operations; pinned, in an environment of its own. It knows no waves: the command runs once
