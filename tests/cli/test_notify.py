@@ -69,6 +69,16 @@ def test_an_override_is_told_while_the_run_goes_on(ops: Session, hook: Hook) -> 
     assert [item["title"] for item in hook.got] == ["shop/dev: patch of web breaks a rule"]
 
 
+def test_what_a_channel_answers_is_told_without_the_log_of_its_library(
+    ops: Session, hook: Hook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook.answer = 503
+    assert run(["notify", "test", "--fleet", str(ops.fleet_file)]) == 1
+    said = capsys.readouterr().out
+    assert "webhook was not told: Failed" in said
+    assert "WARNING" not in said
+
+
 def test_it_is_given_up_after_some_tries(ops: Session, hook: Hook) -> None:
     hook.answer = 500
     ops.journal.start("patch", stack="dev").finish("failed")

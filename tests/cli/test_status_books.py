@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,11 @@ from typing import NamedTuple
 import pytest
 import sqlalchemy as sa
 
-from quartermaster.cli import status_books
+from quartermaster.cli import status_books, status_facts
 from quartermaster.cli.options import Options
 from quartermaster.cli.session import Session
 from quartermaster.cli.status_facts import gather
+from quartermaster.fleet import status
 from quartermaster.fleet.events import Noted, StepStarted
 from quartermaster.fleet.notices import Deliveries, notices
 from quartermaster.fleet.status import Remark
@@ -128,6 +130,16 @@ def test_a_local_cloud_that_is_gone_is_red_and_what_stood_in_it_is_not_called_un
     assert "not provisioned" not in {remark.text for _, remark in found.said}
     ops.journal.start("provision_destroy", stack="dev").finish("done")
     assert ("stack", "the local cloud is not running") in [(name, remark.text) for name, remark in gather(ops).said]
+
+
+def test_the_guide_for_the_night_has_the_words_of_the_screen() -> None:
+    page = (Path(__file__).parents[2] / "docs/guide/day.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    said = {word.strip() for row in rows if row not in ("It says", "---") for word in re.split(r"…|, |\*", row)} - {""}
+    code = "".join(
+        Path(module.__file__ or "").read_text(encoding="utf-8") for module in (status, status_books, status_facts)
+    )
+    assert len(said) > 9 and {word for word in said if word not in code} == set()
 
 
 def _change(ops: Session, statement: str) -> None:
