@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Cleaned", "clean"]
 
 _FEW_NEGATIVE = 0.05
+_FEWEST_DAYS = 7
+"""Days that show which times of day are never read."""
 _FEWEST_SILENT = 12
 """Intervals, and a day, that a series may end before the others without being told of."""
 
@@ -78,6 +80,7 @@ def clean(frame: pd.DataFrame) -> Cleaned:
             one = series[name] = _not_overloaded(one, series, report)
         _tell_early_end(one, newest, report)
         if not is_companion(name):
+            _tell_unread(one, report)
             _tell_changes(one, report)
     return Cleaned(tuple(series.values()), tuple(sorted(findings, key=lambda f: f.series)))
 
@@ -238,6 +241,25 @@ def _tell_early_end(series: Series, newest_us: int, report: _Notes) -> None:
             "no reading in any row after that: the forecast bridges them",
             "check the exporter, or end the rows where measuring ended",
         )
+
+
+def _tell_unread(series: Series, report: _Notes) -> None:
+    """Times of day that no day has a reading of, as of what is only measured while it is open."""
+    day = series.seasons.day
+    days = len(series.values) // day
+    if day < 2 or days < _FEWEST_DAYS:
+        return
+    read = np.isfinite(series.values[-days * day :].reshape(days, day)).any(axis=0)
+    if not read.any() or read.all():
+        return
+    first = len(series.values) - day + int((~read & np.roll(read, 1)).argmax())
+    report(
+        "unread_hours",
+        _at(series, first),
+        days * int((~read).sum()),
+        f"{int((~read).sum())} of the {day} intervals of a day never have a reading: what was read before them goes on",
+        "if nothing is asked for then, write 0; if it is not measured, read nothing from the forecast there",
+    )
 
 
 def _tell_changes(series: Series, report: _Notes) -> None:

@@ -48,7 +48,9 @@ def validate(raw: pd.DataFrame, file: str = "", *, first_line: int | None = None
         Fault(
             name,
             f"column {name!r} is missing; there are: {', '.join(map(str, raw.columns)) or 'none'}",
-            f"add a column {name!r}" + (" (UTC, ISO 8601)" if name == "timestamp" else ""),
+            "separate columns with commas"
+            if len(raw.columns) == 1 and ";" in str(raw.columns[0])
+            else f"add a column {name!r}" + (" (UTC, ISO 8601)" if name == "timestamp" else ""),
             file=file,
         )
         for name in COLUMNS

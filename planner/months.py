@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["instants", "number", "one_each"]
 
 _FEWEST = 3
+_SHORTEST_US = 28 * DAY_US
 _NEAR = 2 * HOUR_US
 """Months begin by a local clock, which summer moves."""
 
@@ -25,7 +26,7 @@ def number(times: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def one_each(times: NDArray[np.int64]) -> bool:
     """Whether ascending instants lie in months of their own, each as far from its month's first or last instant."""
-    if len(times) < _FEWEST:
+    if len(times) < _FEWEST or times[-1] - times[0] < _SHORTEST_US * (len(times) - 1):
         return False
     months = number(times)
     steps = np.diff(months)

@@ -64,6 +64,7 @@ def _beside_a_newer(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 CASES: dict[str, tuple[Mutation, str, int]] = {
+    "open from 7:00": (lambda f: f[f["timestamp"].dt.hour >= 7], "unread_hours", 7 * 13),
     "twice": (lambda f: pd.concat([f, f.iloc[10:13]]).sort_values("timestamp"), "duplicate", 3),
     "late": (lambda f: pd.concat([f.iloc[:50], f.iloc[55:], f.iloc[50:55]]), "out_of_order", 1),
     "off the grid": (_jitter, "irregular", 288),
