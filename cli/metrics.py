@@ -69,12 +69,19 @@ def list_() -> None:
 
     found = list_series(session().workspace.folder("metrics"))
     rows = [
-        (s.series, s.unit, s.readings, s.first, s.last, f"{s.interval_seconds:.0f} s", _resolutions(s.tiers))
+        (
+            *(s.series, s.unit, s.readings, _minute(s.first), _minute(s.last)),
+            *(f"{s.interval_seconds:.0f} s", _resolutions(s.tiers)),
+        )
         for s in found
     ]
-    text = table(["series", "unit", "#readings", "first", "last", "#every", "roll-ups"], rows)
+    text = table(["series", "unit", "#readings", "first (UTC)", "last (UTC)", "#every", "roll-ups"], rows)
     nothing = "the store holds no metrics (ops metrics sync, or ops metrics import)"
     emit({"series": [s.to_json() for s in found]}, text if rows else nothing)
+
+
+def _minute(instant: str) -> str:
+    return instant[:16].replace("T", " ")
 
 
 @group.command("show", example="ops metrics show web")

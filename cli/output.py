@@ -27,6 +27,8 @@ _GAP = 2
 """Between two columns."""
 _LONG_WORD = 19
 """Of an instance's id. Longer ones are paths and addresses, which may go over several lines."""
+_PROSE = 8
+"""Columns by which prose is narrower than other cells, if need be."""
 
 
 def emit(document: Json, text: str = "") -> None:
@@ -131,11 +133,13 @@ def _widths(columns: Sequence[Sequence[Text]], room: int, *, named: bool) -> lis
     least = [min(_LONG_WORD, max(found, default=0)) for found in words]
     if named:
         least[0] = widths[0]
+    natural = list(widths)
     while sum(widths) > room:
         open_ = [place for place, width in enumerate(widths) if width > least[place]]
         if not open_:
             return None
-        widths[max(open_, key=widths.__getitem__)] -= 1
+        # Prose goes over many lines anyway: it gives way before what fits on one.
+        widths[max(open_, key=lambda place: widths[place] + _PROSE * (natural[place] > 2 * widths[place]))] -= 1
     return widths
 
 

@@ -78,3 +78,8 @@ def test_days_of_a_week_give_way_alike(shown: Shown) -> None:
         "09:00 restore of       09:00 restore of",
         "orders                 orders",
     ]
+
+
+def test_prose_gives_way_before_what_fits_on_one_line(shown: Shown) -> None:
+    rows = [("restore", "Mon 2026-11-23 09:00 GMT", "no forecast for web: the first of 28 allowed hours near the day")]
+    assert "Mon 2026-11-23 09:00 GMT" in shown(56, ["drill", "starts", "why"], rows)[2]
