@@ -34,6 +34,13 @@ BROKEN_CSV = {
 }
 
 
+def test_a_file_with_semicolons_is_told_to_use_commas(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text((HEAD + GOOD).replace(",", ";"))
+    with pytest.raises(InputError) as refused:
+        read(tmp_path / "m.csv")
+    assert {fault.remedy for fault in refused.value.faults} == {"separate columns with commas"}
+
+
 @pytest.mark.parametrize("name", BROKEN_CSV)
 def test_a_broken_csv_is_refused_with_problem_and_remedy(name: str, tmp_path: Path) -> None:
     text, expected = BROKEN_CSV[name]
