@@ -92,15 +92,13 @@ def left_after(count: int, zones: int, lost: int) -> int:
     return count - lost * full - min(lost, more)
 
 
-def smallest_leaving(wanted: int, zones: int, lost: int) -> int:
-    """The smallest group of which ``wanted`` instances stay: the inverse of ``left_after``.
+def smallest_leaving(wanted: NDArray[np.int64], zones: int, lost: int) -> NDArray[np.int64]:
+    """The smallest groups of which ``wanted`` instances stay: the inverse of ``left_after``.
 
     Within a round of ``zones`` instances the first ``lost`` land where they may be lost and add nothing to what stays.
     """
-    if wanted <= 0:
-        return 0
-    rounds, rest = divmod(wanted, zones - lost)
-    return rounds * zones + (lost + rest if rest else 0)
+    rounds, rest = np.divmod(wanted, zones - lost)
+    return np.asarray(rounds * zones + np.where(rest > 0, lost + rest, 0))
 
 
 def instances(demand: float, rules: Rules) -> int:
@@ -124,8 +122,7 @@ def requirement(demand: Sequence[float] | NDArray[np.float64], rules: Rules) -> 
     if not rules.cross_zone:
         share = np.maximum(_ceiling(asked / rules.zones / rules.unit), _ceiling(asked / left / rules.surviving_unit))
         return np.asarray(rules.zones * share)
-    rounds, rest = np.divmod(_ceiling(asked / rules.surviving_unit), left)
-    surviving = rounds * rules.zones + np.where(rest > 0, rules.lost + rest, 0)
+    surviving = smallest_leaving(_ceiling(asked / rules.surviving_unit), rules.zones, rules.lost)
     return np.asarray(np.maximum(_ceiling(asked / rules.unit), surviving))
 
 

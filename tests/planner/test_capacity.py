@@ -38,7 +38,7 @@ def left_by_hand(count: int, zones: int, lost: int) -> int:
 
 
 def test_four_zones_two_lost_three_needed_takes_seven_not_six() -> None:
-    assert smallest_leaving(3, zones=4, lost=2) == 7
+    assert smallest_leaving(np.array([3]), zones=4, lost=2).tolist() == [7]
     assert left_by_hand(6, 4, 2) == 2
     assert left_by_hand(7, 4, 2) == 3
 
@@ -47,9 +47,8 @@ def test_four_zones_two_lost_three_needed_takes_seven_not_six() -> None:
 def test_the_closed_form_is_what_counting_gives(zones: int, lost: int) -> None:
     for count in range(40):
         assert left_after(count, zones, lost) == left_by_hand(count, zones, lost)
-    for wanted in range(20):
-        by_hand = next(n for n in itertools.count() if left_by_hand(n, zones, lost) >= wanted)
-        assert smallest_leaving(wanted, zones, lost) == by_hand
+    by_hand = [next(n for n in itertools.count() if left_by_hand(n, zones, lost) >= wanted) for wanted in range(20)]
+    assert smallest_leaving(np.arange(20), zones, lost).tolist() == by_hand
 
 
 def by_hand(demand: float, rules: Rules) -> int:
