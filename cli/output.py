@@ -25,8 +25,10 @@ _FILE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
 _GAP = 2
 """Between two columns."""
-_LONG_WORD = 19
-"""Of an instance's id. Longer ones are paths and addresses, which may go over several lines."""
+_LONG_WORD = 24
+"""Of a name. Longer ones are paths, addresses and ids of runs, which may go over several lines."""
+_PIECE = 12
+"""Of such a word, on a line, at the least."""
 _PROSE = 8
 """Columns by which prose is narrower than other cells, if need be."""
 
@@ -130,7 +132,7 @@ def _widths(columns: Sequence[Sequence[Text]], room: int, *, named: bool) -> lis
     lines = [[cell_len(line) for cell in column for line in cell.plain.split("\n")] for column in columns]
     widths = [max(found) for found in lines]
     words = [[cell_len(word) for cell in column for word in cell.plain.split()] for column in columns]
-    least = [min(_LONG_WORD, max(found, default=0)) for found in words]
+    least = [max((word if word <= _LONG_WORD else _PIECE for word in found), default=0) for found in words]
     if named:
         least[0] = widths[0]
     natural = list(widths)

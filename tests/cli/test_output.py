@@ -13,7 +13,7 @@ from tests.cli.terminal import Terminal
 COLUMNS = ["run", "of", "state", "#seconds", "host"]
 ROWS = [
     ("provision_drift-20261122T093000-1f2e", "stack", "interrupted", "12.5", ""),
-    ("patch-20261122T093000-1f2e", "a-cluster-name", "done", "3.0", ""),
+    ("patch-20261122T093000-1f2e", "web-cluster-of-24-letter", "done", "3.0", ""),
 ]
 
 
