@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from quartermaster.fleet.aws import Cloud, read_local_cloud
+from quartermaster.fleet.files import replacing
 from quartermaster.fleet.workspace import Workspace
 
 __all__ = ["forget", "forget_all", "matches", "write"]
@@ -51,7 +52,5 @@ def _read(workspace: Workspace) -> dict[str, str]:
 
 
 def _save(workspace: Workspace, record: dict[str, str]) -> None:
-    file = _file(workspace)
-    draft = file.with_suffix(".new")
-    draft.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    draft.rename(file)
+    with replacing(_file(workspace)) as draft:
+        draft.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")

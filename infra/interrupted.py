@@ -16,6 +16,7 @@ from typing import Any
 from quartermaster.fleet.aws import Cloud
 from quartermaster.fleet.errors import LeaseHeld, OpsError
 from quartermaster.fleet.events import Event, Noted, StepFinished, StepStarted
+from quartermaster.fleet.files import replacing
 from quartermaster.infra.engine import Engine
 from quartermaster.infra.half_made import complete
 from quartermaster.infra.locks import Holder, bucket_holders, holders
@@ -76,9 +77,8 @@ def _restore(file: Path | None) -> bool:
             notes.unlink()
     if _sound(file):
         return False
-    draft = file.with_name(f"{file.name}.new")
-    shutil.copyfile(_backup(file), draft)
-    draft.rename(file)
+    with replacing(file) as draft:
+        shutil.copyfile(_backup(file), draft)
     return True
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from quartermaster.fleet.connections import keep_alive
 from quartermaster.fleet.errors import Fault, InputError
+from quartermaster.fleet.files import replacing
 from quartermaster.playbooks import role_specs
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ class Bundle:
         """The file ``bundle-<sha256>.tar.gz`` of the folder with it. Creates it, in one step."""
         path = folder / f"bundle-{self.sha256}.tar.gz"
         if not path.exists():
-            draft = folder / f".{path.name}.{os.getpid()}"
-            draft.write_bytes(self.content)
-            draft.rename(path)
+            with replacing(path) as draft:
+                draft.write_bytes(self.content)
         return path
 
     def unpack(self, parent: Path) -> Path:

@@ -6,13 +6,13 @@ So whoever answers at its address later with another key is refused, and so is a
 
 from __future__ import annotations
 
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.files import replacing
 from quartermaster.fleet.names import host_key_name
 from quartermaster.playbooks.inventory import Inventory
 
@@ -51,6 +51,5 @@ def known_hosts_lines(host_id: str, said: str) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.rename(path)
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")

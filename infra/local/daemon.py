@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from quartermaster.fleet.aws import LocalCloud
+from quartermaster.fleet.files import replacing
 from quartermaster.fleet.processes import process_started
 from quartermaster.infra.local import (
     moto_acm,
@@ -243,10 +244,9 @@ def _announce(world: World, secret: str) -> None:
         access_key="AKIALOCAL" + world.instance.upper(),
         secret_key=secret,
     )
-    draft = world.home / f"daemon.json.{os.getpid()}"
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(asdict(local), indent=1) + "\n", encoding="utf-8")
-    draft.rename(world.home / "daemon.json")
+    with replacing(world.home / "daemon.json") as draft:
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(asdict(local), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

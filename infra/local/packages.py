@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
 
+from quartermaster.fleet.files import replacing
 from quartermaster.infra.local.world import log
 
 __all__ = ["Repository", "release"]
@@ -33,11 +34,9 @@ class Repository:
             raise ValueError(f"{deb} is no Debian package: {read.stderr.strip()}")
         name, version, architecture = read.stdout.split()
         target = self.folder / f"{name}_{version.replace(':', '%3a')}_{architecture}.deb"
-        with self._lock:
-            draft = target.with_suffix(".new")
+        with self._lock, replacing(target) as draft:
             shutil.copyfile(deb, draft)
             draft.chmod(0o644)
-            draft.rename(target)
         self._index()
         log.info("package %s %s offered to all hosts", name, version)
         return {"name": name, "version": version, "architecture": architecture}
@@ -51,9 +50,8 @@ class Repository:
             done = subprocess.run(scan, cwd=self.folder, capture_output=True, check=True)
             files = {"Packages": done.stdout, "Packages.gz": gzip.compress(done.stdout, mtime=0)}
             for name, content in {**files, "Release": release(files).encode()}.items():
-                draft = self.folder / f"{name}.new"
-                draft.write_bytes(content)
-                draft.rename(self.folder / name)
+                with replacing(self.folder / name) as draft:
+                    draft.write_bytes(content)
 
 
 def release(files: Mapping[str, bytes]) -> str:

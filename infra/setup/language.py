@@ -5,10 +5,10 @@ An engine that was built here comes without one. Inline programs (`ops provision
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from quartermaster.fleet.files import replacing
 from quartermaster.infra.setup import engine
 from quartermaster.infra.setup.machine import Say, silent
 
@@ -42,10 +42,9 @@ def ensure(say: Say = silent) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in ((_PROGRAM.name, _PROGRAM.read_bytes()), (_NAME, _SCRIPT.encode())):
         # Put into its place whole: an engine may start it meanwhile.
-        draft = folder / f".{name}.{os.getpid()}"
-        draft.write_bytes(content)
-        draft.chmod(0o755)
-        draft.rename(folder / name)
+        with replacing(folder / name) as draft:
+            draft.write_bytes(content)
+            draft.chmod(0o755)
     return _ours()
 
 
