@@ -58,7 +58,7 @@ class Sample:
     p99_seconds: float
     slowest_seconds: float
     failures: Mapping[str, int] = field(default_factory=dict)
-    """Why, with how many: a status, ``refused``, ``dropped``, ``timeout``."""
+    """Why, with how many: a status, ``refused``, ``dropped``, ``timeout``, ``unsent`` (not even begun in its time)."""
 
 
 def refusal(url: str) -> str:
@@ -94,11 +94,7 @@ class Load:
     """
 
     def __init__(
-        self,
-        url: str,
-        rate_per_second: float = 50.0,
-        connections: int = 8,
-        seconds_max: float = LIMITS["seconds_max"],
+        self, url: str, rate_per_second: float = 50.0, connections: int = 8, seconds_max: float = 3600.0
     ) -> None:
         asked = {"rate_per_second": rate_per_second, "connections": connections, "seconds_max": seconds_max}
         faults = [
@@ -213,10 +209,15 @@ def _quantile(ordered: Sequence[float], level: float) -> float:
 
 async def _worker(target: Target, due: asyncio.Queue[float], tally: _Tally) -> None:
     """One connection: takes requests as they fall due and asks them one after the other."""
-    connection = None
+    connection, loop = None, asyncio.get_running_loop()
     try:
         while True:
             at = await due.get()
+            if (late := loop.time() - at) >= _TIMEOUT_SECONDS:  # to try it would make those after it late, too
+                tally.failures["unsent"] += 1
+                tally.latencies.append(late)
+                due.task_done()
+                continue
             outcome = ""
             try:
                 async with asyncio.timeout_at(at + _TIMEOUT_SECONDS):
@@ -242,7 +243,7 @@ async def _worker(target: Target, due: asyncio.Queue[float], tally: _Tally) -> N
                 connection.close()
             if outcome:
                 tally.failures[outcome] += 1
-            tally.latencies.append(asyncio.get_running_loop().time() - at)
+            tally.latencies.append(loop.time() - at)
             due.task_done()
     finally:
         if connection is not None:

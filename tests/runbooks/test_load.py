@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -12,11 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from urllib.parse import urlsplit
 
 import pytest
 
 from quartermaster.fleet.errors import InputError, OpsError
-from quartermaster.fleet.load import Load, refusal
+from quartermaster.fleet.keepalive import Target
+from quartermaster.fleet.load import Load, _Tally, _worker, refusal
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -150,6 +153,31 @@ def test_a_stall_shows_in_the_latency_of_all_who_were_due() -> None:
         load = run(url, rate=50, seconds=1.0, connections=1)
     assert load.samples()[0].slowest_seconds >= 0.7
     assert load.samples()[0].p50_seconds >= 0.05  # those that waited behind the stalled one were due as well
+
+
+def test_what_could_not_be_sent_in_its_time_fails_at_once_and_delays_nobody() -> None:
+    async def load(url: str) -> _Tally:
+        due: asyncio.Queue[float] = asyncio.Queue()
+        tally, now = _Tally(), asyncio.get_running_loop().time()
+        for at in (now - 60, now - 60, now):
+            due.put_nowait(at)
+        parts = urlsplit(url)
+        target = Target(parts.hostname or "", parts.port or 80, parts.path)
+        worker = asyncio.create_task(_worker(target, due, tally))
+        await due.join()
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+        return tally
+
+    asked: list[int] = []
+
+    def answer(n: int, connection: socket.socket) -> bool:
+        asked.append(n)
+        return says(OK)(n, connection)
+
+    with server(answer) as url:
+        tally = asyncio.run(load(url))
+    assert (dict(tally.failures), len(tally.latencies), asked) == ({"unsent": 2}, 3, [0])
 
 
 @pytest.mark.parametrize(
