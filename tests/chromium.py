@@ -68,15 +68,12 @@ async def _clicked(profile: Path, page: Path, folder: Path) -> list[Saved]:
 async def _read_back(browser: _DevTools, page: Path, folder: Path) -> list[Saved]:
     allow = {"behavior": "allow", "downloadPath": str(folder), "eventsEnabled": True}
     await browser.ask("Browser.setDownloadBehavior", allow)
-    target = (await browser.ask("Target.createTarget", {"url": "about:blank"}))["targetId"]
-    session = (await browser.ask("Target.attachToTarget", {"targetId": target, "flatten": True}))["sessionId"]
-    await browser.ask("Page.enable", {}, session)
-    await browser.ask("Page.navigate", {"url": page.as_uri()}, session)
-    await browser.event("Page.loadEventFired")
-    tables = await browser.value(f"JSON.stringify({_TABLES})", session)
+    session = await _opened(browser, page)
+    tables = json.loads(await browser.value(f"JSON.stringify({_TABLES})", session))
     found = []
-    for link, table in enumerate(json.loads(tables)):
-        # With a mouse: after ten downloads that no person asked for, Chromium starts no more.
+    for link, table in enumerate(tables):
+        # Each in a tab of its own, with a mouse: of one page Chromium saves no more than ten files in a while.
+        session = await _opened(browser, page)
         place = json.loads(await browser.value(_PLACE % link, session))
         for kind in ("mousePressed", "mouseReleased"):
             mouse = {"type": kind, **place, "button": "left", "clickCount": 1}
@@ -85,6 +82,16 @@ async def _read_back(browser: _DevTools, page: Path, folder: Path) -> list[Saved
         await browser.event("Browser.downloadProgress", state="completed")
         found.append(Saved(name, (folder / name).read_bytes().decode(), table))
     return found
+
+
+async def _opened(browser: _DevTools, page: Path) -> str:
+    """The session of a new tab that shows the page."""
+    target = (await browser.ask("Target.createTarget", {"url": "about:blank"}))["targetId"]
+    session: str = (await browser.ask("Target.attachToTarget", {"targetId": target, "flatten": True}))["sessionId"]
+    await browser.ask("Page.enable", {}, session)
+    await browser.ask("Page.navigate", {"url": page.as_uri()}, session)
+    await browser.event("Page.loadEventFired")
+    return session
 
 
 class _DevTools:
