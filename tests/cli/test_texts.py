@@ -15,6 +15,7 @@ import typer
 
 from quartermaster.cli import demo_steps, patch, patch_database, rehearsal, rehearse
 from quartermaster.cli import options as options_module
+from quartermaster.cli import session as session_module
 from quartermaster.cli.errors import guarded
 from quartermaster.cli.logins import login_of
 from quartermaster.cli.main import run
@@ -154,6 +155,7 @@ def rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(rehearsal, "Rehearsal", Failing)
     monkeypatch.setattr(options_module, "OPTIONS", Options(fleet=Path("fleet.yaml")))
+    monkeypatch.setattr(session_module, "_BEGUN", [])
     rehearse.provision()
 
 
