@@ -264,7 +264,8 @@ def _by_level(z: NDArray[np.float64], days: int, count: int, random: np.random.G
     paths = line[-1] + rest[source] + np.repeat(walk, _BLOCK, axis=1)[:, :days]
     yearly = 52 * slope / now if now > 0 else 0.0
     error = 52 * np.std(size - now - slope * at) / (now * len(at)) if now > 0 else 0.0
-    growth = yearly + 4 * error * random.standard_normal(count)
+    # Nothing falls by more than all of it.
+    growth = np.maximum(yearly + 4 * error * random.standard_normal(count), -1.0)
     return _Drawn(paths + (_grown(growth, step) if steady else 0.0), growth, steady)
 
 

@@ -130,6 +130,7 @@ def test_paths_of_anything_are_finite_and_never_negative(readings: list[float], 
         assert out.paths.shape == (16, days)
         assert np.isfinite(out.paths).all() and (out.paths >= 0).all()
         assert np.isfinite([out.level, out.usual, out.growth, out.growth_low, out.growth_high]).all()
+        assert -1 <= out.growth_low <= out.growth <= out.growth_high
 
 
 def test_seasons_count_for_as_much_as_they_were_worth() -> None:
