@@ -79,7 +79,8 @@ def _advice(item: Mapping[str, Any]) -> Iterator[str]:
                 f"{mix['outcome']['over_provisioning']:.0%} more than needed"
             )
     for term in item["purchase"]:
-        yield f"commit for {term['years']} year{'s' if term['years'] > 1 else ''} to {term['instances']} more: {term['reason']}; nothing is bought"
+        years = f"{term['years']} year{'s' if term['years'] > 1 else ''}"
+        yield f"commit for {years} to {term['instances']} more: {term['reason']}; nothing is bought"
     if not item["purchase"]:
         yield f"no purchase advice: {item['purchase_reason']}"
     yield f"instance type: {item['instance_choice']['reason']}"
