@@ -19,11 +19,19 @@ from quartermaster.fleet.errors import InputError, OpsError
 if TYPE_CHECKING:
     from quartermaster.fleet.journal import RunRow
 
-__all__ = ["group", "state_of"]
+__all__ = ["group", "mend", "state_of"]
 
 
 _ABOUT = 2
 """Lines of a file that tell of the file."""
+_MENDS = {
+    "patch": "ops patch resume {subject}, or ops patch recover {subject}",
+    "drill": "ops drill recover",
+    "runbook": "ops runbook run --resume {run}",
+    "provision": "ops provision up",
+    "configure": "ops configure",
+}
+"""What goes on with a run that was cut short, by its kind."""
 
 
 class _History(Listed):
@@ -167,9 +175,13 @@ def state_of(row: RunRow) -> str:
     return "interrupted" if row.interrupted else row.state
 
 
+def mend(row: RunRow) -> str:
+    """What goes on with a run that was cut short; empty where nothing has to."""
+    return _MENDS.get(row.kind.partition("_")[0], "").format(subject=row.subject, run=row.id)
+
+
 def _told(row: RunRow) -> str:
     """What a run was, who did it, what it came to and, where it was cut short, what goes on with it."""
-    from quartermaster.cli.status_books import mend
     from quartermaster.fleet.notices import outcome
 
     state = state_of(row)

@@ -8,7 +8,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from quartermaster.cli.history import state_of
+from quartermaster.cli.history import mend, state_of
 from quartermaster.fleet.chain import broken
 from quartermaster.fleet.status import Remark
 
@@ -19,16 +19,8 @@ if TYPE_CHECKING:
     from quartermaster.fleet.journal import RunRow
     from quartermaster.fleet.leases import LeaseRow
 
-__all__ = ["mend", "of_books"]
+__all__ = ["of_books"]
 
-_MENDS = {
-    "patch": "ops patch resume {subject}, or ops patch recover {subject}",
-    "drill": "ops drill recover",
-    "runbook": "ops runbook run --resume {run}",
-    "provision": "ops provision up",
-    "configure": "ops configure",
-}
-"""What goes on with a run that was cut short, by its kind."""
 _LEASED = ("patch", "drill", "provision", "configure")
 """Kinds of runs that hold leases from their first moment to their last."""
 _SETTLED = timedelta(minutes=2)
@@ -43,20 +35,20 @@ _SCHEDULED = timedelta(days=7)
 """A stack of which no scheduler planned a day for so long has none."""
 
 
-def of_books(ops: Session, leases: Sequence[LeaseRow], now: datetime) -> list[Remark]:
-    """The remarks on the stack. Read-only."""
+def of_books(ops: Session, held: Sequence[LeaseRow], now: datetime) -> list[Remark]:
+    """The remarks on the stack; ``held``: every lease. Read-only."""
     return [
-        *_unfinished(ops, leases, now),
+        *_unfinished(ops, held, now),
         *_journal(ops, now),
         *_disk(ops),
         *_notices(ops, now),
-        *_scheduler(ops, now),
+        *_scheduler(ops, held, now),
     ]
 
 
-def _unfinished(ops: Session, leases: Sequence[LeaseRow], now: datetime) -> Iterator[Remark]:
+def _unfinished(ops: Session, held: Sequence[LeaseRow], now: datetime) -> Iterator[Remark]:
     """Runs that were cut short and that nobody has taken up since."""
-    holders = {lease.run for lease in leases}
+    holders = {lease.run for lease in held}
     for row in ops.journal.runs(stack=ops.stack, states=("running", "stopped")):
         state, kind = state_of(row), row.kind.partition("_")[0]
         if _lost(row, kind, holders, now):
@@ -69,11 +61,6 @@ def _unfinished(ops: Session, leases: Sequence[LeaseRow], now: datetime) -> Iter
             continue
         what = row.kind.replace("_", " ") + (f" of {row.subject.replace('_', ' ')}" if row.subject else "")
         yield Remark("failing", f"{what} {how}", mend(row) or f"ops history {row.id}", row.id)
-
-
-def mend(row: RunRow) -> str:
-    """What goes on with a run that was cut short; empty where nothing has to."""
-    return _MENDS.get(row.kind.partition("_")[0], "").format(subject=row.subject, run=row.id)
 
 
 def _lost(row: RunRow, kind: str, holders: set[str], now: datetime) -> bool:
@@ -120,8 +107,8 @@ def _notices(ops: Session, now: datetime) -> Iterator[Remark]:
         yield Remark("attention", f"{count} notices did not reach {channel}: {error}", "ops notify test")
 
 
-def _scheduler(ops: Session, now: datetime) -> Iterator[Remark]:
+def _scheduler(ops: Session, held: Sequence[LeaseRow], now: datetime) -> Iterator[Remark]:
     planned = ops.journal.runs("calendar", stack=ops.stack, since=now - _SCHEDULED, limit=1)
-    if planned and not any(lease.scope == f"scheduler of {ops.stack}" for lease in ops.leases.held()):
+    if planned and not any(lease.scope == f"scheduler of {ops.stack}" for lease in held):
         text = f"no scheduler runs: no patch window, drill or check is kept since {planned[0].started_at:%a %d %b}"
         yield Remark("attention", text, "ops scheduler run, or its systemd unit")

@@ -78,7 +78,8 @@ def gather(ops: Session) -> FleetStatus:
     now = ops.clock.now()
     groups, databases, remarks = _cloud(ops)
     read = not remarks
-    leases = tuple(row for row in ops.leases.held() if overlap(row.scope, ops.stack))
+    held = ops.leases.held()
+    leases = tuple(row for row in held if overlap(row.scope, ops.stack))
     done = ops.journal.runs("drill", stack=ops.stack, states=("done",), each=1)
     patching = compliance_of(ops, list(ops.fleet.clusters))
     expected = peaks(ops.workspace.folder("reports"), ops.stack, now)
@@ -114,7 +115,7 @@ def gather(ops: Session) -> FleetStatus:
         )
         for name, declared in ops.fleet.databases.items()
     ]
-    return FleetStatus(now, tuple(standings), leases, (*remarks, *of_books(ops, leases, now)), _drift(ops))
+    return FleetStatus(now, tuple(standings), leases, (*remarks, *of_books(ops, held, now)), _drift(ops))
 
 
 def _cloud(ops: Session) -> tuple[dict[str, Group], dict[str, DatabaseState], list[Remark]]:
@@ -153,12 +154,10 @@ def _told(ops: Session, group: Group | None) -> str:
 
 def _said(ops: Session, state: DatabaseState | None, now: datetime) -> str:
     """What RDS tells of a database that is not whole."""
-    from quartermaster.fleet.databases import Databases
-
     if state is None or state.whole:
         return ""
     with suppress(OpsError):
-        for at, message in reversed(Databases(ops.cloud, ops.rds_ids).events(state.name, now - _RECENT)):
+        for at, message in reversed(ops.databases.events(state.name, now - _RECENT)):
             if "back" not in message.lower():  # backups come and go beside it
                 return f"{at:%H:%M} UTC {message.splitlines()[0]}"
     return ""

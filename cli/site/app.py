@@ -12,14 +12,13 @@ from typing import Any
 from flask import Flask, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from quartermaster.cli.history import state_of
+from quartermaster.cli.history import mend, state_of
 from quartermaster.cli.instants import absolute
 from quartermaster.cli.month import first_day, month_of
 from quartermaster.cli.session import Session
 from quartermaster.cli.site.door import guard
 from quartermaster.cli.site.snapshot import Kept
 from quartermaster.cli.spent import spent
-from quartermaster.cli.status_books import mend
 from quartermaster.cli.status_facts import FleetStatus, gather
 from quartermaster.cli.timeline import bars
 from quartermaster.fleet.errors import InputError, OpsError
