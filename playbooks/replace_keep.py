@@ -46,7 +46,8 @@ def let_go(past: Past, world: Refreshes) -> Iterator[Event]:
 
 def left(past: Past, world: Refreshes) -> bool:
     """Whether any host is still to be replaced. Read-only."""
-    return any(host.id in _there(world) for host in past.plan.pending)
+    there = _there(world)
+    return any(host.id in there for host in past.plan.pending)
 
 
 def _there(world: Refreshes) -> dict[str, Host]:

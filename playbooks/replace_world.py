@@ -109,7 +109,7 @@ class CloudRefreshes:
         self._groups = cloud.client("autoscaling")
 
     def group(self) -> Group:
-        return told(lambda: self._hosts.group(self._cluster))
+        return self._hosts.group(self._cluster)
 
     def launched(self) -> Launched:
         return told(self._launched)

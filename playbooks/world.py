@@ -10,7 +10,6 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-from quartermaster.fleet.aws import told
 from quartermaster.fleet.hosts import Group, Host, Hosts
 
 __all__ = ["CloudWorld", "World", "find", "size"]
@@ -81,7 +80,7 @@ class CloudWorld:
     def group(self) -> Group:
         with self._lock:
             if self._group is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
-                self._group = told(lambda: self._hosts.group(self._cluster))
+                self._group = self._hosts.group(self._cluster)
                 self._read_at = time.monotonic()
             return self._group
 
@@ -101,8 +100,7 @@ class CloudWorld:
         self._act(lambda group: self._hosts.set_floor(group, floor))
 
     def refresh_running(self) -> bool:
-        group = self.group()
-        return told(lambda: self._hosts.refresh_running(group))
+        return self._hosts.refresh_running(self.group())
 
     def hold(self, size: int, *, without: str = "") -> None:
         def act(group: Group) -> None:
@@ -146,5 +144,5 @@ class CloudWorld:
         """Act on the group: on its name alone, or on what it is like now (``fresh``)."""
         with self._lock:
             group = self.group() if fresh or self._group is None else self._group
-            told(lambda: act(group))
+            act(group)
             self._read_at = 0.0
