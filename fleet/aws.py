@@ -107,23 +107,20 @@ def connect(fleet: Fleet, stack: str, workspace: Workspace) -> Cloud:
 
 
 def told(call: Callable[[], _T]) -> _T:
-    """The call's answer; what the API refuses becomes an OpsError."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
+    """The call's answer. Raises OpsError where AWS refuses or is silent."""
+    with asking(remedy="ops status, then resume or recover what was at work"):
         return call()
-    except (BotoCoreError, ClientError) as exc:
-        raise OpsError(
-            f"the cloud refused: {exc}", remedy="ops status, then resume or recover what was at work"
-        ) from exc
 
 
 @contextmanager
-def asking(to: str, *, remedy: str) -> Iterator[None]:
-    """What the API refuses within the block becomes an OpsError that says what it was to do."""
+def asking(to: str = "", *, remedy: str) -> Iterator[None]:
+    """What AWS refuses within the block becomes an OpsError that names what it was to do; so does its silence."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    what = f" to {to}" if to else ""
     try:
         yield
-    except (BotoCoreError, ClientError) as exc:
-        raise OpsError(f"AWS did not let us {to}: {exc}", remedy=remedy) from exc
+    except ClientError as exc:
+        raise OpsError(f"AWS refused{what}: {exc}", remedy=remedy) from exc
+    except BotoCoreError as exc:
+        raise OpsError(f"AWS could not be asked{what}: {exc}", remedy=remedy) from exc

@@ -46,4 +46,4 @@ def translated() -> Iterator[None]:
         kind = MissingPart if re.search(_CREDENTIALS, code) else OpsError
         raise kind(f"AWS refused: {exc}", remedy=remedy_of(code)) from exc
     except BotoCoreError as exc:
-        raise MissingPart(f"AWS does not answer: {exc}", remedy="check network, AWS_PROFILE and region") from exc
+        raise MissingPart(f"AWS could not be asked: {exc}", remedy="check network, AWS_PROFILE and region") from exc

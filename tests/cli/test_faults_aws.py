@@ -127,7 +127,7 @@ def test_a_template_is_deleted_also_when_its_experiment_does_not_start() -> None
         stub.add_response("delete_experiment_template", {"experimentTemplate": {"id": "EXT1"}}, {"id": "EXT1"})
         session: Any = type("Session", (), {"client": lambda *_args, **_kwargs: fis})()
         stubbed = Cloud("shop", "prod", "aws", "eu-west-1", session)
-        with pytest.raises(OpsError, match="did not let us start an experiment") as refused:
+        with pytest.raises(OpsError, match="AWS refused to start an experiment") as refused:
             faults(stubbed, ALARM).kill_host("i-1")
         assert "--for drill" in refused.value.remedy
         stub.assert_no_pending_responses()

@@ -103,19 +103,27 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a zonal shift without rights": (
         lambda _: shifts(denied()).cancel(Shift("z-1", "eu-west-1a", datetime.now(UTC), "")),
-        "error: AWS did not let us end the zonal shift z-1: An error occurred (AccessDeniedException) when calling the "
+        "error: AWS refused to end the zonal shift z-1: An error occurred (AccessDeniedException) when calling the "
         "Act operation: no\n  remedy: ops iam policy --for drill prints the rights it takes; ops provision up switches "
         "shifts on\n",
     ),
+    "a zonal shift of a silent cloud": (
+        lambda _: shifts(EndpointConnectionError(endpoint_url="https://arc.example")).cancel(
+            Shift("z-1", "eu-west-1a", datetime.now(UTC), "")
+        ),
+        "error: AWS could not be asked to end the zonal shift z-1: Could not connect to the endpoint URL: "
+        '"https://arc.example"\n  remedy: ops iam policy --for drill prints the rights it takes; ops provision up '
+        "switches shifts on\n",
+    ),
     "whether shifts are taken, without rights": (
         lambda _: shifts(denied()).managed("web"),
-        "error: AWS did not let us read the zonal shifts of web: An error occurred (AccessDeniedException) when "
+        "error: AWS refused to read the zonal shifts of web: An error occurred (AccessDeniedException) when "
         "calling the Act operation: no\n  remedy: ops iam policy --for drill prints the rights it takes; ops provision "
         "up switches shifts on\n",
     ),
     "hosts without rights": (
         lambda _: Hosts(cloud(denied())).groups(),
-        "error: the cloud refused: An error occurred (AccessDeniedException) when calling the Act operation: no\n"
+        "error: AWS refused: An error occurred (AccessDeniedException) when calling the Act operation: no\n"
         "  remedy: ops status, then resume or recover what was at work\n",
     ),
     "a price list without rights": (
@@ -166,7 +174,7 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a call that the cloud refuses": (
         lambda _: aws.told(shift_refused),
-        "error: the cloud refused: An error occurred (AccessDeniedException) when calling the Act operation: no\n"
+        "error: AWS refused: An error occurred (AccessDeniedException) when calling the Act operation: no\n"
         "  remedy: ops status, then resume or recover what was at work\n",
     ),
     "a load without measure, on a stranger": (

@@ -88,7 +88,8 @@ CASES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
     ),
     "no credentials": (
         lambda *_: unsigned(),
-        "error: AWS does not answer: Unable to locate credentials\n  remedy: check network, AWS_PROFILE and region\n",
+        "error: AWS could not be asked: Unable to locate credentials\n"
+        "  remedy: check network, AWS_PROFILE and region\n",
     ),
     "somebody else's bucket": (
         lambda *_: of_another(403),

@@ -40,7 +40,7 @@ def test_a_shift_is_begun_seen_and_ended(shifts: ZonalShifts) -> None:
     assert held == begun
     assert (begun.zone, begun.why) == ("eu-west-1b", "drill")
     assert begun.until - datetime.now(UTC) <= timedelta(minutes=10)
-    with pytest.raises(OpsError, match=r"did not let us shift web away from eu-west-1a: .*is active"):
+    with pytest.raises(OpsError, match=r"AWS refused to shift web away from eu-west-1a: .*is active"):
         shifts.start("web", "eu-west-1a", 10, "drill")
     shifts.cancel(begun)
     assert shifts.holding("web") is None
