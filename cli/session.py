@@ -186,8 +186,8 @@ class Session:
         rows = [row for kind in kinds for row in self.journal.runs(kind, stack=self.stack, states=("running",))]
         for row in rows:
             if row.interrupted:
-                last = self.journal.events(row.id)[-1:]
-                where = f"at {last[0].event.title or last[0].event.step}" if last else "before its first step"
+                last = self.journal.last(row.id)
+                where = f"at {last.event.title or last.event.step}" if last else "before its first step"
                 say(f"{row.id} was cut short {where} (process {row.pid} is gone); mending what it left")
                 self.journal.resume(row.id).finish("recovered")
 

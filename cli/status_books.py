@@ -70,8 +70,8 @@ def _lost(row: RunRow, kind: str, holders: set[str], now: datetime) -> bool:
 
 
 def _since(ops: Session, row: RunRow, now: datetime) -> str:
-    last = [item.at for item in ops.journal.events(row.id)[-1:]]
-    at = row.ended_at or (last[0] if last else row.started_at)
+    last = None if row.ended_at else ops.journal.last(row.id)
+    at = row.ended_at or (last.at if last else row.started_at)
     return (
         f"{max(0, int((now - at).total_seconds() // 60))} min ago"
         if now - at < timedelta(hours=2)

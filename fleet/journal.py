@@ -218,6 +218,12 @@ class Journal:
             found = [_recorded(row) for row in db.execute(query)]
         return [item for item in found if item is not None and (not host or item.event.host == host)]
 
+    def last(self, run_id: str) -> Recorded | None:
+        """The newest event of the run; None before its first. Read-only."""
+        query = sa.select(_events).where(_events.c.run == run_id).order_by(_events.c.seq.desc())
+        with reading(self._engine) as db, db.execute(query, execution_options={"yield_per": 4}) as rows:
+            return next((found for row in rows if (found := _recorded(row))), None)
+
     def lines(self, run_id: str = "", *, between: bool = False) -> Iterator[Line]:
         """Every line as it is written down, or those of one run, in order; ``between``: what lies between them too."""
         with reading(self._engine) as db:

@@ -98,6 +98,22 @@ def test_what_was_done_is_written_down_though_the_act_that_follows_is_refused(jo
     assert [recorded.event for recorded in journal.events(run.id)] == [EVENTS[2]]
 
 
+def test_the_last_event_of_a_run_is_read_alone(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, other = journal.start("patch", stack="dev"), journal.start("patch", stack="dev")
+    assert journal.last(run.id) is None
+    journal.add(run.id, *(StepStarted(step=f"step {n}") for n in range(100)))
+    journal.add(other.id, Noted(step="elsewhere", message=""))
+    run.finish("stopped")
+    journal.resume(run.id).finish("stopped")
+    read: list[object] = []
+    monkeypatch.setattr(
+        "quartermaster.fleet.journal.from_record", lambda record: read.append(record) or from_record(record)
+    )
+    found = journal.last(run.id)
+    assert found is not None and found.event == StepStarted(step="step 99")
+    assert found == journal.events(run.id)[-1] and len(read) == 101
+
+
 def test_finished_run_keeps_its_result(journal: Journal) -> None:
     run = journal.start("patch", stack="dev")
     run.finish("done", {"hosts": 3})
