@@ -81,8 +81,8 @@ class Prices:
         return Shape(vcpu, (known["memory_gib"] * multiple).normalize(), known["architecture"])
 
     def regions(self) -> tuple[str, ...]:
-        """Regions that the table knows."""
-        return tuple(self._table["rates"])
+        """Regions that have prices, the table's or this user's own."""
+        return tuple({**self._table["rates"], **self._own.figures.get("rates", {})})
 
     def instance_types(self) -> frozenset[str]:
         """EC2 instance types with a price in some region."""

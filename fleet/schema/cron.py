@@ -21,7 +21,7 @@ def check_cron(text: str) -> str:
     """What is wrong with the expression; empty when nothing is."""
     fields = text.split()
     if len(fields) != len(_FIELDS):
-        return f"{text!r} has {len(fields)} fields, not 5"
+        return f"{text!r} has {len(fields)} field{'s' if len(fields) != 1 else ''}, not 5"
     for value, (name, low, high, words) in zip(fields, _FIELDS, strict=True):
         for part in value.split(","):
             if not _part_fits(part, low, high, words):

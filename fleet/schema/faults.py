@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from quartermaster.fleet.errors import Fault
+from quartermaster.fleet.schema.safety import RESERVED
 from quartermaster.fleet.schema.tree import Path, dotted
 
 __all__ = ["closest", "fault_of", "path_in"]
@@ -32,6 +33,13 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 """Pydantic's word, the attribute of a field's limits, and ours."""
+_WORDS_OF_OTHERS = {
+    "ip_hash": "source_ip",
+    "least_conn": "least_outstanding_requests",
+    "least_connections": "least_outstanding_requests",
+    "leastconn": "least_outstanding_requests",
+}
+"""What other balancers call what AWS calls otherwise."""
 _NAME_REMEDY = "lower-case letters, digits and single hyphens, a letter first, no hyphen at the end"
 
 
@@ -62,8 +70,19 @@ def path_in(data: Any, loc: Iterable[str | int]) -> tuple[Path, bool]:
 def fault_of(error: ErrorDetails, data: Any, model: type[BaseModel]) -> Fault:
     """The error in a person's words. ``where`` is the dotted path; the line is the caller's to add."""
     path, about_key = path_in(data, error["loc"])
+    if meant := _meant(path, data):
+        return Fault(dotted(path[:2]), f"unknown key {path[1]!r}", f"did you mean {meant}?")
     problem, remedy = _words(error, path, about_key, model)
     return Fault(dotted(path), problem, remedy)
+
+
+def _meant(path: Path, data: Any) -> str:
+    """The key of ``recovery`` that a key of it is like, where it names nothing that is declared."""
+    if len(path) < 2 or path[0] != "recovery":
+        return ""
+    declared = (data.get(part) for part in ("clusters", "databases"))
+    named = any(isinstance(part, Mapping) and path[1] in part for part in declared)
+    return "" if named or path[1] in RESERVED else closest(str(path[1]), RESERVED)
 
 
 def _below(here: Any, step: str | int) -> tuple[bool, Any]:
@@ -96,7 +115,7 @@ def _words(error: ErrorDetails, path: Path, about_key: bool, model: type[BaseMod
         return f"{value!r} is {what}", remedy
     if kind == "literal_error":
         choices = [choice.strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")]
-        near = closest(str(value), choices)
+        near = closest(_WORDS_OF_OTHERS.get(str(value), str(value)), choices)
         return f"{value!r} is none of its values", (
             f"did you mean {near}? " if near else ""
         ) + f"one of: {', '.join(choices)}"
@@ -106,7 +125,7 @@ def _words(error: ErrorDetails, path: Path, about_key: bool, model: type[BaseMod
         limit = next(iter(context.values()))
         return f"{value} is out of range", f"{_BOUNDS[kind][1]} {limit:g}" + _other_bound(error, model)
     if kind == "string_too_short":
-        return f"{name} is empty", "a few words"
+        return f"{value!r} is too short" if value else f"{name} is empty", "a few words"
     if kind == "too_short":
         return f"{name} is empty", "write at least one, or leave the key out"
     return f"{_shown(value)}: {error['msg']}", "see `ops init` for an example"

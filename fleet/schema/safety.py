@@ -11,6 +11,7 @@ from quartermaster.fleet.windows import Window
 
 __all__ = [
     "GENTLE",
+    "RESERVED",
     "Adopted",
     "Alarms",
     "BackupRule",
@@ -30,7 +31,8 @@ DrillKind = Literal[
 ]
 GENTLE: tuple[DrillKind, ...] = ("restore", "tabletop")
 """What a protected stack permits until it says more: nothing that users could notice."""
-_RESERVED = ("drills", "hours", "checks", "allow", "objectives")
+RESERVED = ("drills", "hours", "checks", "allow", "objectives")
+"""Keys of ``recovery`` that name no database and no cluster."""
 
 
 class Lock(Model):
@@ -115,8 +117,8 @@ class Recovery(Model):
     def _gather(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return {} if value is None else value
-        reserved = {key: item for key, item in value.items() if key in _RESERVED}
-        named = {key: item for key, item in value.items() if key not in _RESERVED}
+        reserved = {key: item for key, item in value.items() if key in RESERVED}
+        named = {key: item for key, item in value.items() if key not in RESERVED}
         return {**reserved, "objectives": named} if named else reserved
 
 

@@ -38,6 +38,12 @@ def test_own_figures_stand_before_the_built_in_ones() -> None:
     assert (prices.dated, prices.source.startswith("the API; what that lacks: built in")) == ("2026-11-21", True)
 
 
+def test_a_region_of_own_figures_is_a_region_with_prices() -> None:
+    own = OwnPrices("2026-11-21", "the API", {"rates": {"ap-southeast-2": {"key_month": Decimal(1)}}})
+    assert "ap-southeast-2" in Prices(load_prices(own=False)._table, own).regions()
+    assert "ap-southeast-2" not in load_prices(own=False).regions()
+
+
 def test_newer_figures_replace_older_ones_and_leave_the_rest() -> None:
     newer = OwnPrices("2027-01-01", "again", {"rates": {"eu-west-1": {"alarm_month": Decimal("0.3")}}})
     merged = OWN.merged(newer)

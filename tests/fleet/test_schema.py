@@ -84,6 +84,26 @@ def test_odd_but_possible_things_are_warnings() -> None:
     ]
 
 
+def test_a_region_without_prices_is_said_before_costs_are() -> None:
+    (warning,) = read_text("fleet: shop\nregion: ap-southeast-2\n").warnings
+    assert (warning.where, warning.line) == ("region", 2)
+    assert "ops prices update" in warning.remedy
+
+
+def test_hosts_for_every_zone_need_a_max_that_holds_them() -> None:
+    (warning,) = read_text("fleet: shop\nclusters: {web: {size: {min: 1, max: 1}}}\n").warnings
+    assert warning.remedy == "min: 3 and max: 3 or more, or fewer zones"
+    two = "fleet: shop\nzones: 2\nclusters: {web: {size: {min: 1, max: 4}}}\n"
+    assert read_text(two).warnings[0].remedy == "min: 2"  # a fleet has no fewer zones than two
+
+
+def test_a_reason_that_is_short_is_not_called_empty() -> None:
+    waiver = "{rule: single-nat, reason: dev, until: 2027-01-01}"
+    with pytest.raises(InputError) as refused:
+        read_text(f"fleet: shop\nwaivers: [{waiver}]\n")
+    assert [fault.problem for fault in refused.value.faults] == ["'dev' is too short"]
+
+
 ENDED = "waivers: [{rule: encrypted-logs, resource: orders, until: 2026-11-01, reason: a test of ours}]\n"
 WARNED = """\
 fleet: shop
@@ -116,7 +136,7 @@ def test_a_warning_says_what_is_odd_and_what_to_do() -> None:
     odd = WARNED.replace("{min: 3, max: 300}", "{min: 1, max: 300}, instance: x9.large")
     found = read_text(f"{odd}{ENDED}", today=date(2026, 11, 22)).warnings
     assert {fault.where: f"{fault.problem} -> {fault.remedy}" for fault in found} == {
-        "clusters.web.size.min": "1 hosts for 3 zones leave a zone empty -> min: 3, or fewer zones",
+        "clusters.web.size.min": "min 1 for 3 zones leaves a zone empty -> min: 3, or fewer zones",
         "clusters.web.instance": (
             f"x9.large has no price in the table of {load_prices().dated} -> check its name; costs will call it unknown"
         ),

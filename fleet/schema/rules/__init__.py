@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     stacks.journals_can_be_kept,
     stacks.names_fit_aws,
     stacks.notices_have_an_address,
+    stacks.notices_can_come,
     network.ranges_are_usable,
     network.ranges_are_apart,
     network.existing_network_is_complete,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from quartermaster.fleet.errors import Fault
 from quartermaster.fleet.prices import load_prices
+from quartermaster.fleet.regions import known_regions
 from quartermaster.fleet.schema.cron import check_cron
 from quartermaster.fleet.schema.model import Fleet
 from quartermaster.fleet.schema.rules.words import unknown
@@ -28,11 +29,14 @@ def sizes_fit(fleet: Fleet) -> Iterator[Fault]:
 def fewer_hosts_than_zones(fleet: Fleet) -> Iterator[Fault]:
     """With fewer hosts than zones some zone has none, and losing another may leave none at all."""
     for name, cluster in fleet.clusters.items():
-        if 0 < cluster.size.min < fleet.zones:
+        size = cluster.size
+        if 0 < size.min < fleet.zones:
             yield Fault(
                 f"clusters.{name}.size.min",
-                f"{cluster.size.min} hosts for {fleet.zones} zones leave a zone empty",
-                f"min: {fleet.zones}, or fewer zones",
+                f"min {size.min} for {fleet.zones} zones leaves a zone empty",
+                f"min: {fleet.zones}"
+                + (f" and max: {fleet.zones} or more" if size.max < fleet.zones else "")
+                + (", or fewer zones" if fleet.zones > 2 else ""),
             )
 
 
@@ -85,14 +89,21 @@ def scaling_can_track(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(f"{where}.track", problem, f"target: requests per host and minute, or capacity.{name}.unit")
         if scaling.track == "cpu" and scaling.target is not None and scaling.target > 100:
             yield Fault(f"{where}.target", f"{scaling.target:g} is more CPU than there is", "1 to 100, in percent")
+        if scaling.track == "cpu" and scaling.target is not None and scaling.target < 1:
+            problem = f"{scaling.target:g} % of CPU would have the group at its max all the time"
+            remedy = f"1 to 100, in percent; or as a share: planned_utilisation: {scaling.target:g}"
+            yield Fault(f"{where}.target", problem, remedy)
         if scaling.warm_hosts > cluster.size.max:
             problem = f"{scaling.warm_hosts} warm hosts are more than size.max {cluster.size.max}"
             yield Fault(f"{where}.warm_hosts", problem, f"at most {cluster.size.max}")
 
 
 def instance_types_without_price(fleet: Fleet) -> Iterator[Fault]:
-    """A type that the price table lacks works, but costs and plans leave it out."""
+    """A region or type that the price table lacks works, but costs and plans leave it out."""
     prices = load_prices()
+    if fleet.region in known_regions() and fleet.region not in prices.regions():
+        problem = f"no price of {fleet.region} is in the table of {prices.dated}: costs will be called unknown"
+        yield Fault("region", problem, "`ops prices update` reads AWS's own")
     types = [(f"clusters.{name}.instance", cluster.instance) for name, cluster in fleet.clusters.items()]
     types += [
         (f"databases.{name}.instance", database.instance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from quartermaster.fleet.errors import Fault
@@ -18,6 +19,8 @@ _RESERVED = {
     "aws": "names of parameters and vaults must not start with aws",
 }
 """First words of a name that AWS refuses, with its reason."""
+_STATES = ("done", "failed", "stopped", "recovered")
+"""How a run ends, and the last word of a notice of it."""
 _REMOTE = re.compile(r"^(s3|gs|azblob|https)://.+")
 
 
@@ -101,3 +104,14 @@ def notices_have_an_address(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(f"{where}.url", problem, "url: secret:NOTIFY_URL, and export it")
         if notice.kind == "sns" and not re.match(r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:.+", notice.topic):
             yield Fault(f"{where}.topic", f"{notice.topic!r} is no topic", "its ARN, arn:aws:sns:REGION:ACCOUNT:NAME")
+
+
+def notices_can_come(fleet: Fleet) -> Iterator[Fault]:
+    """What a channel is told of can happen: a pattern that no notice is like would tell nobody, and say nothing."""
+    for index, notice in enumerate(fleet.notify):
+        for place, pattern in enumerate(notice.on):
+            kind, _, state = pattern.rpartition(".")
+            whole = "*" in pattern or fnmatchcase("override", pattern)
+            if not (any(fnmatchcase(word, state) for word in _STATES) if kind else whole):
+                remedy = f"override, or KIND.STATE such as patch.failed or drill.*; states: {', '.join(_STATES)}"
+                yield Fault(f"notify[{index}].on[{place}]", f"nothing is ever told as {pattern!r}", remedy)
