@@ -115,7 +115,8 @@ def show(
         ]  # fmt: skip
         text = table(["#line", "at (UTC)", "event", "step", "host", "hash"], lines)
     else:
-        text = table(COLUMNS, drawn(bars(recorded), room()))
+        shown = bars(recorded, ops.journal.taken_up(run), over=state_of(row) != "running")
+        text = table(COLUMNS, drawn(shown, room()))
     document = [{"seq": item.seq, "at": item.at, "hash": item.hash, **to_record(item.event)} for item in recorded]
     emit({"id": row.id, "state": state_of(row), "result": row.result, "events": document}, head + text)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,17 +29,34 @@ class Bar:
     host: str
     began_at: datetime
     ended_at: datetime | None
-    """None: it was not seen to end."""
+    """None: it is under way. Of one that was cut short: when its run was last heard of."""
     state: str
-    """done, failed or open."""
+    """done, failed, cut or open."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None where nobody saw its end."""
+        return None if self.ended_at is None or self.state == "cut" else (self.ended_at - self.began_at).total_seconds()
 
 
-def bars(recorded: Sequence[Recorded]) -> list[Bar]:
-    """The steps in the order in which they began; one done twice has two bars. Notes are left out."""
+def bars(recorded: Sequence[Recorded], taken_up: Sequence[int] = (), *, over: bool = False) -> list[Bar]:
+    """The steps in the order in which they began; one done twice has two bars. Notes are left out.
+
+    ``taken_up``: lines at which somebody went on with the run. What was under way there was cut short, and so was
+    what is under way at the end of a run that is ``over``.
+    """
     found: list[Bar] = []
     under_way: dict[tuple[str, str], int] = {}
-    for item in recorded:
+
+    def cut(at: datetime) -> None:
+        for place in under_way.values():
+            found[place] = replace(found[place], ended_at=at, state="cut")
+        under_way.clear()
+
+    for before, item in zip([*recorded[:1], *recorded], recorded, strict=False):
         event, key = item.event, (item.event.step, item.event.host)
+        if any(before.seq < line < item.seq for line in taken_up):
+            cut(before.at)
         if isinstance(event, Noted):
             continue
         title = event.title or event.step
@@ -53,6 +70,8 @@ def bars(recorded: Sequence[Recorded]) -> list[Bar]:
             found.append(Bar(title, event.host, item.at, item.at, state))
         else:
             found[place] = Bar(title, event.host, found[place].began_at, item.at, state)
+    if over and recorded:
+        cut(recorded[-1].at)
     return found
 
 
@@ -61,17 +80,17 @@ def drawn(shown: Sequence[Bar], room: int) -> list[tuple[str, str, str, str, str
 
     ``room``: columns of the terminal for a whole row.
     """
-    ends = [bar.ended_at or bar.began_at for bar in shown]
-    first, last = min((bar.began_at for bar in shown), default=None), max(ends, default=None)
-    if first is None or last is None:
+    if not shown:
         return []
+    first, last = min(bar.began_at for bar in shown), max(bar.ended_at or bar.began_at for bar in shown)
+    ends = [bar.ended_at or last for bar in shown]
     rows = [
         (
             f"{bar.began_at:%H:%M:%S}",
             bar.step,
             bar.host,
             "" if bar.state == "done" else bar.state,
-            "" if bar.ended_at is None else f"{(bar.ended_at - bar.began_at).total_seconds():.1f}",
+            "" if bar.seconds is None else f"{bar.seconds:.1f}",
         )
         for bar in shown
     ]
@@ -86,6 +105,6 @@ def drawn(shown: Sequence[Bar], room: int) -> list[tuple[str, str, str, str, str
     for row, bar, end in zip(rows, shown, ends, strict=True):
         left = min(width - 1, int((bar.began_at - first).total_seconds() * scale))
         right = max(left + 1, round((end - first).total_seconds() * scale))
-        body = {"done": "█", "failed": "▒", "open": "░"}[bar.state] * (right - left)
+        body = {"done": "█", "failed": "▒", "cut": "░", "open": "░"}[bar.state] * (right - left)
         found.append((*row, " " * left + body))
     return found

@@ -224,6 +224,13 @@ class Journal:
         with reading(self._engine) as db, db.execute(query, execution_options={"yield_per": 4}) as rows:
             return next((found for row in rows if (found := _recorded(row))), None)
 
+    def taken_up(self, run_id: str) -> list[int]:
+        """The lines at which somebody went on with the run, in order. Read-only."""
+        wanted = (_events.c.run == run_id, _events.c.record.contains(f'"kind": "{RESUMED}"', autoescape=True))
+        with reading(self._engine) as db:
+            rows = db.execute(sa.select(_events.c.seq, _events.c.record).where(*wanted).order_by(_events.c.seq))
+            return [row.seq for row in rows if json.loads(row.record)["kind"] == RESUMED]
+
     def lines(self, run_id: str = "", *, between: bool = False) -> Iterator[Line]:
         """Every line as it is written down, or those of one run, in order; ``between``: what lies between them too."""
         with reading(self._engine) as db:

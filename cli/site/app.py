@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from quartermaster.cli.site.door import guard
 from quartermaster.cli.site.snapshot import Kept
 from quartermaster.cli.spent import spent
 from quartermaster.cli.status_facts import FleetStatus, gather
-from quartermaster.cli.timeline import bars
+from quartermaster.cli.timeline import Bar, bars
 from quartermaster.fleet.errors import InputError, OpsError
 from quartermaster.fleet.events import Noted
 from quartermaster.fleet.notices import outcome
@@ -120,7 +120,8 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
         state = state_of(row)
         helps = mend(row) if state in ("interrupted", "stopped") else ""
         shown = {"row": row, "state": state, "came_to": list(outcome(row.result or {})), "mend": helps}
-        return render_template("run.html.j2", **shown, bars=_scaled(recorded), notes=notes)
+        steps = bars(recorded, ops.journal.taken_up(run), over=state != "running")
+        return render_template("run.html.j2", **shown, bars=_scaled(steps), notes=notes)
 
     @app.errorhandler(HTTPException)
     def _refused(error: HTTPException) -> tuple[str, int]:
@@ -154,9 +155,8 @@ def _shown(found: FleetStatus) -> dict[str, Any]:
     }
 
 
-def _scaled(recorded: Any) -> list[dict[str, Any]]:
+def _scaled(shown: Sequence[Bar]) -> list[dict[str, Any]]:
     """Each bar with its place on one scale, in hundredths of the whole."""
-    shown = bars(recorded)
     if not shown:
         return []
     first = min(bar.began_at for bar in shown)
@@ -171,7 +171,6 @@ def _scaled(recorded: Any) -> list[dict[str, Any]]:
             "bar": bar,
             "left": share(bar.began_at),
             "width": max(0.4, share(bar.ended_at or last) - share(bar.began_at)),
-            "seconds": None if bar.ended_at is None else (bar.ended_at - bar.began_at).total_seconds(),
         }
         for bar in shown
     ]

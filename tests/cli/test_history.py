@@ -200,6 +200,31 @@ def test_a_step_is_a_bar_from_its_start_to_its_end() -> None:
     ]
 
 
+def test_a_step_that_was_cut_short_ends_where_its_run_was_last_heard_of() -> None:
+    begun = [StepStarted(step="drain", host="1"), Noted(step="drain", host="1", message="30 s to go")]
+    again = [StepStarted(step="drain", host="1"), StepFinished(step="drain", host="1"), StepStarted(step="patch")]
+    found = bars([item for item in recorded(*begun, Noted(step="-", message="taken up"), *again) if item.seq != 2], [2])
+    assert found == [
+        Bar("drain", "1", AT, AT + timedelta(seconds=10), "cut"),
+        Bar("drain", "1", AT + timedelta(seconds=30), AT + timedelta(seconds=40), "done"),
+        Bar("patch", "", AT + timedelta(seconds=50), None, "open"),
+    ]
+    assert (found[0].seconds, found[1].seconds) == (None, 10.0)
+    assert [row[3] for row in drawn(found, 200)] == ["cut", "", "open"]
+    assert bars(recorded(*again), over=True)[-1] == Bar("patch", "", *[AT + timedelta(seconds=20)] * 2, "cut")
+
+
+def test_a_run_that_was_taken_up_shows_what_was_cut_short_before(books: Books) -> None:
+    journal = Journal(books.engine)
+    again = journal.resume(books.patch)
+    list(again.record([StepStarted(step="patch", title="Patch the host", host="i-2")]))
+    assert [line.split()[-3:-1] for line in books.told(books.patch).splitlines() if "i-2" in line] == [
+        ["i-2", "cut"], ["i-2", "open"],
+    ]  # fmt: skip
+    again.finish("stopped")
+    assert "open" not in books.told(books.patch)
+
+
 TWO = [
     Bar("a", "", AT, AT + timedelta(seconds=10), "done"),
     Bar("b", "", AT + timedelta(seconds=10), AT + timedelta(seconds=20), "failed"),
