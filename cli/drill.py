@@ -28,7 +28,7 @@ def run(
     of: Annotated[str, typer.Argument(help="Cluster or database.")],
     now: Annotated[bool, typer.Option("--now", help="Now, not in its hours. Other guards hold.")] = False,
     how: How = "",
-    override: Annotated[str, typer.Option(help="A guard to break: freeze or hours.")] = "",
+    override: Annotated[str, typer.Option(help="A guard to break, with --reason: freeze or hours.")] = "",
     reason: Annotated[str, typer.Option(help="Why; journalled.")] = "",
     confirm_stack: Confirm = "",
     answers: Annotated[Path | None, typer.Option(help="tabletop, unattended: YAML with the table's answers.")] = None,
@@ -40,13 +40,12 @@ def run(
     ops = session()
     drill.accept(kind, of, ops.fleet, how)
     ops.typed_confirmation(confirm_stack)
-    if override and not reason:
-        raise InputError(f"--override {override} needs a reason", remedy="--reason 'why it must be now'")
+    overrides = _overrides(override, reason)
     people = seated(ops, kind, of, answers)
     pending = drill.unfinished(ops.journal, stack=ops.stack)
     if pending:
         raise InputError(f"drill {pending[0].id} was cut short and is not put right", remedy="ops drill recover")
-    plan = planned(ops, kind, of, way=how, now=now, overrides={override: reason} if override else {})
+    plan = planned(ops, kind, of, way=how, now=now, overrides=overrides)
     plan.require()
     for warning in plan.warnings:
         say(f"warning: {warning}")
@@ -88,6 +87,19 @@ def list_() -> None:
     ]
     text = table(["run", "drill", "state", "#RTO", "objective met"], shown) if rows else "no drill was run yet"
     emit({"drills": [{"run": row.id, "state": state_of(row), **result} for row, result in rows]}, text)
+
+
+def _overrides(guard: str, reason: str) -> dict[str, str]:
+    """The reason by the guard that it breaks. Raises InputError for one that nothing breaks, and without a reason."""
+    from quartermaster.runbooks.guards import OVERRIDABLE
+
+    if not guard:
+        return {}
+    if guard not in OVERRIDABLE:
+        raise InputError(f"no override breaks {guard!r}", remedy=f"--override with one of: {', '.join(OVERRIDABLE)}")
+    if not reason.strip():
+        raise InputError(f"--override {guard} needs a reason", remedy="--reason 'why it must be now'")
+    return {guard: reason}
 
 
 def _told(result: dict[str, Any]) -> str:

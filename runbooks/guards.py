@@ -12,9 +12,9 @@ from quartermaster.runbooks.case import Case, Guard, Loss
 from quartermaster.runbooks.kind import Kind
 from quartermaster.runbooks.probes import steady_database
 
-__all__ = ["guards"]
+__all__ = ["OVERRIDABLE", "guards"]
 
-_OVERRIDABLE = ("freeze", "hours")
+OVERRIDABLE = ("freeze", "hours")
 """Rule 9: an override with a reason breaks a freeze or a window, never health, capacity or what a stack allows."""
 _NEEDED_PROCESSES = ("HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate", "AddToLoadBalancer")
 """Without these a group does not replace a lost host: the drill could only fail."""
@@ -197,6 +197,6 @@ def _hours(case: Case, right_now: bool) -> Guard:
 
 def _overridden(guard: Guard, overrides: Mapping[str, str]) -> Guard:
     reason = overrides.get(guard.name, "").strip()
-    if guard.verdict != "refused" or guard.name not in _OVERRIDABLE or not reason:
+    if guard.verdict != "refused" or guard.name not in OVERRIDABLE or not reason:
         return guard
     return replace(guard, verdict="overridden", found=f"{guard.found}; overridden: {reason}")
