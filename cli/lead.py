@@ -17,5 +17,5 @@ def lead_measured(runs: Iterable[RunRow]) -> Mapping[str, float]:
     """Minutes by cluster: the slowest of its last drills, as a plan must bear that one too. ``runs`` newest first."""
     from quartermaster.runbooks.lint import ready
 
-    found = ready((row.result or {} for row in runs), "instance_loss")
+    found = ready(row.result or {} for row in runs)
     return {cluster: round(max(_LEAST, seconds / 60), 2) for cluster, seconds in found.items()}

@@ -14,6 +14,7 @@ __all__ = ["document", "measured", "ready", "sentence"]
 
 _LAST = 5
 """Drills that are looked back at: the slowest of them counts, as the next one may be like it."""
+_LOSES_HOSTS = ("instance_loss", "zone_outage")
 _READY = ("act", "converge")
 """Phases of a drill that loses hosts: from the launch of their replacements until those serve."""
 
@@ -27,15 +28,19 @@ def measured(results: Iterable[Mapping[str, Any]]) -> Measured:
     whole = [result for result in results if result.get("rto_seconds") is not None]
     proven = [result for result in whole if result.get("evidence") == "proven"]
     return Measured(
-        lead=ready(whole, "instance_loss", "zone_outage"),
+        lead=ready(whole),
         failover=_slowest([*proven, *_hit(proven)], ("failover",), _recovered),
         restore=_slowest(proven, ("restore",), _recovered),
     )
 
 
-def ready(results: Iterable[Mapping[str, Any]], *kinds: str) -> dict[str, float]:
-    """Seconds from the launch of new hosts until they serve, by cluster, as whole drills of these kinds took."""
-    return _slowest((result for result in results if result.get("rto_seconds") is not None), kinds, _until_ready)
+def ready(results: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Seconds from the launch of new hosts until they serve, by cluster: the slowest of its last drills.
+
+    ``results`` newest first.
+    """
+    whole = (result for result in results if result.get("rto_seconds") is not None)
+    return _slowest(whole, _LOSES_HOSTS, _until_ready)
 
 
 def document(fleet: Fleet, found: Iterable[Verdict], known: Measured) -> dict[str, Json]:

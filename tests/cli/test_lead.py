@@ -11,6 +11,7 @@ from quartermaster.cli.lead import lead_measured
 from quartermaster.fleet.journal import RunRow
 from quartermaster.fleet.schema import read_text
 from quartermaster.planner.settings import LEAD_MINUTES, of_fleet
+from quartermaster.runbooks.lint import measured
 
 
 def drill(seconds: float, of: str = "web", **changed: Any) -> RunRow:
@@ -31,11 +32,17 @@ def test_runs_that_measured_nothing_say_nothing() -> None:
     assert lead_measured([drill(10, of="api")]) == {"api": 1.0}
 
 
+def test_an_outage_of_a_zone_tells_of_new_hosts_as_the_lint_of_objectives_reads_it() -> None:
+    rows = [drill(360, kind="zone_outage"), drill(240)]
+    assert lead_measured(rows) == {"web": 6.0}
+    assert measured(row.result or {} for row in rows).lead == {"web": 360.0}
+
+
 @pytest.mark.parametrize(
-    ("text", "measured", "lead"), [("auto", {}, LEAD_MINUTES), ("auto", {"web": 4.5}, 4.5), ("7", {"web": 4.5}, 7.0)]
+    ("text", "known", "lead"), [("auto", {}, LEAD_MINUTES), ("auto", {"web": 4.5}, 4.5), ("7", {"web": 4.5}, 7.0)]
 )
 def test_a_plan_goes_by_what_is_given_then_by_what_was_measured(
-    text: str, measured: dict[str, float], lead: float
+    text: str, known: dict[str, float], lead: float
 ) -> None:
     fleet = read_text(f"fleet: shop\nclusters: {{web: {{}}}}\ncapacity: {{web: {{lead_minutes: {text}}}}}\n").fleet
-    assert of_fleet(fleet, measured)["web"][1].lead_minutes == lead
+    assert of_fleet(fleet, known)["web"][1].lead_minutes == lead
