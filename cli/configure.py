@@ -43,7 +43,7 @@ def configure(
     if not check:
         _say_failures(_converge(ops, plan), "did not converge")
         return
-    report = look(ops, plan)
+    report = look(ops, plan, whole=not targets)
     emit(report.to_json(), report.text())
     _say_failures(report.hosts, "could not be checked")
     if exit_code and report.drifted:

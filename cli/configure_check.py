@@ -32,6 +32,8 @@ class CheckReport:
     plan: ConfigurePlan
     hosts: ConfigureResult
     cloud: DriftReport | Unread
+    clusters: tuple[str, ...]
+    """That were to be looked at, whether or not they have hosts."""
 
     @property
     def drifted(self) -> bool:
@@ -56,8 +58,10 @@ class CheckReport:
             for host in self.hosts.hosts
             for row in host.drift
         ]
-        text = "hosts\n"
-        text += table(["host", "zone", "kind", "name", "expected", "found"], rows) if rows else "no drift\n"
+        looked = [host for host in self.hosts.hosts if host not in self.hosts.failed]
+        text = f"hosts: {len(looked)} looked at ({self._by_cluster()})\n"
+        nothing = "no drift\n" if looked else ""
+        text += table(["host", "zone", "kind", "name", "expected", "found"], rows) if rows else nothing
         for host in self.hosts.failed:
             text += f"not checked: {host.id} ({host.reason}): {host.error}\n"
         for name, why in self.plan.inventory.left_out.items():
@@ -65,9 +69,22 @@ class CheckReport:
         shown = f"not read: {self.cloud.why}" if isinstance(self.cloud, Unread) else drift_table(self.cloud)
         return f"{text}\ncloud\n{shown.rstrip()}\n"
 
+    def _by_cluster(self) -> str:
+        """How many hosts of each cluster were looked at, and of how many where some were not."""
+        failed = {host.id for host in self.hosts.failed}
+        parts = []
+        for name in self.clusters:
+            ids = [target.id for target in self.plan.inventory.targets if target.cluster == name]
+            looked = sum(host_id not in failed for host_id in ids)
+            parts.append(f"{name} {looked}" + (f" of {len(ids)}" if looked < len(ids) else ""))
+        return ", ".join(parts)
 
-def check(ops: Session, plan: ConfigurePlan) -> CheckReport:
-    """Look at hosts and cloud. Changes neither, holds no lease, leaves nothing in the journal."""
+
+def check(ops: Session, plan: ConfigurePlan, *, whole: bool) -> CheckReport:
+    """Look at hosts and cloud. Changes neither, holds no lease, leaves nothing in the journal.
+
+    ``whole``: the plan is of the whole fleet: clusters without a host in it are told of, too.
+    """
     from quartermaster.playbooks import configure as work
 
     seen: list[Event] = []
@@ -78,7 +95,9 @@ def check(ops: Session, plan: ConfigurePlan) -> CheckReport:
             yield event
 
     draw(kept(), quiet=True)
-    return CheckReport(plan, work.outcome(seen), cloud_drift(ops))
+    with_hosts = {target.cluster for target in plan.inventory.targets}
+    clusters = tuple(name for name in ops.fleet.clusters if whole or name in with_hosts)
+    return CheckReport(plan, work.outcome(seen), cloud_drift(ops), clusters)
 
 
 def cloud_drift(ops: Session) -> DriftReport | Unread:

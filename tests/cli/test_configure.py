@@ -35,13 +35,16 @@ class World:
         self.cloud: Sequence[Drift] = ()
         self.unread: Exception | None = None
         self.made = True
+        self.booting: set[str] = set()
+        """Clusters of which no host can be worked on yet."""
         self.worked: list[str] = []
         self.held: list[str] = []
 
     def inventory(self, ops: Session, groups: Sequence[Group]) -> Inventory:
         targets = [
-            Target(host.id, host.cluster, "web", host.zone, host.address) for group in groups for host in group.hosts
-        ]
+            Target(host.id, host.cluster, "web", host.zone, host.address)
+            for group in groups if group.cluster not in self.booting for host in group.hosts
+        ]  # fmt: skip
         return Inventory(tuple(targets), SshFacts(Path("key"), Path("known")), {"i-boots": "its group says Pending"})
 
     def group(self, name: str) -> Group:
@@ -169,6 +172,25 @@ def test_a_cloud_that_cannot_be_compared_is_told_and_hosts_are_checked_all_the_s
 def test_a_host_that_could_not_be_checked_is_a_failure_and_not_drift(world: World) -> None:
     world.failing = {"i-0": "host_key_changed"}
     assert run(["configure", "--check", "--exit-code"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("targets", "failing", "booting", "says"),
+    [
+        ([], [], [], "hosts: 3 looked at (web 2, api 1)\nno drift\nleft out: i-boots: its group says Pending\n"),
+        ([], ["i-0"], [], "hosts: 2 looked at (web 1 of 2, api 1)\nno drift\nnot checked: i-0 (refused): unreachable"),
+        ([], [], ["api"], "hosts: 2 looked at (web 2, api 0)\nno drift\n"),
+        (["api"], [], [], "hosts: 1 looked at (api 1)\nno drift\n"),
+        (["api"], ["i-2"], [], "hosts: 0 looked at (api 0 of 1)\nnot checked: i-2 (refused): unreachable"),
+    ],
+)  # fmt: skip
+def test_a_check_says_which_hosts_it_looked_at(
+    world: World, targets: list[str], failing: list[str], booting: list[str], says: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    world.failing, world.booting = dict.fromkeys(failing, "refused"), set(booting)
+    assert run(["configure", *targets, "--check"]) == bool(failing)
+    assert capsys.readouterr().out.startswith(says)
 
 
 def test_an_exit_code_without_a_check_is_refused(world: World) -> None:
