@@ -57,6 +57,11 @@ class Rules:
         outside = (self.starts < low) | (self.starts >= high)
         return self._blocked(need.length, need.touched) | np.where(outside, _CADENCE, 0).astype(np.uint8)
 
+    def leave_later(self, need: Need) -> bool:
+        """Whether they leave the need an hour that its cadence allows after this stretch of time."""
+        closes = self._midnight(need.closes + timedelta(days=1))
+        return closes > self._end and not Rules(self._fleet, self._end, closes).forbidden(need).all()
+
     def told(self, need: Need, rule: str) -> str:
         """The rule in words, with what of it concerns the need."""
         cadence = f"every {need.every_days} days ± {need.tolerance_days}"

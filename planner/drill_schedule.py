@@ -107,6 +107,8 @@ def schedule(
     picks = assign(wishes)
     drills, infeasible = [], [Infeasible(kind, of, rule, (("allow",),)) for kind, of, rule in impossible]
     for at, (one, pick) in enumerate(zip(found, picks, strict=True)):
+        if pick is None and rules.leave_later(one.need):
+            continue  # it is due within the days, and may wait until after them
         if pick is None:
             infeasible.append(Infeasible(one.need.kind, one.need.of, *in_the_way(one, at, wishes, rules)))
         else:

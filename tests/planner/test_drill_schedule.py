@@ -91,6 +91,12 @@ def test_a_drill_without_an_hour_is_named_with_the_rule(plans: CapacityPlan, ext
     assert all(rule in i.rule and i.rules == ((name,),) for i in found.infeasible)
 
 
+def test_a_drill_that_may_wait_until_after_the_days_is_not_called_impossible(plans: CapacityPlan) -> None:
+    thursdays = fleet(text=TEXT.replace("Mon-Thu", "Thu"))  # the first is on the fifth day
+    assert chosen(plans, thursdays, days=3) == DrillSchedule((), ())
+    assert chosen(plans, thursdays, days=7).drills
+
+
 def test_what_the_stack_does_not_allow_is_named(plans: CapacityPlan) -> None:
     found = schedule(fleet(), "prod", plans.clusters, NOW)
     assert {d.kind for d in found.drills} == {"restore"}
