@@ -8,11 +8,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from quartermaster.infra.local import moto_data
 from quartermaster.infra.local.provider.engine import compare
-from quartermaster.infra.local.provider.kind import Api, State
+from quartermaster.infra.local.provider.kind import Api, State, is_gone
 from quartermaster.infra.local.provider.table import TABLE
 from quartermaster.infra.local.provider.values import project
 
@@ -66,14 +67,15 @@ def drift(found: State | None, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def end(api: Api, type_: str, id_: str, given: dict[str, Any]) -> None:
-    kind = TABLE[type_]
-    kind.delete(api, id_, given)
-    try:
-        assert kind.read(api, id_, given) is None
-    except Exception as exc:  # noqa: BLE001 - whatever says that it is gone
-        from quartermaster.infra.local.provider.kind import is_gone
+    TABLE[type_].delete(api, id_, given)
+    assert gone(api, type_, id_, given)
 
-        assert is_gone(exc), exc
+
+def gone(api: Api, type_: str, id_: str, given: dict[str, Any]) -> bool:
+    try:
+        return TABLE[type_].read(api, id_, given) is None
+    except ClientError as exc:
+        return is_gone(exc)
 
 
 INSTANCE = {
@@ -155,6 +157,33 @@ def test_a_table_and_its_replica_hold_the_same(api: Api, lives: Lives) -> None:
     assert there.get_item(TableName="sessions", Key={"id": {"S": "x"}})["Item"] == {"id": {"S": "x"}}
     end(api, "aws:dynamodb/table:Table", id_, given)
     assert there.list_tables()["TableNames"] == []
+
+
+TABLE_GIVEN = {"name": "sessions", "hashKey": "id", "attributes": [{"name": "id", "type": "S"}],
+               "billingMode": "PAY_PER_REQUEST"}  # fmt: skip
+STACK_GIVEN = {"name": "restores", "templateBody": json.dumps({"Resources": {"topic": {"Type": "AWS::SNS::Topic"}}})}
+
+
+@pytest.mark.parametrize(
+    ("type_", "service", "call", "given"),
+    [
+        ("aws:dynamodb/table:Table", "dynamodb", "delete_table", TABLE_GIVEN),
+        ("aws:cloudformation/stack:Stack", "cloudformation", "delete_stack", STACK_GIVEN),
+    ],
+    ids=["a table", "a stack"],
+)
+def test_what_is_deleted_slowly_is_waited_for_beside_more_than_a_page_of_others(
+    type_: str, service: str, call: str, given: dict[str, Any], api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, client = TABLE[type_], api.client(service)
+    for n in range(101):
+        kind.create(api, {**given, "name": f"other{n:03}"})
+    id_ = kind.create(api, given)
+    delete, slept = getattr(client, call), []
+    monkeypatch.setattr(client, call, lambda **what: slept.append(what))
+    monkeypatch.setattr("time.sleep", lambda _: delete(**slept[0]))
+    kind.delete(api, id_, given)
+    assert gone(api, type_, id_, given)
 
 
 def test_a_bucket_is_copied_only_with_versions(api: Api, lives: Lives) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Api", "Given", "Kind", "Limit", "State", "again", "duplicate_free", "is_gone"]
+__all__ = ["Api", "Given", "Kind", "Limit", "State", "absent", "again", "duplicate_free", "is_gone"]
 
 Given = Mapping[str, Any]
 """Inputs under their Pulumi names, plain Python values."""
@@ -26,6 +26,19 @@ def is_gone(exc: Exception) -> bool:
     if _GONE.search(code):
         return True
     return code in ("ValidationError", "ValidationException") and bool(_GONE_TEXT.search(error.get("Message", "")))
+
+
+def absent(read: Callable[[], Any]) -> bool:
+    """Does reading the resource say that it is not there? Raises what else the read raises."""
+    from botocore.exceptions import ClientError
+
+    try:
+        read()
+    except ClientError as exc:
+        if not is_gone(exc):
+            raise
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

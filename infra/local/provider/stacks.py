@@ -64,14 +64,10 @@ def _update(api: Api, id_: str, old: Given, new: Given) -> None:
 
 
 def _delete(api: Api, id_: str, state: Given) -> None:
-    client = api.client("cloudformation")
-    client.delete_stack(StackName=id_)
-
-    def gone() -> bool:
-        rows = client.list_stacks()["StackSummaries"]
-        return all(row["StackStatus"] == "DELETE_COMPLETE" for row in rows if row["StackId"] == id_)
-
-    api.wait(f"stack {state['name']} is deleted", gone)
+    ended = ("DELETE_COMPLETE", "DELETE_FAILED")  # by its id a stack can be asked for when it is gone, too
+    api.client("cloudformation").delete_stack(StackName=id_)
+    api.wait(f"stack {state['name']} is deleted", lambda: _stack(api, id_)["StackStatus"] in ended)
+    _complete(api, id_)
 
 
 KINDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State
+from quartermaster.infra.local.provider.kind import Api, Given, Kind, Limit, State, absent
 from quartermaster.infra.local.provider.tagging import as_list, as_map, read_tags, retag_lists
 
 __all__ = ["KINDS"]
@@ -170,7 +170,7 @@ def _delete(api: Api, id_: str, state: Given) -> None:
     for row in _table(api, id_).get("Replicas", []):
         _delete_replica(api, id_, row["RegionName"])
     dynamodb.delete_table(TableName=id_)
-    api.wait(f"table {id_} is deleted", lambda: id_ not in dynamodb.list_tables()["TableNames"])
+    api.wait(f"table {id_} is deleted", lambda: absent(lambda: _table(api, id_)))
 
 
 def _refuse(given: Given) -> Iterator[tuple[str, str]]:
