@@ -48,9 +48,12 @@ class Haproxy:
         if not spec.fronts:
             self.stop()
             return {}
-        if self._alive is None or self._running != spec:
+        begins = self._alive is None or self._running != spec
+        if begins:
             self._start(spec)
         stat = self._ask("show stat")
+        if begins:
+            self._forget()
         self._count(stat)
         self.pool_requests = haproxy_servers.pool_requests(stat)
         found = haproxy_servers.present(stat)
@@ -149,6 +152,12 @@ class Haproxy:
         path.chmod(0o600)
         opened.listen(16)
         return opened
+
+    def _forget(self) -> None:
+        """Remove the sockets of processes before the one that serves: it answers, so it has taken over from them."""
+        for path in self._folder.glob("api*"):
+            if path.name != self._api:
+                path.unlink()
 
     def _ask(self, command: str) -> str:
         folder = os.open(self._folder, os.O_PATH)

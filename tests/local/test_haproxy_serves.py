@@ -179,6 +179,7 @@ def test_requests_of_one_connection_are_shared_by_weight_and_a_new_share_loses_n
         assert failures == []
         # Those of the first process count on.
         assert running.requests().sent >= 520
+        assert [path.name for path in tmp_path.glob("api*")] == ["api1"], "the first one's socket is asked no more"
 
 
 def test_a_client_stays_with_its_pool_and_its_host_until_that_leaves(
