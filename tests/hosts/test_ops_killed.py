@@ -25,6 +25,7 @@ from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.workspace import Workspace
 from tests.hosts.local_cluster import free_cidr
+from tests.local.stacks import as_for_people
 
 pytestmark = [pytest.mark.hosts, pytest.mark.engine]
 
@@ -42,7 +43,9 @@ class Fleet:
 
     def ops(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*OPS, "--json", "--yes", "--fleet", str(self.file), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=300, check=False, env=as_for_people()
+        )
 
     def json(self, *arguments: str) -> dict[str, Any]:
         done = self.ops(*arguments)
@@ -57,6 +60,7 @@ class Fleet:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=as_for_people(),
         )
         try:
             before = time.monotonic()
