@@ -202,7 +202,7 @@ def _go_environment(bench: Path) -> Mapping[str, str]:
         # No symbols for a debugger: the linker would drop them (-s), and they take a seventh of the compiler's time.
         "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false -gcflags=all=-dwarf=false",
         "CGO_ENABLED": "0",
-        # A compiler lives for a second: collecting its garbage takes a quarter of its time, for memory that goes anyway.
+        # A compiler lives for a second: to collect its garbage takes a quarter of its time, and the memory goes anyway.
         "GOGC": "off",
         "GOMEMLIMIT": "1GiB",
     }
