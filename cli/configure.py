@@ -53,11 +53,9 @@ def configure(
 def _plan(ops: Session, targets: Sequence[str], *, check: bool) -> ConfigurePlan:
     from quartermaster.cli.ssh import inventory, stack_bucket
     from quartermaster.playbooks import configure as work
-    from quartermaster.playbooks.bundle import build
 
     found = inventory(ops, [ops.hosts.group(name) for name in ops.fleet.clusters])
-    bundle = build(ops.fleet, ops.fleet_file.parent)
-    return work.plan(found.only(targets) if targets else found, bundle, bucket=stack_bucket(ops)[0], check=check)
+    return work.plan(found.only(targets) if targets else found, ops.bundle, bucket=stack_bucket(ops)[0], check=check)
 
 
 def _converge(ops: Session, plan: ConfigurePlan) -> ConfigureResult:

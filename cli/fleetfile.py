@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,8 @@ import typer
 
 from quartermaster.cli.outfile import writing
 from quartermaster.cli.output import emit
-from quartermaster.cli.session import session
-from quartermaster.fleet.errors import InputError
+from quartermaster.cli.session import Session, session
+from quartermaster.fleet.errors import Fault, InputError
 
 __all__ = ["register"]
 
@@ -49,10 +50,20 @@ def validate() -> None:
         f"{ops.fleet_file}: valid: fleet {fleet.fleet}; stacks: {len(fleet.stacks)}, "
         f"clusters: {len(fleet.clusters)}, databases: {len(fleet.databases)}"
     )
-    warnings = [dataclasses.asdict(fault) for fault in loaded.warnings]
-    for fault in loaded.warnings:
+    odd = (*loaded.warnings, *_of_roles(ops))
+    warnings = [dataclasses.asdict(fault) for fault in odd]
+    for fault in odd:
         text += f"\nwarning: {fault.file}:{fault.line} {fault.where}: {fault.problem}\n    → {fault.remedy}"
     emit({"file": str(ops.fleet_file), "valid": True, "fleet": fleet.fleet, "warnings": warnings}, text)
+
+
+def _of_roles(ops: Session) -> Sequence[Fault]:
+    """What `ops provision` will refuse: warnings here, as forecasts, plans and reports need no role."""
+    try:
+        _ = ops.bundle
+    except InputError as error:
+        return error.faults
+    return ()
 
 
 def schema() -> None:

@@ -52,6 +52,7 @@ def up(
 
     ops = session()
     saved = read_plan(plan) if plan is not None else None
+    _ = ops.bundle  # what is wrong with roles is told before a run begins, and before a cloud does
     ops.explain_interrupted("provision_up", "provision_destroy")
     with ops.run("provision_up", scopes=[ops.scope()]) as (run, lease):
         deployment = ops.deployment()

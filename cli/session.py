@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.leases import Lease, Leases
     from quartermaster.fleet.schema import Fleet, Stack
     from quartermaster.infra.deploy import Deployment
+    from quartermaster.playbooks.bundle import Bundle
     from quartermaster.playbooks.remote import SshMachines
     from quartermaster.runbooks.acts import FaultInjector
 
@@ -88,12 +89,22 @@ class Session:
             ensure_running(self.workspace, self.fleet.fleet)
         return connect(self.fleet, self.stack, self.workspace)
 
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The role bundle. Raises InputError with the line of each role and variable that cannot be."""
+        from quartermaster.fleet.schema import refusal
+        from quartermaster.playbooks.bundle import build
+
+        try:
+            return build(self.fleet, self.fleet_file.resolve().parent)
+        except InputError as error:
+            raise refusal(self.fleet_file, error.faults) from error
+
     def deployment(self) -> Deployment:
         """The stack with its role bundle, ready to be previewed and made."""
         from quartermaster.infra.deploy import Deployment
-        from quartermaster.playbooks.bundle import build
 
-        bundle = build(self.fleet, self.fleet_file.resolve().parent).stored(self.workspace.folder("cache"))
+        bundle = self.bundle.stored(self.workspace.folder("cache"))
         return Deployment(self.fleet, self.stack, self.workspace, self.cloud, bundle=bundle)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from quartermaster.fleet.schema.base import Share
 from quartermaster.fleet.schema.data import Bucket, Database
-from quartermaster.fleet.schema.load import Loaded, find_fleet, load_fleet, read_fleet, read_text
+from quartermaster.fleet.schema.load import Loaded, find_fleet, load_fleet, read_fleet, read_text, refusal
 from quartermaster.fleet.schema.model import Ansible, Dns, Fleet, Network, Notify, Stack
 from quartermaster.fleet.schema.planning import Capacity, Event, Freeze, Metrics, Patching
 from quartermaster.fleet.schema.publish import example, json_schema
@@ -52,4 +52,5 @@ __all__ = [
     "load_fleet",
     "read_fleet",
     "read_text",
+    "refusal",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from quartermaster.fleet.schema.model import Fleet
 from quartermaster.fleet.schema.rules import RULES, WARNINGS
 from quartermaster.fleet.schema.rules.waivers import ended_waivers
 
-__all__ = ["Loaded", "find_fleet", "load_fleet", "read_fleet", "read_text"]
+__all__ = ["Loaded", "find_fleet", "load_fleet", "read_fleet", "read_text", "refusal"]
 
 _FILE = "fleet.yaml"
 
@@ -43,6 +43,11 @@ def find_fleet(start: Path) -> Path:
 def load_fleet(path: Path) -> Fleet:
     """The fleet that the file describes. Read-only. Raises InputError with every Fault."""
     return read_fleet(path).fleet
+
+
+def refusal(path: Path, faults: Iterable[Fault]) -> InputError:
+    """The error of faults that others found in what the file says, each with its line. Read-only."""
+    return _refusal(faults, trees.read_tree(path.read_text(encoding="utf-8")), str(path))
 
 
 def read_fleet(path: Path, *, today: date | None = None) -> Loaded:
@@ -70,15 +75,16 @@ def read_text(text: str, *, file: str = _FILE, today: date | None = None) -> Loa
                 fault for rule in RULES for fault in rule(fleet) if not any(_touch(fault.where, at) for at in known)
             ]
     if faults or fleet is None:
-        placed = sorted({_placed(fault, tree, file) for fault in faults}, key=_order)
-        raise InputError(
-            f"{file} has {len(placed)} fault{'s' if len(placed) != 1 else ''}",
-            placed,
-            remedy="mend them, then `ops validate`",
-        )
+        raise _refusal(faults, tree, file)
     warnings = [fault for rule in WARNINGS for fault in rule(fleet)]
     warnings += ended_waivers(fleet, today) if today else ()
     return Loaded(fleet, tuple(_placed(fault, tree, file) for fault in warnings))
+
+
+def _refusal(faults: Iterable[Fault], tree: trees.Tree, file: str) -> InputError:
+    placed = sorted({_placed(fault, tree, file) for fault in faults}, key=_order)
+    many = "s" if len(placed) != 1 else ""
+    return InputError(f"{file} has {len(placed)} fault{many}", placed, remedy="mend them, then `ops validate`")
 
 
 def _order(fault: Fault) -> tuple[int, str, str]:

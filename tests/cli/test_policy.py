@@ -32,3 +32,22 @@ def test_validate_tells_of_ended_waivers(tmp_path: Path, capsys: pytest.CaptureF
     assert run(["validate", "--fleet", str(tmp_path), "--json"]) == 0
     [warning] = json.loads(capsys.readouterr().out)["warnings"]
     assert warning["where"] == "waivers[0].until"
+
+
+def test_validate_tells_of_roles_that_there_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fleet.yaml").write_text("fleet: shop\nclusters:\n  api: {}\n  web: {}\n")
+    assert run(["validate", "--fleet", str(tmp_path), "--json"]) == 0
+    [warning] = json.loads(capsys.readouterr().out)["warnings"]
+    assert (warning["where"], warning["line"]) == ("clusters.api.role", 3)
+    assert "web" in warning["remedy"]
+
+
+def test_a_role_that_there_is_not_refuses_up_before_a_run_or_a_cloud(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fleet.yaml").write_text("fleet: shop\nclusters:\n  api: {}\n")
+    assert run(["provision", "up", "--fleet", str(tmp_path), "--yes"]) == 2
+    assert f"{tmp_path}/fleet.yaml:3 clusters.api.role" in capsys.readouterr().err
+    assert not (tmp_path / ".ops" / "local").exists()
+    assert run(["history", "--fleet", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == []
