@@ -64,15 +64,25 @@ def tracking_of(provided: NDArray[np.float64], median: NDArray[np.float64], rule
 
 
 def above_floors(provided: NDArray[np.float64], median: NDArray[np.float64], rules: Rules) -> float:
-    """As busy as hosts are when demand is half-way from its median to what they carry; the median over hours.
+    """As busy as hosts are when demand is half-way from its median to what they carry; the median of the demand.
 
     ``provided`` is what the floors are for. What tracking adds serves minutes later. A target that is met when the
     floors are full adds too late; one that is met half-way is early on a day unlike its forecast, and on all others
     adds next to nothing: the surer the forecast, the nearer the floors are to the median, and the busier hosts may be.
+    Hours count by their demand: tracking answers to that, and a group that idles on its min by night tells nothing of
+    the day.
     """
     hosts, place = np.unique(
         np.clip(requirement(provided, rules), max(rules.smallest, 1), rules.largest), return_inverse=True
     )
     most = np.array([carried(int(n), rules) for n in hosts])[place]
-    busy = float(np.median((median + most) / 2 / (hosts[place] * rules.unit)))
+    busy = _median((median + most) / 2 / (hosts[place] * rules.unit), median)
     return rules.target_utilisation * min(busy, 1.0) if busy > 0 else rules.tracking_utilisation
+
+
+def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Half of the weights lie at or below it; where there are none each value counts alike."""
+    highest = weights.max()
+    order = np.argsort(values)
+    upto = np.cumsum(weights[order] / highest if highest > 0 else np.ones(len(values)))
+    return float(values[order[np.searchsorted(upto, upto[-1] / 2)]])

@@ -38,6 +38,16 @@ def test_what_rounding_up_leaves_in_hand_is_no_reason_to_add_hosts() -> None:
     assert held == pytest.approx(0.6 * (9_000 + 28_333) / 2 / 40_000, rel=1e-3)
 
 
+def test_a_night_without_demand_tells_nothing_of_the_day() -> None:
+    day = np.repeat([0.0, 600.0], [15, 9])
+    alone = above_floors(np.full(9, 700.0), np.full(9, 600.0), Rules(25.0))
+    held = above_floors(day + 100, day, Rules(25.0))
+    # It was 0.26: two hosts by night, of which one may be lost, half-way from nothing to what the other carries.
+    assert held == pytest.approx(alone) and held > 0.45
+    # Where the median is no demand at all, every hour counts.
+    assert above_floors(np.full(24, 12.0), np.zeros(24), Rules(25.0)) == pytest.approx(0.85 / 2 / 2)
+
+
 def test_without_demand_it_is_what_survives() -> None:
     assert above_floors(np.zeros(24), np.zeros(24), Rules(10.0)) == Rules(10.0).tracking_utilisation
 
