@@ -47,7 +47,7 @@ os.environ["MOTO_AMIS_PATH"] = str(Path(local.__file__).with_name("images.json")
 # What boto3 knows of a service is read once, and not by every session anew.
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 # The engine writes what it has made when it ends, and not the whole of it twice for every resource: most of its time.
-# Tests that kill it have it write as it does for people (stacks.as_for_people).
+# Tests that kill it have it write at each step, as it does for people.
 os.environ["PULUMI_SKIP_CHECKPOINTS"] = "true"
 _LEFT_OUT: Counter[str] = Counter()
 

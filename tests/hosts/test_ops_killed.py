@@ -25,12 +25,13 @@ from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.workspace import Workspace
 from tests.hosts.local_cluster import free_cidr
-from tests.local.stacks import as_for_people
 
 pytestmark = [pytest.mark.hosts, pytest.mark.engine]
 
 EXAMPLE = Path(quartermaster.examples.__path__[0]) / "demo" / "fleet.yaml"
 OPS = [sys.executable, "-m", "quartermaster.cli"]
+EACH_STEP = {**os.environ, "PULUMI_SKIP_CHECKPOINTS": "false"}
+"""The engine writes down each thing it makes, as it does for people."""
 
 
 class Fleet:
@@ -43,9 +44,7 @@ class Fleet:
 
     def ops(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*OPS, "--json", "--yes", "--fleet", str(self.file), *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=300, check=False, env=as_for_people()
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=EACH_STEP)
 
     def json(self, *arguments: str) -> dict[str, Any]:
         done = self.ops(*arguments)
@@ -60,7 +59,7 @@ class Fleet:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env=as_for_people(),
+            env=EACH_STEP,
         )
         try:
             before = time.monotonic()

@@ -87,7 +87,10 @@ class Stand:
     def elsewhere(self, act: str, after: int, kind: str = "finished") -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         """`up` or `destroy` in another process, from when that many resources are done; waits for its end."""
         command = [sys.executable, __file__, str(self.folder), act]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=as_for_people())
+        # Written at each step, as for people: what an engine has made that is killed.
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env={**os.environ, "PULUMI_SKIP_CHECKPOINTS": "false"}
+        )
         assert process.stdout is not None
         done = 0
         for line in process.stdout:
@@ -107,11 +110,6 @@ class Stand:
         assert local is not None
         body = json.dumps(faults).encode()
         urllib.request.urlopen(urllib.request.Request(local.endpoint + PATH, body, method="POST")).close()
-
-
-def as_for_people() -> dict[str, str]:
-    """The environment of a program whose engine writes down each thing it makes, so that it can be killed."""
-    return {**os.environ, "PULUMI_SKIP_CHECKPOINTS": "false"}
 
 
 @contextmanager

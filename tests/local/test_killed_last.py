@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from census import census
-from stacks import Stand, as_for_people, run, stand
+from stacks import Stand, run, stand
 
 from quartermaster.cli.main import run as ops
 from quartermaster.fleet.journal import Journal
@@ -54,7 +54,8 @@ def test_when_the_engine_has_told_of_the_last_resource(made: Stand) -> None:
 
 def test_when_only_the_journal_lacks_the_end(made: Stand, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["provision", "up", "--yes", "--fleet", str(made.folder)]
-    killed = subprocess.run([sys.executable, __file__, *words], check=False, capture_output=True, timeout=300, env=as_for_people())
+    each_step = {**os.environ, "PULUMI_SKIP_CHECKPOINTS": "false"}
+    killed = subprocess.run([sys.executable, __file__, *words], capture_output=True, timeout=300, env=each_step)
     assert killed.returncode == -signal.SIGKILL
     there = census(made.cloud)
     journal = Journal.open(made.workspace.database)
