@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["cost_text", "plan_text", "summary"]
 
 _SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "replace": ("±", "bold red"), "delete": ("-", "red")}
+_NAMED = 3
+"""Resources without a price that a plan names; `ops provision cost` names all."""
 _FILE_WIDTH = 160
 """Columns of a plan that goes to a file or a pipe."""
 
@@ -40,8 +42,9 @@ def summary(found: Mapping[str, Any], verb: str) -> str:
     cost = found.get("cost_per_month")
     if cost:
         text += f"\n{_cost_line(cost)}; prices of {cost['dated']}: ops provision cost has each"
-        if cost["unknown"]:
-            text += f"\n  without a price: {', '.join(cost['unknown'])}"
+        if unknown := cost["unknown"]:
+            more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+            text += f"\n  without a price, which `ops prices update` may bring: {', '.join(unknown[:_NAMED])}{more}"
     text += _policy(found.get("policy", []))
     for urn in found.get("kept", []):
         text += f"\nkept, as it is protected: {urn}"
@@ -64,9 +67,12 @@ def cost_text(cost: Mapping[str, Any]) -> str:
 
 
 def _cost_line(cost: Mapping[str, Any]) -> str:
+    if cost["unknown"] and not cost["resources"]:
+        return "cost per month: unknown: no part of it has a price"
     sums = f"{_usd(cost['before'])} → {_usd(cost['after'])}"
     moved = f" ({_delta(cost['delta'])})" if cost.get("delta") else ""
-    return f"cost per month: {sums} {cost['currency']}{moved}, usage charges not included"
+    beside = " and what has no price" if cost["unknown"] else ""
+    return f"cost per month: {sums} {cost['currency']}{moved}{beside}, usage charges not included"
 
 
 def _policy(findings: Sequence[Mapping[str, Any]]) -> str:

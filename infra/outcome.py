@@ -47,7 +47,8 @@ class Outcome:
     def refuse_blocked(self) -> None:
         """Raise GuardRefused when policy forbids what is planned."""
         if self.blocked:
-            lines = [f"{item['rule']}: {item['resource']}: {item['reason']}" for item in self.blocked]
+            found = [(item["rule"], str(item["resource"]).rsplit("::", 1)[-1], item["reason"]) for item in self.blocked]
+            lines = [f"{rule}: {resource}: {reason}" for rule, resource, reason in found]
             remedy = "; ".join(dict.fromkeys(str(item["remedy"]) for item in self.blocked))
             raise GuardRefused("policy forbids it:\n" + "\n".join(lines), remedy=remedy)
 

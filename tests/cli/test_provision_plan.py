@@ -10,6 +10,7 @@ import pytest
 from steps import component, step, urn
 
 from quartermaster.cli.provision_plan import cost_text, plan_text
+from quartermaster.fleet.errors import GuardRefused
 from quartermaster.infra.changes import ACTS, change_of
 from quartermaster.infra.outcome import Outcome
 from tests.cli.terminal import Terminal
@@ -108,3 +109,15 @@ def test_cost_names_what_it_leaves_out() -> None:
     assert "paid by use, so not in the sum: DynamoDB requests" in text
     assert "without a price, so not in the sum: x" in text
     assert "prices of 2025-10-01: by hand" in text
+
+
+def test_a_plan_of_which_nothing_has_a_price_costs_no_zero_dollars() -> None:
+    none = {**COST, "before": 0.0, "after": 0.0, "delta": 0.0, "resources": [], "unknown": [f"r{n}" for n in range(9)]}
+    text = plan_text(outcome([], cost_per_month=none), "shop", stream=io.StringIO())
+    assert "cost per month: unknown" in text and "0.00" not in text
+    assert "`ops prices update` may bring: r0, r1, r2 and 6 more" in text
+
+
+def test_what_policy_forbids_is_named_as_waivers_name_it() -> None:
+    with pytest.raises(GuardRefused, match="encrypted-data: orders: unencrypted"):
+        sample().refuse_blocked()
