@@ -78,6 +78,8 @@ class _Drawn:
     label: str
     path: str
     filled: bool
+    reach: str = ""
+    """Its least and most, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,13 @@ class Chart:
     readouts: str
     """JSON: [[percent, text], ...]."""
     marks: tuple[Mark, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """What is drawn, in words, for who does not see it."""
+        lines = [f"{one.label} {one.reach}".rstrip() for one in self.layers if one.label]
+        axis = [tick.label for tick in self.x_ticks]
+        return "; ".join([*lines, *([f"from {axis[0]} to {axis[-1]}"] if axis else [])])
 
 
 def chart(
@@ -114,7 +123,10 @@ def chart(
         return (at - start).total_seconds() / span
 
     xs = [left(t) * WIDTH for t in times]
-    drawn = tuple(_Drawn(layer.style, layer.label, _path(layer, xs, top), layer.high is not None) for layer in layers)
+    drawn = tuple(
+        _Drawn(layer.style, layer.label, _path(layer, xs, top), layer.high is not None, _reach(layer))
+        for layer in layers
+    )
     return Chart(
         title,
         drawn,
@@ -146,7 +158,7 @@ def plane(title: str, lines: Sequence[Line], marks: Sequence[Mark], reach: tuple
         tuple(Tick(round(100 * t / across[-1], 2), f"{t:g}%") for t in across),
         tuple(Tick(round(100 * (1 - t / up[-1]), 2), f"{t:g}%") for t in up),
         None,
-        json.dumps([[m.x, m.label] for m in placed], separators=(",", ":")),
+        json.dumps([[m.x, m.label] for m in sorted(placed, key=lambda m: m.x)], separators=(",", ":")),
         placed,
     )
 
@@ -160,6 +172,11 @@ def nice_ticks(highest: float) -> list[float]:
     step = next(m * size for m in (1, 2, 2.5, 5, 10) if m * size >= rough * 0.999)
     count = math.ceil(highest / step - 1e-9)
     return [i * step for i in range(count + 1)]
+
+
+def _reach(layer: Layer) -> str:
+    values = [v for v in (*layer.low, *(layer.high or ())) if v is not None and math.isfinite(v)]
+    return f"{_short(float(f'{min(values):.3g}'))} to {_short(float(f'{max(values):.3g}'))}" if values else ""
 
 
 def _path(layer: Layer, xs: Sequence[float], top: float) -> str:

@@ -1,4 +1,4 @@
-"""A page in a real Chromium, driven through its DevTools: what its links save, beside what stands on the page."""
+"""Pages in a real Chromium, driven through its DevTools: with keys and mouse, and what their links save."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import asyncio
 import json
 import shutil
 import subprocess
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-__all__ = ["Saved", "saved"]
+__all__ = ["Saved", "Tab", "driven", "saved"]
 
+T = TypeVar("T")
 _SECONDS = 300
+_KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+"""By name, what Windows calls them by number: so DevTools asks for them."""
+_WRITES = {"Enter": "\r", " ": " "}
 _TABLES = """[...document.querySelectorAll("a[download]")].map(a => {
   const beside = a.closest("p").nextElementSibling;
   const rows = beside && beside.matches(".scroll") ? [...beside.querySelectorAll("tr")] : [];
@@ -39,8 +44,25 @@ class Saved:
     """The cells of the table under the link, heads first; empty where there is none."""
 
 
+def driven(work: Callable[[Tab], Awaitable[T]], folder: Path) -> T:
+    """What the work comes to on a new tab; what the browser keeps goes to ``folder``."""
+
+    async def alone(browser: _DevTools) -> T:
+        return await work(await Tab.of(browser))
+
+    return _with_browser(alone, folder)
+
+
 def saved(page: Path, folder: Path) -> list[Saved]:
     """Click every link of the page that saves a file, and read the files back from ``folder``."""
+
+    async def clicked(browser: _DevTools) -> list[Saved]:
+        return await _read_back(browser, page, folder)
+
+    return _with_browser(clicked, folder)
+
+
+def _with_browser(work: Callable[[_DevTools], Awaitable[T]], folder: Path) -> T:
     chromium = shutil.which("chromium")
     assert chromium, "make test installs Chromium"
     profile = folder / "profile"
@@ -48,19 +70,19 @@ def saved(page: Path, folder: Path) -> list[Saved]:
     command += ["--disable-sync", "--no-first-run", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
     with subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         try:
-            return asyncio.run(asyncio.wait_for(_clicked(profile, page, folder), _SECONDS))
+            return asyncio.run(asyncio.wait_for(_connected(profile, work), _SECONDS))
         finally:
             child.kill()
 
 
-async def _clicked(profile: Path, page: Path, folder: Path) -> list[Saved]:
+async def _connected(profile: Path, work: Callable[[_DevTools], Awaitable[T]]) -> T:
     port = profile / "DevToolsActivePort"
     while not (port.exists() and port.read_text().count("\n")):
         await asyncio.sleep(0.05)
     number, path = port.read_text().splitlines()
     socket = await websocket_connect(f"ws://127.0.0.1:{number}{path}")
     try:
-        return await _read_back(_DevTools(socket), page, folder)
+        return await work(_DevTools(socket))
     finally:
         socket.close()
 
@@ -68,30 +90,64 @@ async def _clicked(profile: Path, page: Path, folder: Path) -> list[Saved]:
 async def _read_back(browser: _DevTools, page: Path, folder: Path) -> list[Saved]:
     allow = {"behavior": "allow", "downloadPath": str(folder), "eventsEnabled": True}
     await browser.ask("Browser.setDownloadBehavior", allow)
-    session = await _opened(browser, page)
-    tables = json.loads(await browser.value(f"JSON.stringify({_TABLES})", session))
+    tab = await Tab.of(browser, page.as_uri())
+    tables = json.loads(await tab.value(f"JSON.stringify({_TABLES})"))
     found = []
     for link, table in enumerate(tables):
         # Each in a tab of its own, with a mouse: of one page Chromium saves no more than ten files in a while.
-        session = await _opened(browser, page)
-        place = json.loads(await browser.value(_PLACE % link, session))
+        tab = await Tab.of(browser, page.as_uri())
+        place = json.loads(await tab.value(_PLACE % link))
         for kind in ("mousePressed", "mouseReleased"):
-            mouse = {"type": kind, **place, "button": "left", "clickCount": 1}
-            await browser.ask("Input.dispatchMouseEvent", mouse, session)
+            await tab.ask("Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1)
         name = (await browser.event("Browser.downloadWillBegin"))["suggestedFilename"]
         await browser.event("Browser.downloadProgress", state="completed")
         found.append(Saved(name, (folder / name).read_bytes().decode(), table))
     return found
 
 
-async def _opened(browser: _DevTools, page: Path) -> str:
-    """The session of a new tab that shows the page."""
-    target = (await browser.ask("Target.createTarget", {"url": "about:blank"}))["targetId"]
-    session: str = (await browser.ask("Target.attachToTarget", {"targetId": target, "flatten": True}))["sessionId"]
-    await browser.ask("Page.enable", {}, session)
-    await browser.ask("Page.navigate", {"url": page.as_uri()}, session)
-    await browser.event("Page.loadEventFired")
-    return session
+class Tab:
+    """A tab of the browser."""
+
+    def __init__(self, browser: _DevTools, session: str) -> None:
+        self._browser, self._session = browser, session
+
+    @classmethod
+    async def of(cls, browser: _DevTools, address: str = "") -> Tab:
+        """A new one, which shows that page."""
+        target = (await browser.ask("Target.createTarget", {"url": "about:blank"}))["targetId"]
+        session = (await browser.ask("Target.attachToTarget", {"targetId": target, "flatten": True}))["sessionId"]
+        tab = cls(browser, session)
+        await tab.ask("Page.enable")
+        if address:
+            await tab.go(address)
+        return tab
+
+    async def go(self, address: str) -> None:
+        await self.ask("Page.navigate", url=address)
+        await self.loaded()
+
+    async def loaded(self) -> None:
+        """Wait for the page that comes next."""
+        await self._browser.event("Page.loadEventFired")
+
+    async def press(self, key: str, *, shift: bool = False) -> None:
+        named = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": _KEYS[key]}
+        held = {**named, "modifiers": 8 * shift}
+        down = {"type": "keyDown", "text": _WRITES[key]} if key in _WRITES else {"type": "rawKeyDown"}
+        await self.ask("Input.dispatchKeyEvent", **down, **held)
+        await self.ask("Input.dispatchKeyEvent", type="keyUp", **held)
+
+    async def write(self, text: str) -> None:
+        await self.ask("Input.insertText", text=text)
+
+    async def value(self, script: str) -> Any:
+        """What the script gives on the page."""
+        answer = await self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    async def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        return await self._browser.ask(method, params, self._session)
 
 
 class _DevTools:
@@ -111,12 +167,6 @@ class _DevTools:
         assert "error" not in said, said
         result: dict[str, Any] = said["result"]
         return result
-
-    async def value(self, script: str, session: str) -> Any:
-        """What the script gives on the page."""
-        answer = await self.ask("Runtime.evaluate", {"expression": script}, session)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
 
     async def event(self, method: str, **wanted: str) -> dict[str, Any]:
         """The next event of that name with those parameters; all before it are forgotten."""

@@ -29,7 +29,8 @@ from quartermaster.planner.samples import demand
 from quartermaster.planner.settings import Settings
 from quartermaster.planner.spent import Moved, Spent
 from quartermaster.planner.verification import keep, verify
-from tests.chromium import saved
+from tests.chromium import Tab, driven, saved
+from tests.keys import stops
 from tests.planner.test_report_patching import PATCHING
 
 NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -274,6 +275,47 @@ def test_it_fits_the_screen_and_logs_no_error(width: int, whole: str, tmp_path: 
     assert found["scroll"] <= found["width"]
     assert found["over"] == []
     assert re.search(r"measured|median", found["tip"])
+
+
+@pytest.mark.browser
+def test_all_of_it_is_read_by_keyboard_alone(whole: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
+
+    async def work(tab: Tab) -> None:
+        await tab.go((tmp_path / "page.html").as_uri())
+        await tab.value("for (const part of document.querySelectorAll('details')) part.open = true")
+        there = await stops(tab)
+        assert [stop.place for stop in there] == list(range(there[0].count))
+        assert [stop.name for stop in there if stop.ring < 2 or not stop.seen] == []
+        assert sum('class="plot"' in stop.name for stop in there) == whole.count('<div class="plot"')
+
+    driven(work, tmp_path)
+
+
+@pytest.mark.browser
+def test_arrow_keys_read_a_plot(whole: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
+
+    async def read(tab: Tab, key: str) -> str:
+        await tab.press(key)
+        told: str = await tab.value("document.activeElement.querySelector('.tip').textContent")
+        return told
+
+    async def work(tab: Tab) -> None:
+        await tab.go((tmp_path / "page.html").as_uri())
+        await tab.press("Tab")
+        points = await tab.value("JSON.parse(document.activeElement.dataset.readouts).map(point => point[1])")
+        shown = [await read(tab, key) for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "End", "ArrowRight", "Home")]
+        assert shown == [points[place] for place in (0, 1, 0, -1, -1, 0)]
+        assert await read(tab, "Escape") == ""
+
+    driven(work, tmp_path)
+
+
+def test_a_plot_is_told_in_words() -> None:
+    times = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=12 * h) for h in range(5)]
+    layers = [Layer("a", "measured", [12345.6, None, 2.0, 3.0, 4.0]), Layer("b", "", [1.0] * 5)]
+    assert chart("x", times, layers, UTC).told == "measured 2 to 12.3k; from Mon 2 Mar to Mon 2 Mar"
 
 
 @pytest.mark.browser
