@@ -16,7 +16,7 @@ from quartermaster.cli.history import mend, state_of
 from quartermaster.cli.instants import absolute
 from quartermaster.cli.month import first_day, month_of
 from quartermaster.cli.session import Session
-from quartermaster.cli.site.door import guard
+from quartermaster.cli.site.door import POLICY, guard
 from quartermaster.cli.site.snapshot import Kept
 from quartermaster.cli.spent import spent
 from quartermaster.cli.status_facts import FleetStatus, gather
@@ -35,10 +35,6 @@ _MONTHS = timedelta(days=366)
 """How far the calendar goes, either way."""
 _RUNS = 50
 """On a page."""
-_NAV_STYLE = (
-    "<style>nav { padding: 10px 20px } nav a { margin-right: 14px } @media print { nav { display: none } }</style>"
-)
-"""Of the way back from the report, whose styles are its own."""
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -62,9 +58,11 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
         return {"fleet": ops.fleet.fleet, "stack": ops.stack, "target": ops.declared.target, "zone": zone.key}
 
     @app.get("/")
-    def status_page() -> str:
+    def status_page() -> Response:
         found = status.get()
-        return render_template("status.html.j2", error=status.error, found=found and _shown(found))
+        html = render_template("status.html.j2", error=status.error, found=found and _shown(found))
+        # The one page with a script, which asks for the page anew and for nothing else.
+        return Response(html, headers={"Content-Security-Policy": f"{POLICY}; script-src 'self'; connect-src 'self'"})
 
     @app.get("/report")
     def report_page() -> Response:
@@ -74,7 +72,7 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
         # The report is one file that also stands alone: its styles are its own, its scripts are named by their hashes.
         scripts = " ".join(f"'sha256-{_sha256(script)}'" for script in _SCRIPT.findall(html)) or "'none'"
         policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; img-src data:; base-uri 'none'"
-        html = html.replace("<body>", f"<body>\n{_NAV_STYLE}{render_template('nav.html.j2')}", 1)
+        html = html.replace("<body>", f"<body>\n{render_template('over_report.html.j2')}", 1)
         return Response(html, headers={"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"})
 
     @app.get("/calendar")
@@ -88,7 +86,7 @@ def make(ops: Session, *, names: Iterable[str], token: str = "") -> Flask:
             abort(404)
         month = months.setdefault(first, Kept(lambda: month_of(ops, first), _REPORT_SECONDS))
         found = month.get()
-        around = [f"{first + timedelta(days=days):%Y-%m}" for days in (-1, 31)]
+        around = [("prev", first - timedelta(days=1)), ("next", first + timedelta(days=31))]
         if found is None:
             return render_template("wait.html.j2", what=f"{first:%B %Y}", error=month.error)
         return render_template("calendar.html.j2", month=found, days=found.days(), today=today, around=around)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import time
@@ -116,10 +117,19 @@ def test_a_page_can_be_read_and_used_without_eyes_or_mouse(site: FlaskClient, pa
         pass
     page = site.get(path).text
     assert '<html lang="en">' in page and page.count("<h1>") == 1
-    assert page.index('class="skip" href="#main"') < page.index("<nav") < page.index('<main id="main">')
+    assert page.index('class="skip" href="#main"') < page.index("<nav") < page.index('<main id="main"')
     assert page.count('aria-current="page"') == 1
-    assert [head for head in re.findall(r"<th[ >].*?</th>", page) if not re.sub(r"<[^>]*>", "", head)] == []
+    heads = re.findall(r"<th[ >].*?</th>", page)
+    assert [head for head in heads if not re.sub(r"<[^>]*>", "", head) or 'scope="' not in head] == []
+    levels = [1, *(int(level) for level in re.findall(r"<h(\d)", page))]
+    assert all(level <= above + 1 for above, level in itertools.pairwise(levels)), levels
     assert "times of UTC" in page
+
+
+def test_every_page_has_a_title_of_its_own(site: FlaskClient, ops: Session) -> None:
+    pages = ["/", "/report", "/cost", "/calendar", "/history", f"/history/{ops.journal.runs(limit=1)[0].id}", "/none"]
+    titles = [re.findall("<title>(.*)</title>", site.get(path).text)[0] for path in pages]
+    assert len(set(titles)) == len(pages) and all(title.startswith("shop: ") for title in titles), titles
 
 
 @pytest.mark.parametrize("month", ["2026-13", "x", "2001-01", "2099-12", "2026-1", "<script>"])
@@ -196,8 +206,11 @@ def test_every_answer_carries_its_policy(site: FlaskClient) -> None:
     for path in ("/", "/history", "/cost", "/calendar", "/none", "/static/site.css"):
         with site.get(path) as answer:
             headers = answer.headers
-        assert "default-src 'none'" in headers["Content-Security-Policy"]
-        assert "script-src" not in headers["Content-Security-Policy"]
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert re.findall(r"(?:script|connect)-src [^;]*", policy) == (
+            ["script-src 'self'", "connect-src 'self'"] if path == "/" else []
+        )
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 

@@ -16,7 +16,7 @@ from quartermaster.cli.session import Session
 from quartermaster.cli.site.app import make
 from quartermaster.fleet.events import Noted, StepFinished, StepStarted
 
-WIDTHS = (390, 1280)
+WIDTHS = (360, 1280)
 PAGES = ("/", "/cost", "/calendar", "/history", "/history/none")
 FLEET = "fleet: shop\nclusters: {web: {}}\ndatabases: {orders: {engine: postgres}}\n"
 LONG = "a-name-that-is-as-long-as-a-name-may-be-and-that-breaks-nowhere_".replace("-", "x")
@@ -48,6 +48,7 @@ def pages(ops: Session) -> dict[str, str]:
             time.sleep(0.1)
         assert "being read" not in page
         found[path] = page.replace('<link rel="stylesheet" href="/static/site.css">', css).replace("http-equiv", "was")
+        found[path] = found[path].replace('<script src="/static/status.js" defer></script>', "")
     return found
 
 
