@@ -24,6 +24,7 @@ from quartermaster.planner.forecasters.registry import candidates
 from quartermaster.planner.replay import replay
 from quartermaster.planner.seasons import HOUR_US
 from quartermaster.planner.series import Series
+from quartermaster.planner.settings import Settings
 from quartermaster.planner.sizing import choose, worlds
 from quartermaster.planner.unit import UnitCapacity
 from quartermaster.planner.within_hour import by_hour
@@ -77,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--instances", type=int, default=30)
-    parser.add_argument("--changes", type=int, default=6)
+    parser.add_argument("--changes", type=int, default=Settings().changes_per_day)
     args = parser.parse_args()
     sys.stdout.write(sizing() + "\n")
     folder = args.data or Path(__file__).parents[1] / "examples" / "metrics"

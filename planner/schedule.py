@@ -55,16 +55,8 @@ def floors(
     if not len(required):
         return (), ""
     days = [t.astimezone(zone).toordinal() for t in times]
-    allowed, stated = changes_per_day, ""
-    most = MOST_ACTIONS // (max(days) - min(days) + 1)
-    if most < 1:
-        # More days than actions: one budget for all of them.
-        allowed, days = MOST_ACTIONS, [0] * len(days)
-        stated = f"{MOST_ACTIONS} changes in all, as AWS allows {MOST_ACTIONS} scheduled actions a group"
-    elif most < allowed:
-        stated = f"{most} changes a day rather than {allowed}, as AWS allows {MOST_ACTIONS} scheduled actions a group"
-        allowed = most
-    levels = cheapest(list(required), [d - days[0] for d in days], allowed)
+    allowed, stated = _allowed(changes_per_day, max(days) - min(days) + 1)
+    levels = cheapest(list(required), [min(d - days[0], len(allowed) - 1) for d in days], allowed)
     out = [Floor(times[0], levels[0])]
     for at, level in zip(times, levels, strict=True):
         if level != (now := out[-1].instances):
@@ -72,21 +64,39 @@ def floors(
     return tuple(out), stated
 
 
-def cheapest(required: Sequence[int], days: Sequence[int], changes: int) -> list[int]:
+def _allowed(changes: int, days: int) -> tuple[list[int], str]:
+    """Changes of each day, and a statement where AWS's limit lowers them; one budget where days outnumber actions."""
+    limit = f"as AWS allows {MOST_ACTIONS} scheduled actions a group"
+    even = MOST_ACTIONS // days
+    if even < 1:
+        return [MOST_ACTIONS], f"{MOST_ACTIONS} changes in all, {limit}"
+    if changes <= even:
+        return [changes] * days, ""
+    # A plan is made anew before its last days come: the first ones get what was asked for, the others half of an even
+    # share.
+    late = max(1, even // 2)
+    full = (MOST_ACTIONS - late * days) // (changes - late)
+    stated = f"floors change up to {changes} times a day for {full} days and {late} after, {limit}: plan again by then"
+    return [changes] * full + [late] * (days - full), stated
+
+
+def cheapest(required: Sequence[int], days: Sequence[int], changes: int | Sequence[int]) -> list[int]:
     """The floor of each interval: at least what is required, least in sum, then with the fewest changes.
 
-    ``days`` is the day of each interval (ascending); ``changes`` at most start a floor within each, the first included.
+    ``days`` is the day of each interval (ascending); ``changes`` at most start a floor within each, the first included:
+    one number for every day, or that of each (1 or more).
     """
-    if changes < 1:
-        raise ValueError("a schedule needs one change to begin with")
     need = np.asarray(required, dtype=np.int64)
     count = len(need)
-    if changes >= count:
+    most = [changes] * (max(days, default=0) + 1) if isinstance(changes, int) else changes
+    if min(most) < 1:
+        raise ValueError("a schedule needs one change to begin with")
+    if min(most) >= count:
         # Nothing is below the requirement itself, and there are changes enough to follow it.
         return [int(n) for n in need]
     levels = np.unique(need)
     price = count + 1  # one instance interval outweighs any number of changes
-    used = min(changes, count)
+    used = min(max(most), count)
     # cost[c, l]: cheapest so far at level l with c changes used in the present day.
     cost = np.full((used + 1, len(levels)), _NEVER, dtype=np.int64)
     came_from = np.zeros((count, used + 1, len(levels)), dtype=np.int32)
@@ -109,6 +119,7 @@ def cheapest(required: Sequence[int], days: Sequence[int], changes: int) -> list
         following[1:] = np.where(better, moved, following[1:])
         came_from[t, 1:] = np.where(better, cheapest_level[:-1, None], came_from[t, 1:])
         following = np.minimum(following + levels * price, _NEVER)
+        following[most[days[t]] + 1 :] = _NEVER
         following[:, levels < need[t]] = _NEVER
         cost = following
     return _walk_back(cost, came_from, carried, levels)

@@ -38,7 +38,7 @@ class Settings:
     horizon_days: int = 14
     lead_minutes: float = LEAD_MINUTES
     lead_source: str = _ASSUMED
-    changes_per_day: int = 6
+    changes_per_day: int = 12
     zones: int = 3
     smallest: int = 0
     largest: int | None = None

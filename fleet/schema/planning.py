@@ -122,7 +122,7 @@ class Capacity(Model):
     horizon_days: Annotated[int, Field(ge=1, le=730)] = 14
     lead_minutes: _Lead = "auto"
     """From the decision to a serving host."""
-    changes_per_day: Annotated[int, Field(ge=1, le=24)] = 6
+    changes_per_day: Annotated[int, Field(ge=1, le=24)] = 12
     """How often the floor may change in a day."""
     budget_per_month: Annotated[float, Field(gt=0)] | None = None
     """For the cluster's instances: plans say when it is exceeded."""

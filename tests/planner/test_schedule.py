@@ -25,23 +25,24 @@ def changes(levels: list[int], days: list[int]) -> dict[int, int]:
     return out
 
 
-def feasible(levels: list[int], required: list[int], days: list[int], most: int) -> bool:
+def feasible(levels: list[int], required: list[int], days: list[int], most: int | list[int]) -> bool:
     covered = all(a >= b for a, b in zip(levels, required, strict=True))
-    return covered and all(n <= most for n in changes(levels, days).values())
+    of_day = [most] * 14 if isinstance(most, int) else most
+    return covered and all(n <= of_day[day] for day, n in changes(levels, days).items())
 
 
 CASES = st.integers(1, 7).flatmap(
     lambda n: st.tuples(
         st.lists(st.integers(0, 4), min_size=n, max_size=n),
         st.lists(st.integers(0, 2), min_size=n, max_size=n).map(sorted),
-        st.integers(1, 3),
+        st.one_of(st.integers(1, 3), st.lists(st.integers(1, 3), min_size=3, max_size=3)),
     )
 )
 
 
 @settings(deadline=None)
 @given(CASES)
-def test_no_schedule_at_all_is_cheaper(case: tuple[list[int], list[int], int]) -> None:
+def test_no_schedule_at_all_is_cheaper(case: tuple[list[int], list[int], int | list[int]]) -> None:
     required, days, most = case
     found = cheapest(required, days, most)
     assert feasible(found, required, days, most)
@@ -95,3 +96,12 @@ def test_aws_takes_no_more_than_its_limit_of_actions(days: int) -> None:
     found, stated = floors(times, [i % 24 for i in range(len(times))], 24, UTC)
     assert len(found) <= MOST_ACTIONS
     assert "125" in stated
+
+
+def test_the_first_days_keep_the_changes_that_aws_has_no_actions_for_on_all() -> None:
+    times = [START + timedelta(hours=i) for i in range(24 * 15)]
+    found, stated = floors(times, [i % 24 for i in range(len(times))], 12, UTC)
+    a_day = [sum(f.starts_at.day == (START + timedelta(days=d)).day for f in found) for d in range(15)]
+    assert a_day == [12] * 8 + [4] * 7 and len(found) <= MOST_ACTIONS
+    assert stated.startswith("floors change up to 12 times a day for 8 days and 4 after")
+    assert floors(times, [i % 24 for i in range(len(times))], 8, UTC)[1] == ""
