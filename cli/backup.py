@@ -14,6 +14,7 @@ from quartermaster.cli.group import Confirm, Group
 from quartermaster.cli.instants import absolute
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import Session, session
+from quartermaster.fleet.durations import age
 from quartermaster.fleet.errors import InputError, OpsError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def list_(database: Annotated[str, typer.Argument(help="Database; all without it
     tool, now = restorer(ops), ops.clock.now()
     found = {name: tool.backups.points(name) for name in names}
     rows = [
-        (name, point.kind, point.id, f"{point.since:%F %T}", f"{point.at:%F %T}", _age(point.at, now),
+        (name, point.kind, point.id, f"{point.since:%F %T}", f"{point.at:%F %T}", age((now - point.at).total_seconds()),
          "unknown" if point.size_bytes is None else f"{point.size_bytes / 2**20:.0f} MiB", point.region,
          "yes" if point.encrypted else "NO", f"{point.expires_at:%F}" if point.expires_at else "", point.lock,
          point.status)
@@ -246,11 +247,3 @@ def _accepted(ops: Session, database: str) -> str:
 
 def _poll(ops: Session) -> float:
     return _POLL_SECONDS[ops.declared.target]
-
-
-def _age(at: datetime, now: datetime) -> str:
-    seconds = (now - at).total_seconds()
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 10 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

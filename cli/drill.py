@@ -13,6 +13,7 @@ from quartermaster.cli.drill_plan import drawn, hands, planned
 from quartermaster.cli.group import Confirm, Group, How
 from quartermaster.cli.output import confirm, draw, emit, say, table
 from quartermaster.cli.session import session
+from quartermaster.fleet.durations import measured
 from quartermaster.fleet.errors import InputError
 
 __all__ = ["group"]
@@ -82,7 +83,7 @@ def list_() -> None:
     ops = session()
     rows = [(row, row.result or {}) for row in ops.journal.runs("drill", stack=ops.stack)]
     shown = [
-        (row.id, row.subject, state_of(row), _seconds(result.get("rto_seconds")), _yes(result.get("objective_met")))
+        (row.id, row.subject, state_of(row), measured(result.get("rto_seconds")), _yes(result.get("objective_met")))
         for row, result in rows
     ]
     text = table(["run", "drill", "state", "#RTO", "objective met"], shown) if rows else "no drill was run yet"
@@ -103,7 +104,7 @@ def _overrides(guard: str, reason: str) -> dict[str, str]:
 
 
 def _told(result: dict[str, Any]) -> str:
-    phases = " + ".join(f"{name} {seconds:.1f} s" for name, seconds in result["rto_phases"].items())
+    phases = " + ".join(f"{name} {measured(seconds)}" for name, seconds in result["rto_phases"].items())
     requests = result["requests"]
     text = f"{result['kind']} of {result['of']} on {result['target']}: "
     text += _recovered(result["rto_seconds"]) + (f" ({phases})\n" if phases else "\n")
@@ -115,18 +116,14 @@ def _told(result: dict[str, Any]) -> str:
         met = _yes(found["objective_met"])
         text += f"\n{name}: {_recovered(found['rto_seconds'])}; objective met: {met}"
     if result["rpo_seconds"] is not None:
-        text += f"\ndata lost: {_seconds(result['rpo_seconds'])} of confirmed writes"
+        text += f"\ndata lost: {measured(result['rpo_seconds'])} of confirmed writes"
     text += "\n"
     text += f"objective met: {_yes(result['objective_met'])}; everything as before: {_yes(result['restored'])}"
     return text + (" (rehearsed: local evidence)" if result["target"] == "local" else "")
 
 
 def _recovered(seconds: float | None) -> str:
-    return "recovery not measured" if seconds is None else f"recovered in {seconds:.1f} s"
-
-
-def _seconds(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.1f} s"
+    return "recovery not measured" if seconds is None else f"recovered in {measured(seconds)}"
 
 
 def _yes(value: bool | None) -> str:

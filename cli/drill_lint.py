@@ -38,7 +38,7 @@ def lint(
 
 
 def _told(found: list[Verdict]) -> str:
-    from quartermaster.fleet.reach import duration
+    from quartermaster.fleet.reach import as_declared
     from quartermaster.runbooks.lint import sentence
 
     if not found:
@@ -47,8 +47,8 @@ def _told(found: list[Verdict]) -> str:
     rows = [
         (
             f"{one.name} {one.scope} {one.metric}",
-            duration(one.objective_seconds),
-            "never" if one.best_seconds is None else duration(one.best_seconds),
+            as_declared(one.objective_seconds),
+            "never" if one.best_seconds is None else as_declared(one.best_seconds),
             words[one.reachable],
             sentence(one),
         )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from quartermaster.cli.output import table
+from quartermaster.fleet.durations import age, duration
 
 if TYPE_CHECKING:
     from quartermaster.playbooks.machine import Update
@@ -106,7 +107,7 @@ def _lines(found: PatchPlan, zone: tzinfo) -> str:
         if found.start.runner_up:
             lines.append(f"runner-up   {_start(found.start.runner_up, zone)}")
     if found.estimate:
-        spans = f"{_span(found.estimate.seconds)}, at most {_span(found.estimate.upper_seconds)}"
+        spans = f"{duration(found.estimate.seconds)}, at most {duration(found.estimate.upper_seconds)}"
         lines.append(f"takes       {spans} ({found.estimate.source})")
     if found.prescale:
         lines.append(f"adds first  {found.prescale} host{'s' if found.prescale > 1 else ''}: {found.prescale_why}")
@@ -132,18 +133,10 @@ def _of(left: int | None, needed: int | None) -> str:
 
 
 def _took(wave: Wave) -> str:
-    return f"{_span(wave.seconds)} ({_span(wave.upper_seconds)})"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{duration(wave.seconds)} ({duration(wave.upper_seconds)})"
 
 
 def _age(update: Update, now: datetime) -> str:
     if not update.first_seen:
         return ""
-    days = (now - datetime.fromisoformat(update.first_seen)).days
-    return f"{days} day{'s' if days != 1 else ''}"
+    return age((now - datetime.fromisoformat(update.first_seen)).total_seconds())

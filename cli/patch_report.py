@@ -11,6 +11,7 @@ from quartermaster.cli import patch_database
 from quartermaster.cli.group import Group
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import Session, session
+from quartermaster.fleet.durations import age
 from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _summary(found: Mapping[str, Any]) -> str:
         told += f", the oldest for {_days(found['oldest_days'])}" if found["oldest_days"] is not None else ""
     told += f"; {found['reboots']} ask for a reboot" if found["reboots"] else ""
     told += f"; {found['unreachable']} did not answer" if found["unreachable"] else ""
-    return f"{told} (read {_ago(found['age_seconds'])} ago)"
+    return f"{told} (read {age(found['age_seconds'])} ago)"
 
 
 def _last(document: Mapping[str, Any]) -> str:
@@ -231,15 +232,8 @@ def _counted(hosts: Mapping[str, int]) -> str:
 
 
 def _days(days: float | None) -> str:
-    return "" if days is None else f"{days:.1f} days"
+    return "" if days is None else age(days * 86_400)
 
 
 def _minute(iso: str) -> str:
     return iso[:16].replace("T", " ")
-
-
-def _ago(seconds: float) -> str:
-    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} seconds"

@@ -117,8 +117,8 @@ class _Terminal:
         self._may_act = not any(guard["verdict"] == "refused" for guard in plan["guards"])
 
     def asked(self, step: Step, trouble: str) -> Answer:
+        from quartermaster.fleet.durations import duration
         from quartermaster.runbooks.acts import COMMANDS
-        from quartermaster.runbooks.page import duration
         from quartermaster.runbooks.walk import Answer
 
         say(f"\n{step.number}/{self._steps}  {step.title}" + (f"  [{step.phase}]" if step.phase else ""))

@@ -15,6 +15,7 @@ from quartermaster.cli.options import options
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import Session, session
 from quartermaster.cli.status_facts import FleetStatus, gather
+from quartermaster.fleet.durations import age, measured
 from quartermaster.fleet.errors import InputError
 from quartermaster.fleet.status import LEVELS, ClusterFacts, DatabaseFacts, DrillFact, Level
 
@@ -144,7 +145,7 @@ def _database(one: Standing, now: datetime) -> tuple[str, ...]:
     state = facts.state
     shown = state.status if state else "-"
     zone = f"{state.zone}" + (f", standby in {state.standby_zone}" if state.standby_zone else "") if state else "-"
-    restorable = f"{_ago(now, facts.last_backup_at)} ago" if facts.last_backup_at else "-"
+    restorable = _ago(facts.last_backup_at, now) if facts.last_backup_at else "-"
     restores = tuple(drill for drill in facts.drills if drill.kind == "restore")
     others = tuple(drill for drill in facts.drills if drill.kind != "restore")
     return _mark(one.level), facts.name, shown, zone, restorable, _last(restores, now), _last(others, now)
@@ -156,8 +157,8 @@ def _last(drills: tuple[DrillFact, ...], now: datetime) -> str:
     if not ran:
         return "never"
     at, drill = max(ran, key=lambda pair: pair[0])
-    rto = "" if drill.rto_seconds is None else f" {drill.rto_seconds:.0f} s"
-    return f"{drill.kind.replace('_', ' ')}{rto}, {_ago(now, at)} ago"
+    rto = "" if drill.rto_seconds is None else f" {measured(drill.rto_seconds)}"
+    return f"{drill.kind.replace('_', ' ')}{rto}, {_ago(at, now)}"
 
 
 def _leases(found: FleetStatus) -> str:
@@ -167,7 +168,7 @@ def _leases(found: FleetStatus) -> str:
 def _drift(found: FleetStatus) -> str:
     if found.drift is None:
         return "drift: never looked for (ops provision drift)"
-    return f"drift: {found.drift['properties']} properties, {_ago(found.at, found.drift['at'])} ago"
+    return f"drift: {found.drift['properties']} properties, {_ago(found.drift['at'], found.at)}"
 
 
 def _overdue(drill: DrillFact, now: datetime) -> bool:
@@ -179,9 +180,5 @@ def _worst(found: FleetStatus) -> Level:
     return min(levels, key=LEVELS.index, default="fine")
 
 
-def _ago(now: datetime, at: datetime) -> str:
-    seconds = (now - at).total_seconds()
-    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{max(seconds, 0):.0f} s"
+def _ago(at: datetime, now: datetime) -> str:
+    return f"{age((now - at).total_seconds())} ago"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quartermaster.cli.history import mend, state_of
 from quartermaster.fleet.chain import broken
+from quartermaster.fleet.durations import age
 from quartermaster.fleet.status import Remark
 
 if TYPE_CHECKING:
@@ -72,11 +73,7 @@ def _lost(row: RunRow, kind: str, holders: set[str], now: datetime) -> bool:
 def _since(ops: Session, row: RunRow, now: datetime) -> str:
     last = None if row.ended_at else ops.journal.last(row.id)
     at = row.ended_at or (last.at if last else row.started_at)
-    return (
-        f"{max(0, int((now - at).total_seconds() // 60))} min ago"
-        if now - at < timedelta(hours=2)
-        else f"at {at:%a %d %b %H:%M} UTC"
-    )
+    return f"{age((now - at).total_seconds())} ago"
 
 
 def _journal(ops: Session, now: datetime) -> Iterator[Remark]:
@@ -85,8 +82,8 @@ def _journal(ops: Session, now: datetime) -> Iterator[Remark]:
         yield Remark("failing", f"the journal was edited at line {found.line}: {found.why}", "ops history verify")
     ahead = datetime.fromisoformat(lines[-1].at) - now if lines else timedelta()
     if ahead > _AHEAD:
-        minutes = ahead.total_seconds() / 60
-        text = f"the clock of {socket.gethostname()} is {minutes:.0f} min behind the journal's last line"
+        behind = age(ahead.total_seconds())
+        text = f"the clock of {socket.gethostname()} is {behind} behind the journal's last line"
         yield Remark("failing", text, "set it (timedatectl): leases, windows and schedules go by it")
 
 

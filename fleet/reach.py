@@ -19,7 +19,7 @@ from quartermaster.fleet.schema.tree import Path, dotted
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["Change", "Verdict", "duration", "verdicts"]
+__all__ = ["Change", "Verdict", "as_declared", "verdicts"]
 
 _Metric = Literal["rto", "rpo"]
 _MILDEST_FIRST = (
@@ -75,7 +75,7 @@ class Verdict:
             return "; ".join(f"{change.setting}: {change.value} (now {change.now})" for change in self.changes)
         if self.declare_seconds is None:
             return f"take recovery.{self.name}.{self.scope} out: nothing that can be set meets it"
-        text = f"recovery.{self.name}.{self.scope}.{self.metric}: {duration(self.declare_seconds)} or more"
+        text = f"recovery.{self.name}.{self.scope}.{self.metric}: {as_declared(self.declare_seconds)} or more"
         return text if self.reachable is False else f"measure what is assumed by a drill, or {text}"
 
 
@@ -104,7 +104,7 @@ def verdicts(fleet: Fleet, measured: Measured | None = None) -> list[Verdict]:
     ]
 
 
-def duration(seconds: float) -> str:
+def as_declared(seconds: float) -> str:
     """As fleet.yaml writes it, rounded up."""
     whole = math.ceil(seconds)
     return f"{math.ceil(whole / 60)}m" if whole > 180 else f"{whole}s"

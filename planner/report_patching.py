@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
+from quartermaster.fleet.durations import age
 from quartermaster.planner.chart import Chart, Layer, Readout, chart
 from quartermaster.planner.report_cluster import Table
 
@@ -53,7 +54,7 @@ def sentence(name: str, found: Mapping[str, Any]) -> str:
         return ""
     if not told["pending"]:
         return f"{name}: nothing is pending on its {len(told['hosts'])} hosts."
-    age = "" if told["oldest_days"] is None else f", the oldest for {told['oldest_days']:.0f} days"
+    age = "" if told["oldest_days"] is None else f", the oldest for {_age(told['oldest_days'])}"
     return f"{name}: {_count(told['pending'], 'update')} pending, {told['security']} of them security{age}."
 
 
@@ -68,7 +69,7 @@ def _cards(
         waiting = sum(host["pending"] > 0 for host in told["hosts"])
         pending = f"{told['pending']}, {told['security']} security" if told["pending"] else "nothing"
         asked = f"on {waiting} of {len(told['hosts'])} hosts, read {_at(told['read_at'], zone)}{silent}"
-        oldest = "none" if told["oldest_days"] is None else f"{told['oldest_days']:.0f} days"
+        oldest = "none" if told["oldest_days"] is None else _age(told["oldest_days"])
     opens, until = (_at(window["from"], zone), f"to {_at(window['to'], zone)}") if window else ("none", "in 90 days")
     return (
         ("Pending", pending, asked),
@@ -95,7 +96,7 @@ def _hosts(told: Mapping[str, Any], zone: tzinfo) -> Table:
                 host["zone"],
                 "unknown" if silent else str(host["pending"]),
                 "unknown" if silent else str(host["security"]),
-                "" if host["oldest_days"] is None else f"{host['oldest_days']:.0f} days",
+                "" if host["oldest_days"] is None else _age(host["oldest_days"]),
                 "asked for" if host["reboot_required"] else "",
                 f"{_words(last['state'])} {_day(last['at'], zone)}" if last else "",
                 "; ".join(reason["text"] for reason in host["why_not"]) or "nothing is pending",
@@ -168,13 +169,17 @@ def _charts(name: str, trend: Sequence[Mapping[str, Any]], zone: tzinfo) -> tupl
         for at, one in zip(times, trend, strict=True)
     ]
     old = [
-        Readout(at, f"{_at(one['at'], zone)}: {one['oldest_days'] or 0:.1f} days")
+        Readout(at, f"{_at(one['at'], zone)}: {_age(one['oldest_days'] or 0)}")
         for at, one in zip(times, trend, strict=True)
     ]
     return (
         chart(f"Updates pending on {name}, summed over its hosts", times, counts, zone, readouts=told),
         chart(f"Age of the oldest of them on {name}, in days", times, ages, zone, readouts=old),
     )
+
+
+def _age(days: float) -> str:
+    return age(days * 86_400)
 
 
 def _count(number: int, what: str) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from quartermaster.fleet.durations import duration
 from quartermaster.fleet.errors import GuardRefused, InputError
 from quartermaster.fleet.hosts import Group, Host
 from quartermaster.playbooks.approval import approved
@@ -110,7 +111,10 @@ def plan(
 
 
 def health_faults(group: Group, refresh_running: bool) -> list[str]:
-    """What stands against touching the group: hosts that do not serve, an uneven spread, a refresh. Pure."""
+    """What stands against touching the group: hosts that do not serve, an uneven spread, a refresh. Pure.
+
+    A group that is to hold no host has nothing to do, which is no fault.
+    """
     faults = [
         f"{host.id} is {host.lifecycle} and {host.health or 'unknown'}" for host in group.hosts if not host.serving
     ]
@@ -121,7 +125,7 @@ def health_faults(group: Group, refresh_running: bool) -> list[str]:
         faults.append(f"the hosts are not spread evenly over the zones ({spread})")
     if refresh_running:
         faults.append("an instance refresh is running")
-    if not group.hosts:
+    if not group.hosts and group.desired:
         faults.append("the group has no hosts")
     return faults
 
@@ -196,9 +200,9 @@ def _late(start: Start, taken: Taken) -> list[str]:
     if taken.estimate.upper_seconds <= left:
         return []
     certain = taken.estimate.seconds > left
-    spans = f"{taken.estimate.seconds / 60:.0f} minutes, at most {taken.estimate.upper_seconds / 60:.0f}"
+    spans = f"{duration(taken.estimate.seconds)}, at most {duration(taken.estimate.upper_seconds)}"
     return [
-        f"the window has {left / 60:.0f} minutes left and the cycle takes {spans}: "
+        f"the window has {duration(left)} left and the cycle takes {spans}: "
         f"it {'will' if certain else 'may'} stop there, and `ops patch resume` goes on in the next"
     ]
 

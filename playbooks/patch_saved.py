@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from quartermaster.fleet.durations import duration
 from quartermaster.fleet.errors import Fault, InputError
 from quartermaster.fleet.files import replacing
 from quartermaster.playbooks.patch_plan import PatchPlan
@@ -125,8 +126,8 @@ def _told(before: PatchPlan, after: PatchPlan) -> list[Change]:
             found["start"] = f"{plan.start.starts_at:%Y-%m-%d %H:%M} UTC"
             found["risk"] = "unknown" if plan.start.risk is None else f"{plan.start.risk:.2%}"
         if plan.estimate:
-            low, high = plan.estimate.seconds / 60, plan.estimate.upper_seconds / 60
-            found["duration"] = f"{low:.0f} minutes, at most {high:.0f}"
+            low, high = duration(plan.estimate.seconds), duration(plan.estimate.upper_seconds)
+            found["duration"] = f"{low}, at most {high}"
         return found | dict.fromkeys((f"warning: {warning}" for warning in plan.warnings), "given")
 
     return _changed("{}", told(before), told(after))

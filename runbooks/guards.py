@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from quartermaster.fleet.durations import age
 from quartermaster.fleet.hosts import Group
 from quartermaster.runbooks.case import Case, Guard, Loss
 from quartermaster.runbooks.kind import Kind
@@ -153,8 +154,8 @@ def _backups(case: Case, loss: Loss) -> Iterator[Guard]:
             found, remedy = f"nothing says that {name} can be restored", f"`ops backup run {name}` first"
             yield Guard("backup", "unknown", found, remedy)
         elif case.now - newest > _FRESH:
-            minutes = (case.now - newest).total_seconds() / 60
-            found = f"{name} can be restored only to {newest:%Y-%m-%d %H:%M} UTC, {minutes:.0f} minutes ago"
+            old = age((case.now - newest).total_seconds())
+            found = f"{name} can be restored only to {newest:%Y-%m-%d %H:%M} UTC, {old} ago"
             yield Guard("backup", "refused", found, "mend its backups first: `ops backup list`")
         else:
             yield Guard("backup", "holds", f"{name} can be restored to {newest:%Y-%m-%d %H:%M} UTC")

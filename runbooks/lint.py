@@ -7,7 +7,7 @@ from typing import Any
 
 from quartermaster.fleet.events import Json
 from quartermaster.fleet.objectives import Measured, counting, detection_seconds, earliest_detection_seconds
-from quartermaster.fleet.reach import Verdict, duration
+from quartermaster.fleet.reach import Verdict, as_declared
 from quartermaster.fleet.schema import Fleet
 
 __all__ = ["document", "measured", "ready", "sentence"]
@@ -64,7 +64,7 @@ def sentence(one: Verdict) -> str:
     if one.impossible:
         return one.impossible
     parts = [
-        f"{duration(term.seconds)} {term.what}" + (f" ({term.basis})" if term.basis != "setting" else "")
+        f"{as_declared(term.seconds)} {term.what}" + (f" ({term.basis})" if term.basis != "setting" else "")
         for term, counts in counting(one.terms)
         if counts
     ]

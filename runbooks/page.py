@@ -9,6 +9,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from quartermaster.fleet.durations import duration
 from quartermaster.runbooks.document import Step, is_label, parse
 from quartermaster.runbooks.prose import PROGRAMS, slug
 from quartermaster.runbooks.render import DOCUMENTS, environment
@@ -61,14 +62,6 @@ def render_html(markdown: str) -> str:
             longest=duration(sum(step.limit_seconds for step in document.steps)),
         )
     )
-
-
-def duration(seconds: float) -> str:
-    """A span as people say it: 45 s, 2 min, 1 min 30 s, 1 h 5 min."""
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"
 
 
 def _reader() -> MarkdownIt:

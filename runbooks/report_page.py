@@ -9,7 +9,8 @@ from typing import Any
 
 import jinja2
 
-from quartermaster.fleet.reach import duration
+from quartermaster.fleet.durations import measured
+from quartermaster.fleet.reach import as_declared
 from quartermaster.runbooks.document import PHASES
 from quartermaster.runbooks.render import DOCUMENTS
 
@@ -103,7 +104,7 @@ def _series(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
         "target": one["target"],
         "rehearsed": one["target"] != "aws",
         "bars": [_bar(point, top, zone) for point in points],
-        "aim": "" if aim is None else duration(aim),
+        "aim": "" if aim is None else as_declared(aim),
         "aim_percent": None if aim is None else round(100 * aim / top, 2),
         "claims": one["claims"],
     }
@@ -111,13 +112,13 @@ def _series(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
 
 def _bar(point: Mapping[str, Any], top: float, zone: tzinfo) -> _Bar:
     pieces = tuple(
-        _Piece(phase, round(100 * seconds / top, 3), f"{phase} {_seconds(seconds)}")
+        _Piece(phase, round(100 * seconds / top, 3), f"{phase} {measured(seconds)}")
         for phase, seconds in point["rto_phases"].items()
     )
     at = datetime.fromisoformat(point["at"]).astimezone(zone)
-    told = f"{_when(point['at'], zone)}: {_seconds(point['rto_seconds'])}"
+    told = f"{_when(point['at'], zone)}: {measured(point['rto_seconds'])}"
     seconds = point["rto_seconds"]
-    return _Bar(f"{at:%d %b}", told, _seconds(seconds), round(100 * seconds / top, 3), pieces)
+    return _Bar(f"{at:%d %b}", told, measured(seconds), round(100 * seconds / top, 3), pieces)
 
 
 def _drill(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
@@ -132,8 +133,8 @@ def _drill(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
         return list(trace.get(f"rto_phases.{phase}", []))
 
     numbers = [
-        ("RTO", _seconds(one.get("rto_seconds")), [ref for phase in phases for ref in of_phase(phase)]),
-        *((f"· {phase}", _seconds(value), of_phase(phase)) for phase, value in phases.items()),
+        ("RTO", measured(one.get("rto_seconds")), [ref for phase in phases for ref in of_phase(phase)]),
+        *((f"· {phase}", measured(value), of_phase(phase)) for phase, value in phases.items()),
         *((f"RTO of {name}", _subject(found), trace.get("milestones", [])) for name, found in subjects.items()),
         ("RPO", _rpo(one), trace.get("rpo_seconds", [])),
         ("requests failed", f"{requests['failed']:,} of {requests['sent']:,}" if requests["sent"] else "not counted",
@@ -150,14 +151,14 @@ def _drill(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
         "when": _when(one["at"], zone),
         "by": one["by"],
         "state": one["state"],
-        "rto": _seconds(one.get("rto_seconds")),
+        "rto": measured(one.get("rto_seconds")),
         "outcome": outcome,
         "style": "soft" if met is None else "bad" if not met else "good" if one.get("evidence") == "proven" else "soft",
         "rehearsed": one.get("evidence") != "proven",
         "restored": "everything as before" if one.get("restored") else "not restored",
         "failed": one.get("failed") or "",
         "as_journalled": one["as_journalled"],
-        "phases": [(phase, _seconds(value), round(100 * value / whole, 2)) for phase, value in phases.items()],
+        "phases": [(phase, measured(value), round(100 * value / whole, 2)) for phase, value in phases.items()],
         "numbers": numbers,
         "touched": ", ".join(one.get("touched") or ()) or "nothing",
         "versions": {"quartermaster": one.get("version"), **(one.get("software") or {})},
@@ -170,7 +171,7 @@ def _drill(one: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
 def _subject(found: Mapping[str, Any]) -> str:
     """One of several that the same fault hit."""
     outcome = {None: "", True: ", objective met", False: ", objective missed"}[found["objective_met"]]
-    return _seconds(found["rto_seconds"]) + outcome
+    return measured(found["rto_seconds"]) + outcome
 
 
 def _aim(one: Mapping[str, Any]) -> str:
@@ -181,17 +182,11 @@ def _aim(one: Mapping[str, Any]) -> str:
 
 
 def _wanted(rto: float, rpo: float | None) -> str:
-    return f"RTO {duration(rto)}" + ("" if rpo is None else f", RPO {duration(rpo)}")
+    return f"RTO {as_declared(rto)}" + ("" if rpo is None else f", RPO {as_declared(rpo)}")
 
 
 def _rpo(one: Mapping[str, Any]) -> str:
-    return "no data involved, or not measured" if one.get("rpo_seconds") is None else _seconds(one["rpo_seconds"])
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "not measured"
-    return f"{value:.1f} s" if value < 600 else f"{value / 60:.1f} min"
+    return "no data involved, or not measured" if one.get("rpo_seconds") is None else measured(one["rpo_seconds"])
 
 
 def _when(iso: str, zone: tzinfo) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from quartermaster.fleet.reach import duration, verdicts
+from quartermaster.fleet.reach import as_declared, verdicts
 from quartermaster.infra.inputs import HIDDEN, texts
 from quartermaster.infra.policy.scene import Breach, Broken, Scene
 
@@ -41,10 +39,11 @@ def survives_zone(scene: Scene) -> Broken:
         # A pilot light holds no hosts on purpose.
         if not isinstance(least, int | float) or not least or one.name not in scene.fleet.clusters:
             continue
-        left = int(least) - lost * math.ceil(int(least) / scene.fleet.zones)
-        if left < 1:
-            reason = f"with {lost} zones lost nothing is left of {one.name}'s {int(least)} hosts"
-            yield Breach(one, reason, f"clusters.{one.name}.size.min: {_enough(lost, scene.fleet.zones)} or more")
+        # Spread evenly: as soon as there is one more than zones are lost, a zone that stays has one.
+        if least <= lost:
+            zones, hosts = (f"{n} {what}{'s' if n > 1 else ''}" for n, what in ((lost, "zone"), (int(least), "host")))
+            reason = f"with {zones} lost nothing is left of {one.name}'s {hosts}"
+            yield Breach(one, reason, f"clusters.{one.name}.size.min: {lost + 1} or more")
 
 
 def objective_in_reach(scene: Scene) -> Broken:
@@ -53,8 +52,8 @@ def objective_in_reach(scene: Scene) -> Broken:
         one = next((one for type_ in _SUBJECTS for one in scene.of(type_) if one.name == verdict.name), None)
         if one is None or verdict.reachable is not False:
             continue
-        aim = f"{verdict.scope} {verdict.metric.upper()} of {duration(verdict.objective_seconds)}"
-        least = verdict.impossible or f"takes {duration(verdict.surely_seconds or 0)} at least"
+        aim = f"{verdict.scope} {verdict.metric.upper()} of {as_declared(verdict.objective_seconds)}"
+        least = verdict.impossible or f"takes {as_declared(verdict.surely_seconds or 0)} at least"
         yield Breach(one, f"{verdict.name} cannot meet its {aim}: {least}", verdict.remedy)
 
 
@@ -63,11 +62,6 @@ def desired_unmanaged(scene: Scene) -> Broken:
     for one in scene.of(_GROUP):
         if one.inputs.get("desiredCapacity") is not None:
             yield Breach(one, f"{one.name} would be set to {one.inputs['desiredCapacity']} hosts by every `up`")
-
-
-def _enough(lost: int, zones: int) -> int:
-    """The smallest size of which the loss leaves a host; none does when every zone may be lost."""
-    return next((size for size in range(1, 10 * zones) if size - lost * math.ceil(size / zones) >= 1), zones)
 
 
 RULES = (spread_over_zones, balancer_health, survives_zone, objective_in_reach, desired_unmanaged)

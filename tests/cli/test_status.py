@@ -74,11 +74,11 @@ def test_drills_that_were_run_count_and_runs_cut_short_are_red(fleet: Path, caps
     assert run(["status", "--fleet", str(fleet)]) == 0
     shown = capsys.readouterr().out
     assert (
-        shown.index("drill of restore orders stopped part-way 0 min ago")
+        shown.index("drill of restore orders stopped part-way ")
         < shown.index("restore was never drilled")
         < shown.index("demand is unknown")
     )
-    assert "instance loss 52 s" in shown
+    assert "instance loss 52.0 s" in shown
 
 
 def test_a_runbook_that_somebody_left_part_way_is_red(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:

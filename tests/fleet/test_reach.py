@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quartermaster.fleet.objectives import Measured
-from quartermaster.fleet.reach import Change, Verdict, duration, verdicts
+from quartermaster.fleet.reach import Change, Verdict, as_declared, verdicts
 from quartermaster.fleet.schema import Fleet
 
 MEASURED = Measured(lead={"web": 90.0})
@@ -167,4 +167,4 @@ def test_a_table_is_in_three_zones_and_its_replica_takes_writes() -> None:
     ("seconds", "text"), [(13, "13s"), (12.1, "13s"), (180, "180s"), (181, "4m"), (86_400, "1440m")]
 )
 def test_durations_read_as_fleet_yaml_writes_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert as_declared(seconds) == text

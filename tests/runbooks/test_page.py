@@ -14,7 +14,7 @@ import pytest
 
 from quartermaster.runbooks.document import parse
 from quartermaster.runbooks.kinds import KINDS
-from quartermaster.runbooks.page import duration, render_html
+from quartermaster.runbooks.page import render_html
 from quartermaster.runbooks.prose import slug
 from quartermaster.runbooks.render import render
 
@@ -93,13 +93,6 @@ def look(pages: list[str], scheme: str, folder: Path) -> list[dict[str, Any]]:
     assert "CONSOLE" not in run.stderr, run.stderr
     found: list[dict[str, Any]] = json.loads(html.unescape(run.stdout.split("<title>")[1].split("</title>")[0]))
     return found
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s"), (45, "45 s"), (120, "2 min"), (90, "1 min 30 s"), (3900, "1 h 5 min")]
-)
-def test_spans_are_told_as_people_say_them(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_links_lead_to_the_pages_of_the_other_runbooks() -> None:
