@@ -125,6 +125,16 @@ def test_a_fleet_breaks_its_rule_alone(rule: str) -> None:
     assert rules == {rule, *EXPECTED}
 
 
+@pytest.mark.parametrize(("hosts", "broken"), [(1, True), (2, True), (3, False), (4, False), (5, False)])
+def test_hosts_that_outlive_two_zones_are_counted_as_they_are_spread(hosts: int, broken: bool) -> None:
+    """Four in three zones are 2, 1, 1: the two fullest take three, and one is left."""
+    judged = the_fleet(("survive: {zones: 1", "survive: {zones: 2"))
+    findings = found(with_inputs("autoscaling/Group", minSize=hosts), judged_as=judged)
+    told = [one for one in findings if one.rule == "survives-zone"]
+    assert bool(told) is broken
+    assert all(one.remedy == "clusters.web.size.min: 3 or more" for one in told)
+
+
 def test_every_rule_has_a_case() -> None:
     assert {rule for rule, _ in CASES} | set(BY_FLEET) | {"tls-listener"} == set(RULES) == set(load_policies())
     assert len(RULES) >= 25
