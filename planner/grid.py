@@ -87,7 +87,7 @@ def grid(times: NDArray[np.int64], values: NDArray[np.float64], report: Report) 
         rows = int(np.isfinite(values[old]).sum())
         report(
             "too_old",
-            f"{iso(times[0])}/{iso(times[old][-1])}",
+            f"{iso(times[0])}/{iso(int(months.instants(int(times[-1]), interval, steps[old][-1:])[0]))}",
             rows,
             f"older than {MAX_STEPS} intervals: not used",
             "check the instants: a stray date makes a long gap",

@@ -124,6 +124,15 @@ def test_a_stray_old_date_costs_no_memory() -> None:
     assert "too_old" in {f.kind for f in cleaned.findings}
 
 
+def test_a_stray_old_date_among_several_readings_a_minute_is_told_with_its_own_instant() -> None:
+    frame = demand(days=14, interval_us=60_000_000)
+    frame.loc[0, "timestamp"] = pd.Timestamp("1970-01-01T00:00:00Z")
+    again = frame.iloc[500:600].assign(timestamp=lambda f: f["timestamp"] + pd.Timedelta(seconds=1))
+    told = {f.kind: f for f in clean(pd.concat([frame, again])).findings}
+    assert "crowded" in told
+    assert (told["too_old"].where, told["too_old"].rows) == ("1970-01-01T00:00:00Z/1970-01-01T00:00:00Z", 1)
+
+
 def test_a_series_that_is_negative_by_nature_is_kept_and_named() -> None:
     frame = demand(days=14).assign(value=lambda f: f["value"] - 100)
     cleaned = clean(frame)
