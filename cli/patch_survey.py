@@ -28,7 +28,7 @@ def asking(ops: Session, found: Group) -> Callable[[], Mapping[str, Survey]]:
         return machine.survey()
 
     ids = [host.id for host in found.hosts]
-    say(f"asking {len(ids)} hosts what is pending")
+    say(f"asking {len(ids)} host{'s' if len(ids) != 1 else ''} what is pending")
     answers = _all(ops, found, ids, ask)
 
     def dated() -> Mapping[str, Survey]:

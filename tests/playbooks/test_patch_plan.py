@@ -219,3 +219,11 @@ def test_a_plan_survives_json() -> None:
     assert PatchPlan.from_json(json.loads(json.dumps(result.to_json()))) == result
     result = made(window="Sun 01:00-05:00")
     assert PatchPlan.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_a_group_that_is_to_hold_no_host_has_nothing_to_patch() -> None:
+    """Such as workers scaled to none over a weekend: the cycle is done, rather than failed every Sunday."""
+    empty = replace(fakes.group(), hosts=(), desired=0, min=0)
+    assert (made(empty).waves, made(empty).hosts) == ((), ())
+    with pytest.raises(GuardRefused, match="has no hosts"):
+        made(replace(empty, desired=3))
