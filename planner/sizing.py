@@ -111,7 +111,9 @@ def choose(
         else:
             fit.append(instance)
     if not fit:
-        return Choice((), tuple(refused), len(scale), f"no type fits: {declared} stays")
+        priced = any(prices.instance_hour(instance, region) is not None for instance in prices.instance_types())
+        why = "no type fits" if priced else f"no type has a price in {region}"
+        return Choice((), tuple(refused), len(scale), f"{why}: {declared} stays")
     hours = np.array([part.mean() for part in np.array_split(np.sort(demand), min(_HOURS, len(demand)))])
     asked = hours[None, :] * scale[:, None]
     costs = np.empty((len(fit), len(scale)))

@@ -37,9 +37,13 @@ def told(choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str
 
 
 def over_budget(own: Settings, cost: Cost) -> list[str]:
-    """Where the floors cost more than they may."""
+    """Where the floors cost more than they may, or nobody can tell."""
     budget = own.budget_per_month
-    if budget is None or cost.per_month is None or cost.per_month <= budget:
+    if cost.per_month is None:
+        unwatched = "" if budget is None else f", and whether the budget of {budget:,.0f} is kept"
+        where = f"no price of {cost.instance} in {cost.region} is in the table of {cost.prices_dated}"
+        return [f"what the floors cost is unknown{unwatched}: {where} (`ops prices update`)"]
+    if budget is None or cost.per_month <= budget:
         return []
     return [f"the floors cost {cost.per_month:,.0f} {cost.currency} a month, the budget is {budget:,.0f}"]
 

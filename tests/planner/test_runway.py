@@ -10,11 +10,13 @@ import numpy as np
 from quartermaster.fleet.prices import HOURS_A_MONTH, load_prices
 from quartermaster.planner.capacity import Rules
 from quartermaster.planner.clean import clean
+from quartermaster.planner.prices import Cost
 from quartermaster.planner.runway import Runway, runways
 from quartermaster.planner.samples import demand
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
 from quartermaster.planner.settings import Settings
+from quartermaster.planner.statements import over_budget
 
 OWN = Settings(vcpu_quota=60, address_room=25, budget_per_month=900.0)
 RULES = Rules(20.0, largest=20)
@@ -82,3 +84,10 @@ def test_a_budget_is_met_when_the_bill_has_grown_to_it() -> None:
         own = Settings(budget_per_month=count * month)
         (budget,) = (r for r in runways(series, rules, own, 10.0, {}, 1.0) if r.limit == "budget")
         assert (budget.p50 is not None) == met, budget
+
+
+def test_a_cost_that_nobody_knows_is_said_and_that_no_budget_is_held_against_it() -> None:
+    unknown = Cost(None, None, 3.0, "USD", "m6i.large", "ap-south-1", "2025-10-01")
+    (said,) = over_budget(Settings(budget_per_month=900.0), unknown)
+    assert "unknown, and whether the budget of 900 is kept: no price of m6i.large in ap-south-1" in said
+    assert over_budget(Settings(), replace(unknown, per_month=10.0)) == []

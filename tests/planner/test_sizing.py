@@ -70,6 +70,12 @@ def test_an_unknown_declared_type_changes_nothing() -> None:
     assert not found.candidates and "stays" in found.reason
 
 
+def test_a_region_without_prices_is_not_told_as_types_that_do_not_fit() -> None:
+    scale, unit = worlds("web", np.ones(1), UNIT, 16)
+    found = choose(DEMAND, Rules(20.0), "m6i.large", "ap-south-1", scale, unit)
+    assert (found.candidates, found.reason) == ((), "no type has a price in ap-south-1: m6i.large stays")
+
+
 @pytest.mark.parametrize(("instance", "carries"), [("m6i.xlarge", 40.0), ("m6g.medium", 10.0), ("z9.huge", None)])
 def test_a_unit_scales_by_vcpu(instance: str, carries: float | None) -> None:
     assert scaled_unit(load_prices(), 20.0, "m6i.large", instance) == carries
