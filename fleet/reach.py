@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,10 @@ _MILDEST_FIRST = (
     ("drain_seconds", (120, 60, 30, 20, 10, 5, 0)),
 )
 """Settings of a balancer that take part in its recovery time, each with its values."""
+
+
+_IN_SECONDS = 180
+"""An objective is declared in seconds up to here, and in minutes above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Verdict:
     """That make it reachable, all together; empty when it is, or when none do."""
     declare_seconds: float | None
     """Where no setting helps: the least objective that can be met."""
+    declare_with: tuple[Change, ...] = ()
+    """What that one takes of the settings."""
 
     @property
     def reachable(self) -> bool | None:
@@ -72,10 +79,11 @@ class Verdict:
         if self.reachable:
             return ""
         if self.changes:
-            return "; ".join(f"{change.setting}: {change.value} (now {change.now})" for change in self.changes)
+            return _listed(self.changes)
         if self.declare_seconds is None:
             return f"take recovery.{self.name}.{self.scope} out: nothing that can be set meets it"
         text = f"recovery.{self.name}.{self.scope}.{self.metric}: {as_declared(self.declare_seconds)} or more"
+        text += f", with {_listed(self.declare_with)}" if self.declare_with else ""
         return text if self.reachable is False else f"measure what is assumed by a drill, or {text}"
 
 
@@ -106,18 +114,22 @@ def verdicts(fleet: Fleet, measured: Measured | None = None) -> list[Verdict]:
 
 def as_declared(seconds: float) -> str:
     """As fleet.yaml writes it, rounded up."""
+    whole = _rounded(seconds)
+    return f"{whole // 60}m" if whole > _IN_SECONDS else f"{whole}s"
+
+
+def _rounded(seconds: float) -> int:
     whole = math.ceil(seconds)
-    return f"{math.ceil(whole / 60)}m" if whole > 180 else f"{whole}s"
+    return 60 * math.ceil(whole / 60) if whole > _IN_SECONDS else whole
 
 
 def _judged(fleet: Fleet, name: str, scope: Scope, metric: _Metric, measured: Measured) -> Verdict:
     aim = getattr(getattr(fleet.recovery.objectives[name], scope), metric).total_seconds()
     found = best(fleet, name, scope, measured)
     seconds = _seconds(found, metric)
-    changes: tuple[Change, ...] = ()
-    least = seconds
+    changes, least, beside = tuple[Change, ...](), seconds, tuple[Change, ...]()
     if seconds is None or seconds > aim:
-        changes, least = _changes(fleet, name, scope, metric, measured, aim)
+        changes, least, beside = _changes(fleet, name, scope, metric, measured, aim)
     return Verdict(
         name=name,
         scope=scope,
@@ -129,32 +141,37 @@ def _judged(fleet: Fleet, name: str, scope: Scope, metric: _Metric, measured: Me
         impossible=found.impossible,
         changes=changes,
         declare_seconds=None if changes or (seconds is not None and seconds <= aim) else least,
+        declare_with=beside,
     )
 
 
 def _changes(
     fleet: Fleet, name: str, scope: Scope, metric: _Metric, measured: Measured, aim: float
-) -> tuple[tuple[Change, ...], float | None]:
-    """The mildest changes that reach the aim, one setting where that does; else none, and the least that any reach."""
+) -> tuple[tuple[Change, ...], float | None, tuple[Change, ...]]:
+    """The mildest changes that reach the aim, one setting where that does; else none, the least that any reach, and the
+    mildest that reach that."""
 
     def reached(changed: Fleet) -> float | None:
         return _seconds(best(changed, name, scope, measured), metric)
 
-    def meets(changed: Fleet) -> bool:
+    def meets(changed: Fleet, most: float = aim) -> bool:
         seconds = reached(changed)
-        return seconds is not None and seconds <= aim
+        return seconds is not None and seconds <= most
 
     knobs = list(_knobs(fleet, name, scope))
     for knob in knobs:
         for value in knob.values:
             if meets(knob.turn(fleet, value)):
-                return (_change(fleet, knob, value),), None
+                return (_change(fleet, knob, value),), None, ()
     strongest = fleet
     for knob in knobs:
         strongest = knob.turn(strongest, knob.values[-1])
-    if not meets(strongest):
-        return (), reached(strongest)
-    return tuple(_relaxed(fleet, strongest, knobs, meets)), None
+    if meets(strongest):
+        return tuple(_relaxed(fleet, strongest, knobs, meets)), None, ()
+    least = reached(strongest)
+    if least is None:
+        return (), None, ()
+    return (), least, tuple(_relaxed(fleet, strongest, knobs, partial(meets, most=_rounded(least))))
 
 
 def _relaxed(fleet: Fleet, turned: Fleet, knobs: Sequence[_Knob], meets: Any) -> Iterator[Change]:
@@ -209,6 +226,10 @@ def _apart(cidr: IPv4Network) -> IPv4Network:
         for other in IPv4Network(block).subnets(new_prefix=cidr.prefixlen)
         if other > cidr and not other.overlaps(cidr)
     )
+
+
+def _listed(changes: Sequence[Change]) -> str:
+    return "; ".join(f"{change.setting}: {change.value} (now {change.now})" for change in changes)
 
 
 def _change(fleet: Fleet, knob: _Knob, value: Any) -> Change:

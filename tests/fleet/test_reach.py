@@ -53,7 +53,10 @@ def test_without_a_balancer_status_checks_notice() -> None:
 def test_what_hangs_on_an_assumption_is_neither_reachable_nor_not() -> None:
     found = one(a_fleet({"web": {"zone": {"rto": "5m"}}}), measured=Measured())
     assert (found.best_seconds, found.surely_seconds, found.reachable) == (13 + 30 + 30 + 600, 13 + 60, None)
-    assert found.remedy == "measure what is assumed by a drill, or recovery.web.zone.rto: 11m or more"
+    assert found.remedy == (
+        "measure what is assumed by a drill, or recovery.web.zone.rto: 11m or more, "
+        "with clusters.web.balancer.drain_seconds: 10 (now 30)"
+    )
 
 
 def test_the_one_setting_that_helps_is_named_with_the_mildest_value() -> None:
@@ -75,7 +78,15 @@ def test_where_nothing_helps_the_least_objective_is_named() -> None:
     found = one(a_fleet({"web": {"zone": {"rto": "60s"}}}))
     assert found.changes == ()
     assert found.declare_seconds == 13 + 30 + 90
-    assert found.remedy == "recovery.web.zone.rto: 133s or more"
+    assert found.remedy == "recovery.web.zone.rto: 133s or more, with clusters.web.balancer.drain_seconds: 0 (now 30)"
+    followed = a_fleet({"web": {"zone": {"rto": "133s"}}}, {"drain_seconds": 0})
+    assert one(followed).reachable is True
+
+
+def test_the_least_objective_of_a_database_alone_names_the_standby_that_it_takes() -> None:
+    alone = a_fleet({"orders": {"zone": {"rto": "5s"}}}, databases={"orders": {"standby": False}})
+    least = "recovery.orders.zone.rto: 60s or more, with databases.orders.standby: true (now false)"
+    assert one(alone).remedy == f"measure what is assumed by a drill, or {least}"
 
 
 @pytest.mark.parametrize(
