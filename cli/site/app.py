@@ -35,6 +35,8 @@ _MONTHS = timedelta(days=366)
 """How far the calendar goes, either way."""
 _RUNS = 50
 """On a page."""
+_THINNEST = 0.4
+"""Of a bar, in hundredths of the whole."""
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -167,8 +169,8 @@ def _scaled(shown: Sequence[Bar]) -> list[dict[str, Any]]:
     return [
         {
             "bar": bar,
-            "left": share(bar.began_at),
-            "width": max(0.4, share(bar.ended_at or last) - share(bar.began_at)),
+            "left": min(share(bar.began_at), 100 - _THINNEST),
+            "width": max(_THINNEST, share(bar.ended_at or last) - share(bar.began_at)),
         }
         for bar in shown
     ]

@@ -1,4 +1,4 @@
-"""The site by keyboard alone, in Chromium: real keys on real pages."""
+"""The site by keyboard alone, and on paper, in Chromium: real keys on real pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 from quartermaster.cli.options import Options
 from quartermaster.cli.session import Session
 from quartermaster.cli.site.app import make
-from quartermaster.fleet.events import Noted, StepFinished, StepStarted
+from quartermaster.fleet.events import Noted, StepFailed, StepFinished, StepStarted
 from tests.chromium import Tab, driven
 from tests.keys import stops
 
@@ -47,6 +47,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         run = ops.journal.start(kind, stack="dev", subject="instance_loss web" if kind == "drill" else "web")
         steps = [StepStarted(step="lose"), Noted(step="lose", message="gone"), StepFinished(step="lose", seconds=1.0)]
         list(run.record(steps))
+        list(run.record([StepFailed(step="look", error="nothing there")]))
         run.finish(state, {"kind": "instance_loss", "of": "web", "why": "x" * 400})
     server = make_server("127.0.0.1", 0, make(ops, names=["127.0.0.1"]), threaded=True)
     serving = threading.Thread(target=server.serve_forever)
@@ -175,3 +176,27 @@ def test_without_scripts_the_page_is_loaded_anew(site: Site, tmp_path: Path) -> 
         await tab.loaded()
 
     driven(work, tmp_path)
+
+
+def test_on_paper_tables_are_tables_and_what_is_folded_is_open(site: Site, tmp_path: Path) -> None:
+    async def work(tab: Tab) -> None:
+        await tab.ask("Emulation.setEmulatedMedia", media="print")
+        await tab.ask("Emulation.setDeviceMetricsOverride", width=690, height=980, deviceScaleFactor=1, mobile=False)
+        for path, shown in (("/", "thead"), ("/calendar", "thead"), (f"/history/{site.stopped}", "pre")):
+            await at(tab, site, path)
+            assert await tab.value(f"document.querySelector('{shown}').checkVisibility()"), path
+            assert not await tab.value("document.querySelector('nav').checkVisibility()"), path
+            assert await tab.value("document.documentElement.scrollWidth <= innerWidth"), path
+
+    driven(work, tmp_path)
+
+
+def test_a_step_that_ends_with_its_run_is_to_be_seen(site: Site, tmp_path: Path) -> None:
+    async def work(tab: Tab) -> Any:
+        await at(tab, site, f"/history/{site.stopped}")
+        return await tab.value("""[...document.querySelectorAll("rect")].map(one => {
+            const bar = one.getBoundingClientRect(), place = one.parentNode.getBoundingClientRect();
+            return [bar.width >= 1, bar.right <= place.right + 1];
+        })""")
+
+    assert driven(work, tmp_path) == [[True, True]] * 2
