@@ -227,6 +227,15 @@ def test_the_page_fits_the_screen(width: int, journal: Journal, tmp_path: Path) 
     assert found["above"] == [False, False, True], "only the drill that missed the objective stands above its line"
 
 
+def test_what_is_drawn_is_told_in_words_too(journal: Journal) -> None:
+    runs = [ran(journal) for _ in range(2)]
+    page = render_report(report(books(journal)))
+    told = page.partition('role="img" aria-label="Recovery time of the last drills: ')[2].partition('"')[0]
+    assert [len(told.split("; ")), told.count(": ")] == [len(runs)] * 2
+    assert page.index("</header>") < page.index("<main>") < page.index("<h2>")
+    assert page.count("<th ") == page.count('<th scope="col"')
+
+
 @pytest.mark.browser
 def test_a_drill_that_is_folded_on_the_screen_is_whole_on_paper(journal: Journal, tmp_path: Path) -> None:
     for _ in range(2):
