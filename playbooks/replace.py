@@ -53,25 +53,14 @@ def plan(
     Raises GuardRefused, naming everything that stands against it.
     """
     policy, need = fleet.patching_of(group.cluster), need or Need()
-    against = health_faults(group, any(refresh.busy for refresh in history))
     breaks = time_faults(fleet, group.cluster, now)
-    if not override and not ahead:
-        against += breaks
-    if against:
-        remedy = "--override with --reason, if it must be now" if against == breaks else "mend that first"
-        raise GuardRefused(f"{group.cluster} is not replaced now: " + "; ".join(against), remedy=remedy)
-    target = launched.latest
-    asked = surveys or {}
+    _refuse(group, history, [] if override or ahead else breaks)
+    target, asked = launched.latest, surveys or {}
     hosts = tuple(_turn(host, launched, asked.get(host.id, Survey())) for host in group.hosts)
     pending = [host for host in hosts if host.why]
-    # AWS tells hosts apart by their version alone.
-    matching = not any(host.version == target for host in pending)
-    if not matching and (held := launched.held(host.id for host in pending)):
-        raise GuardRefused(
-            f"{group.cluster} is not replaced now: {held}",
-            remedy="take the protection off; or ops configure, after which no host is of an old bundle",
-        )
+    matching = _matching(group.cluster, launched, pending)
     before = _before(launched, pending)
+    reversible = matching and before.isdigit() and before != target
     stages: tuple[Stage, ...] = ()
     at_once, extra = 1, 0
     if pending:
@@ -87,14 +76,7 @@ def plan(
         for host in hosts
         if host.id in asked and asked[host.id].error
     ]
-    reversible = matching and before.isdigit() and before != target
-    if pending and not reversible:
-        way_back = (
-            f"no numbered version to go back to from {target}" if matching else "no way back to an old role bundle"
-        )
-        warnings.append(f"there is {way_back}: a failure is not rolled back")
-    if reversible and len({host.version for host in pending}) > 1:
-        warnings.append(f"hosts are of several versions; a rollback brings all of them to {before}")
+    warnings += _way_back(pending, before, target, matching=matching) if pending else []
     warnings += [
         f"an earlier replacement by version {target} went back: {refresh.rollback or refresh.why}"
         for refresh in history[:1]
@@ -127,6 +109,40 @@ def plan(
         ends_at=ends_at(fleet, group.cluster, now) if not breaks else None,
         warnings=tuple(warnings),
     )
+
+
+def _refuse(group: Group, history: Sequence[Refresh], breaks: list[str]) -> None:
+    """Raises GuardRefused where hosts, a refresh or the hour stand against a replacement, naming them all."""
+    against = [*health_faults(group, any(refresh.busy for refresh in history)), *breaks]
+    if against:
+        remedy = "--override with --reason, if it must be now" if against == breaks else "mend that first"
+        raise GuardRefused(f"{group.cluster} is not replaced now: " + "; ".join(against), remedy=remedy)
+
+
+def _matching(cluster: str, launched: Launched, pending: Sequence[HostTurn]) -> bool:
+    """Whether AWS may leave hosts of the newest version alone: none of them is to go.
+
+    It tells hosts apart by their version, so it cannot spare one where another of that version is of an old bundle.
+    Raises GuardRefused where one that is to go then is protected.
+    """
+    matching = not any(host.version == launched.latest for host in pending)
+    if not matching and (held := launched.held(host.id for host in pending)):
+        raise GuardRefused(
+            f"{cluster} is not replaced now: {held}",
+            remedy="take the protection off; or ops configure, after which no host is of an old bundle",
+        )
+    return matching
+
+
+def _way_back(pending: Sequence[HostTurn], before: str, target: str, *, matching: bool) -> list[str]:
+    """What to know of the rollback of hosts that were of version ``before``."""
+    if not matching:
+        return ["there is no way back to an old role bundle: a failure is not rolled back"]
+    if not before.isdigit() or before == target:
+        return [f"there is no numbered version to go back to from {target}: a failure is not rolled back"]
+    if len({host.version for host in pending}) > 1:
+        return [f"hosts are of several versions; a rollback brings all of them to {before}"]
+    return []
 
 
 def _turn(host: Host, launched: Launched, survey: Survey) -> HostTurn:

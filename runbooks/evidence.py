@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 
 from quartermaster.fleet.events import Event, Json, StepFailed, StepFinished, StepStarted
@@ -70,35 +70,48 @@ class DrillResult:
         return asdict(self)
 
 
-def measured(plan: DrillPlan, run_id: str, events: Iterable[Event]) -> DrillResult:
-    """The result of the run whose events these are, whole or cut short. Pure but for the versions."""
-    document = parse(plan.document)
-    course = Course(document)
-    phases: dict[str, float] = {}
-    finished: set[str] = set()
-    failed = ""
-    touched, restored = False, True
-    last: dict[str, Json] = {}
-    facts: dict[str, Json] = {}
-    for event in events:
+@dataclass(slots=True)
+class _Told:
+    """What the events of a run tell, one after the other."""
+
+    phases: dict[str, float] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+    failed: str = ""
+    touched: bool = False
+    restored: bool = True
+    last: dict[str, Json] = field(default_factory=dict)
+    """The newest of each detail."""
+    facts: dict[str, Json] = field(default_factory=dict)
+
+    def hear(self, event: Event, course: Course) -> None:
+        """Take one more event in."""
         match event:
             case StepStarted(step=name) if name == HEAL:
-                failed = failed or str(event.detail["why"])
+                self.failed = self.failed or str(event.detail["why"])
             case StepStarted() if course.touches(event.step):
-                touched, restored = True, False
+                self.touched, self.restored = True, False
             case StepFinished():
-                finished.add(event.step)
+                self.finished.add(event.step)
                 if phase := event.detail.get("phase"):
-                    phases[phase] = event.seconds
+                    self.phases[phase] = event.seconds
                 # Only what looked at everything says that all is as before.
                 if event.step in (HEAL, *course.closing):
-                    restored = True
+                    self.restored = True
             case StepFailed():
-                failed = failed or event.error
-                restored = not touched
-        last |= event.detail
-        facts |= event.detail.get("facts", {})
-    complete = all(step.name in finished for step in document.steps)
+                self.failed = self.failed or event.error
+                self.restored = not self.touched
+        self.last |= event.detail
+        self.facts |= event.detail.get("facts", {})
+
+
+def measured(plan: DrillPlan, run_id: str, events: Iterable[Event]) -> DrillResult:
+    """The result of the run whose events these are, whole or cut short. Pure but for the versions."""
+    document, ran = parse(plan.document), _Told()
+    course = Course(document)
+    for event in events:
+        ran.hear(event, course)
+    phases, last, facts = ran.phases, ran.last, ran.facts
+    complete = all(step.name in ran.finished for step in document.steps)
     rto = round(sum(phases.values()), 3) if complete and phases else None
     rpo = facts.pop("rpo_seconds", None)
     goal = plan.goal
@@ -112,17 +125,17 @@ def measured(plan: DrillPlan, run_id: str, events: Iterable[Event]) -> DrillResu
         rpo_seconds=rpo,
         requests=last.get("requests", {"sent": 0, "failed": 0}),
         objective_met=goal.met(rto, rpo, holds_data=plan.of in plan.before.databases) if goal else None,
-        restored=restored,
+        restored=ran.restored,
         run=run_id,
         evidence="proven" if plan.target == "aws" else "rehearsed",
         objective_seconds=goal.rto_seconds if goal else None,
         objective_rpo_seconds=goal.rpo_seconds if goal else None,
         scope=plan.scope,
         way=plan.way,
-        touched=(*plan.loss.hosts, *plan.loss.databases) if touched else (),
+        touched=(*plan.loss.hosts, *plan.loss.databases) if ran.touched else (),
         host=plan.host,
         zone=plan.zone,
-        failed=failed or ("" if complete else "the drill was cut short"),
+        failed=ran.failed or ("" if complete else "the drill was cut short"),
         slowest_ms=last.get("slowest_ms"),
         failing_seconds=tuple(failing) if failing else None,
         detail={**facts, **_subjects(plan, last.get("milestones", {}), rpo)},
