@@ -7,9 +7,11 @@ numbers (instance intervals; ties by fewer changes), so the optimum is exact.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +58,12 @@ def floors(
         return (), ""
     days = [t.astimezone(zone).toordinal() for t in times]
     allowed, stated = _allowed(changes_per_day, max(days) - min(days) + 1)
-    levels = cheapest(list(required), [min(d - days[0], len(allowed) - 1) for d in days], allowed)
+    days = [min(d - days[0], len(allowed) - 1) for d in days]
+    levels = cheapest(list(required), days, allowed)
+    wanted = Counter([days[0], *(day for day, (a, b) in zip(days[1:], pairwise(required), strict=True) if a != b)])
+    if not any(count > allowed[day] != changes_per_day for day, count in wanted.items()):
+        # What AWS allows is all that the requirement changes.
+        stated = ""
     out = [Floor(times[0], levels[0])]
     for at, level in zip(times, levels, strict=True):
         if level != (now := out[-1].instances):

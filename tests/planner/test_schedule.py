@@ -105,3 +105,6 @@ def test_the_first_days_keep_the_changes_that_aws_has_no_actions_for_on_all() ->
     assert a_day == [12] * 8 + [4] * 7 and len(found) <= MOST_ACTIONS
     assert stated.startswith("floors change up to 12 times a day for 8 days and 4 after")
     assert floors(times, [i % 24 for i in range(len(times))], 8, UTC)[1] == ""
+    # Who wants no more is not told of the limit.
+    assert floors(times, [3 + (i % 24 > 8) for i in range(len(times))], 12, UTC)[1] == ""
+    assert floors(times * 10, [3] * len(times) * 10, 12, UTC)[1] == ""
