@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +98,16 @@ def advise(
     for years, share in sorted(TERMS.items()):
         span = slice(0, years * 365)
         demand = found.paths[:, span, None] * shapes[draw[:, span]] * factor
-        open_ = np.maximum(requirement(demand, rules) - held[span][None, :, None], 0).reshape(_PATHS, -1)
-        out.append(_term(years, share, open_, int(held[0]), hour))
+        # The group holds its min whatever is asked, and never more than its max.
+        needed = np.clip(requirement(demand, rules), max(rules.smallest, 1), rules.largest)
+        stand = held[span] == held[0]
+        usual = float(np.minimum(needed[:, stand], held[0]).mean())
+        open_ = np.maximum(needed - held[span][None, :, None], 0).reshape(_PATHS, -1)
+        term = _term(years, share, open_, int(held[0]), hour)
+        if term.committed:
+            netted = f"of the {term.committed:,} committed now {usual:,.1f} are needed on average"
+            term = replace(term, reason=f"{netted}; {term.reason}")
+        out.append(term)
     return tuple(out)
 
 

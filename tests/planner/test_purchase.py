@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -21,8 +22,8 @@ def half_and_half(days: int = 210) -> Series:
     return Series("web", "x/s", END, HOUR_US, values, 0.0)
 
 
-def advice(*commitments: Commitment, days: int = 210) -> dict[int, Purchase]:
-    found = advise(half_and_half(days), RULES, "m6i.large", "eu-west-1", commitments)
+def advice(*commitments: Commitment, days: int = 210, rules: Rules = RULES) -> dict[int, Purchase]:
+    found = advise(half_and_half(days), rules, "m6i.large", "eu-west-1", commitments)
     assert not isinstance(found, str), found
     return {p.years: p for p in found}
 
@@ -42,6 +43,19 @@ def test_what_is_committed_is_netted_out_until_it_ends() -> None:
     assert advice(Commitment(2))[3].committed == 2
     # It ends after some weeks: most of the term is open again.
     assert advice(Commitment(2, date(2024, 1, 1)))[3].instances == 2
+
+
+def test_more_commitments_than_are_needed_are_told() -> None:
+    found = advice(Commitment(50))[3]
+    assert (found.instances, found.committed) == (0, 50)
+    # Two by night, six by day.
+    assert found.reason.startswith("of the 50 committed now 4.0 are needed on average; the first further instance")
+    assert "committed now" not in advice()[3].reason
+
+
+def test_a_group_holds_its_min_whatever_is_asked_and_never_more_than_its_max() -> None:
+    assert {p.instances for p in advice(rules=replace(RULES, smallest=5)).values()} == {5}
+    assert {p.instances for p in advice(rules=replace(RULES, largest=1)).values()} == {1}
 
 
 def test_short_histories_get_no_advice() -> None:
