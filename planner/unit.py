@@ -27,6 +27,8 @@ COMPANIONS = (":utilisation", ":instances")
 LATENCY = ":latency"
 _OTHERS = (LATENCY, ":errors", ":rejected", ":surge", ":disk", *FINER)
 _FEWEST = 48
+_OVERLOADED = 0.9
+"""Busier than that, what is read is no longer all that was asked for."""
 _LEAST_CORRELATION = 0.5
 _RESAMPLES = 200
 _BLOCK = 24
@@ -86,10 +88,15 @@ def learn(demand: Series, by_name: Mapping[str, Series], target_utilisation: flo
     load, busy, many = _aligned(demand, utilisation, count)
     if utilisation.unit.lower() in ("percent", "%"):
         busy = busy / 100
-    usable = np.isfinite(load) & np.isfinite(busy) & np.isfinite(many) & (many >= 1) & (busy > 0) & (busy <= 0.9)
+    whole = np.isfinite(load) & np.isfinite(busy) & np.isfinite(many) & (many >= 1) & (busy > 0)
+    usable = whole & (busy <= _OVERLOADED)
     each, busy = load[usable] / many[usable], busy[usable]
     if len(each) < _FEWEST:
-        raise _cannot(demand.id, f"only {len(each)} hours have demand, utilisation and instances (needs {_FEWEST})")
+        why = f"only {len(each)} hours have demand, utilisation and instances (needs {_FEWEST})"
+        over = int((whole & ~usable).sum())
+        if over:
+            why += f"; {over} more are over {_OVERLOADED:g} busy (readings in percent need the unit percent)"
+        raise _cannot(demand.id, why)
     low, high = np.quantile(each, [0.05, 0.95])
     if high <= 1.2 * low:
         raise _cannot(demand.id, f"demand per instance hardly moves ({low:.3g} to {high:.3g})")

@@ -48,6 +48,7 @@ def test_outliers_do_not_move_it() -> None:
         (demand(days=14), "no history web:utilisation and web:instances"),
         (history().groupby("series_id").tail(20), "only"),
         (history(noise=5.0), "does not follow demand|only"),
+        (history().replace({"unit": {"percent": "unknown"}}), "; 336 more are over 0.9 busy .* need the unit percent"),
     ],
 )
 def test_what_cannot_be_learned_asks_for_the_number(frame: pd.DataFrame, why: str) -> None:
