@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.windows import parse_clock
-from quartermaster.playbooks.patch import ends_at, time_faults
+from quartermaster.playbooks.patch import ends_at, refuse, time_faults
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
@@ -104,12 +103,9 @@ def plan(
 
     Raises GuardRefused, naming everything that stands against it.
     """
-    against, breaks = _faults(found, now), time_faults(fleet, database, now)
-    if not override and not ahead:
-        against += breaks
-    if against:
-        remedy = "--override with --reason, if it must be now" if against == breaks else "wait for that"
-        raise GuardRefused(f"{database} is not maintained now: " + "; ".join(against), remedy=remedy)
+    breaks = time_faults(fleet, database, now)
+    hours = [] if override or ahead else breaks
+    refuse(database, "maintained", _faults(found, now), hours, remedy="wait for that")
     policy = fleet.patching_of(database)
     raises = policy.minor_versions == "automatic"
     warnings = [f"override: {override}: {fault}" if override else f"not now: {fault}" for fault in breaks]

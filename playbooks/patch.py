@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
     from quartermaster.fleet.schema.planning import Patching
 
-__all__ = ["SUSPENDED", "Need", "ends_at", "health_faults", "plan", "time_faults"]
+__all__ = ["SUSPENDED", "Need", "ends_at", "health_faults", "plan", "refuse", "time_faults"]
 
 SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions", "ReplaceUnhealthy")
 """Scaling processes that would move hosts about while some of them are in standby."""
@@ -58,13 +58,9 @@ def plan(
     policy = fleet.patching_of(group.cluster)
     if policy.method != "in_place":
         raise InputError(f"patching.{group.cluster}.method is {policy.method}", remedy="in_place is what there is yet")
-    against = [*health_faults(group, refresh_running), *_unasked(group, surveys)]
     breaks = [] if ahead else time_faults(fleet, group.cluster, now)
-    if not override:
-        against += breaks
-    if against:
-        remedy = "--override with --reason, if it must be now" if against == breaks else "mend that first"
-        raise GuardRefused(f"{group.cluster} is not patched now: " + "; ".join(against), remedy=remedy)
+    faults = [*health_faults(group, refresh_running), *_unasked(group, surveys)]
+    refuse(group.cluster, "patched", faults, [] if override else breaks)
     hosts_at = partial(_hosts, group, surveys, policy)
     taker = partial(_take, group, fleet, surveys, pace or Pace(), drain_seconds)
 
@@ -108,6 +104,18 @@ def plan(
         start=start if waves else None,
         policy=policy.model_dump(mode="json", exclude={"minor_versions"}),
     )
+
+
+def refuse(
+    name: str, done: str, faults: Sequence[str], breaks: Sequence[str], *, remedy: str = "mend that first"
+) -> None:
+    """Raises GuardRefused where anything stands against work on ``name``, naming it all.
+
+    ``remedy`` is that of the faults; where the hours alone are against it, an override is.
+    """
+    if against := [*faults, *breaks]:
+        by_hand = remedy if faults else "--override with --reason, if it must be now"
+        raise GuardRefused(f"{name} is not {done} now: " + "; ".join(against), remedy=by_hand)
 
 
 def health_faults(group: Group, refresh_running: bool) -> list[str]:

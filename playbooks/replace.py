@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.hosts import Group, Host
 from quartermaster.playbooks.machine import Survey
-from quartermaster.playbooks.patch import Need, ends_at, health_faults, time_faults
+from quartermaster.playbooks.patch import Need, ends_at, health_faults, refuse, time_faults
 from quartermaster.playbooks.patch_plan import GateRule
 from quartermaster.playbooks.replace_plan import HostTurn, Preferences, ReplacePlan, Stage
 from quartermaster.playbooks.replace_world import Launched, Refresh
@@ -54,7 +54,8 @@ def plan(
     """
     policy, need = fleet.patching_of(group.cluster), need or Need()
     breaks = time_faults(fleet, group.cluster, now)
-    _refuse(group, history, [] if override or ahead else breaks)
+    faults = health_faults(group, any(refresh.busy for refresh in history))
+    refuse(group.cluster, "replaced", faults, [] if override or ahead else breaks)
     target, asked = launched.latest, surveys or {}
     hosts = tuple(_turn(host, launched, asked.get(host.id, Survey())) for host in group.hosts)
     pending = [host for host in hosts if host.why]
@@ -109,14 +110,6 @@ def plan(
         ends_at=ends_at(fleet, group.cluster, now) if not breaks else None,
         warnings=tuple(warnings),
     )
-
-
-def _refuse(group: Group, history: Sequence[Refresh], breaks: list[str]) -> None:
-    """Raises GuardRefused where hosts, a refresh or the hour stand against a replacement, naming them all."""
-    against = [*health_faults(group, any(refresh.busy for refresh in history)), *breaks]
-    if against:
-        remedy = "--override with --reason, if it must be now" if against == breaks else "mend that first"
-        raise GuardRefused(f"{group.cluster} is not replaced now: " + "; ".join(against), remedy=remedy)
 
 
 def _matching(cluster: str, launched: Launched, pending: Sequence[HostTurn]) -> bool:
