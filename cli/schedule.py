@@ -25,7 +25,7 @@ __all__ = ["attach", "group"]
 
 group = Group("schedule", "The calendar of the stack: patch windows, drills, backups, freezes, holidays.")
 
-Ics = Annotated[Path | None, typer.Option("--ics", help="Write it as iCalendar, or update such a file.")]
+Ics = Annotated[Path | None, typer.Option("--ics", help="iCalendar file to write, or to update.")]
 
 
 def attach(drill: Group) -> None:
@@ -35,7 +35,7 @@ def attach(drill: Group) -> None:
 
 @group.command("show", example="ops schedule show --month 2026-12 --ics shop.ics")
 def show(
-    month: Annotated[str, typer.Option(help="YYYY-MM; default: this one.")] = "",
+    month: Annotated[str, typer.Option(help="Month as YYYY-MM; default: this one.")] = "",
     ics: Ics = None,
 ) -> None:
     """Show a month on a page: patch windows, drills, freezes, holidays, backups, what was done and what is due."""
@@ -53,7 +53,7 @@ def show(
         "done": list(found.done),
         "infeasible": [item.to_json() for item in found.plan.infeasible] if found.plan else [],
     }  # fmt: skip
-    emit(document, _page(ops, found) + _due(found.plan))
+    emit(document, _page(ops, found).rstrip("\n") + _impossible(found.plan, "due, and not possible"))
 
 
 def _write(ops: Session, file: Path, entries: Sequence[Entry]) -> None:
@@ -73,7 +73,7 @@ def _write(ops: Session, file: Path, entries: Sequence[Entry]) -> None:
 
 
 def drills(
-    days: Annotated[int, typer.Option(help="How far ahead.", min=1, max=366)] = 14,
+    days: Annotated[int, typer.Option(help="Days to look ahead.", min=1, max=366)] = 14,
     ics: Ics = None,
 ) -> None:
     """Choose an hour for each declared drill from the forecast, with the reason and the runner-up."""
@@ -94,9 +94,10 @@ def drills(
         )
         for d in found.drills
     ]
-    text = table(["drill", "of", "starts", "#risk", "why"], rows)
-    text += "".join(f"\nnot possible: {item.kind} of {item.of}: {item.rule}" for item in found.infeasible)
-    emit(found.to_json(), text)
+    text = table(["drill", "of", "starts", "#risk", "why"], rows) if rows else ""
+    if not ops.fleet.recovery.drills:
+        text = "no drills are declared: recovery.drills in fleet.yaml"
+    emit(found.to_json(), text + _impossible(found, "not possible") or f"no drill is due in {days} days")
 
 
 def _page(ops: Session, month: Month) -> str:
@@ -108,5 +109,12 @@ def _page(ops: Session, month: Month) -> str:
     return text + "".join(f"every day {line}\n" for line in month.daily())
 
 
-def _due(plan: DrillSchedule | None) -> str:
-    return "".join(f"due, and not possible: {i.kind} of {i.of}: {i.rule}\n" for i in plan.infeasible) if plan else ""
+def _impossible(plan: DrillSchedule | None, words: str) -> str:
+    """What has no hour: of each drill the first such run, as later ones mostly meet the same rules, and how many."""
+    runs: dict[tuple[str, str], list[str]] = {}
+    for item in plan.infeasible if plan else ():
+        runs.setdefault((item.kind, item.of), []).append(item.rule)
+    return "".join(
+        f"\n{words}: {kind} of {of}: {rules[0]}" + (f"; and {len(rules) - 1} later of its runs" if rules[1:] else "")
+        for (kind, of), rules in runs.items()
+    )

@@ -14,8 +14,10 @@ from quartermaster.planner.drill_schedule import ScheduledDrill
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
 
-__all__ = ["Entry", "agenda", "drill_entries"]
+__all__ = ["FROZEN", "Entry", "agenda", "drill_entries"]
 
+FROZEN = "frozen: no patching"
+"""Note of a window that a freeze shuts."""
 _DAY = timedelta(days=1)
 _BACKUP = timedelta(hours=1)
 
@@ -71,7 +73,7 @@ def _patches(fleet: Fleet, stack: str, start: datetime, end: datetime) -> Iterat
         for opens, closes in patching.window.occurrences(start, end, fleet.tz):
             day = opens.astimezone(fleet.tz).date()
             uid = _uid(fleet, stack, "patch", name, f"{opens.astimezone(fleet.tz):%Y%m%d%H%M}")
-            note = "frozen: no patching" if _frozen(fleet, day) else f"ops patch run {name}"
+            note = FROZEN if _frozen(fleet, day) else f"ops patch run {name}"
             yield Entry("patch", f"patch {name}", opens, closes, uid, note)
 
 

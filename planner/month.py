@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from quartermaster.planner.agenda import FROZEN
+
 if TYPE_CHECKING:
     from quartermaster.planner.agenda import Entry
     from quartermaster.planner.drill_schedule import DrillSchedule
@@ -61,6 +63,7 @@ class Month:
                 continue
             day, last = (at.astimezone(self.zone).date() for at in (entry.starts_at, entry.ends_at - _SECOND))
             text = entry.title if entry.whole_days else f"{entry.starts_at.astimezone(self.zone):%H:%M} {entry.title}"
+            text += " (frozen)" if entry.note == FROZEN else ""
             for each in (day + i * _DAY for i in range((last - day).days + 1 if entry.whole_days else 1)):
                 if each in found:
                     found[each].append(Noted(entry.kind, text))

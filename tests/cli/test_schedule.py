@@ -62,3 +62,27 @@ def test_the_drills_as_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_what_is_no_month_is_refused(folder: Path, month: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schedule", "show", "--month", month]) == 2
     assert f"{month!r} is no month" in capsys.readouterr().err
+
+
+def test_a_window_that_a_freeze_shuts_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frozen = TEXT.replace("from: 2027-03-25, to: 2027-03-26", "from: 2027-03-06, to: 2027-03-07")
+    (folder / "fleet.yaml").write_text(frozen, encoding="utf-8")
+    assert run(["schedule", "show", "--month", "2027-03"]) == 0
+    assert capsys.readouterr().out.count("(frozen)") == 1
+
+
+def test_what_is_never_possible_is_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "fleet.yaml").write_text(TEXT.replace("drills:", 'hours: "Sun 02:00-02:30", drills:'), encoding="utf-8")
+    assert run(["drill", "schedule", "--days", "28"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("not possible: restore of orders") == 1
+    assert "and 3 later of its runs" in told
+    assert "starts" not in told
+
+
+def test_a_fleet_without_drills_is_told_where_they_are_declared(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "fleet.yaml").write_text("fleet: shop\n", encoding="utf-8")
+    assert run(["drill", "schedule"]) == 0
+    assert capsys.readouterr().out == "no drills are declared: recovery.drills in fleet.yaml\n"
