@@ -47,7 +47,9 @@ def plan(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
     text = table(["cluster", "#unit capacity", "#least", "#most", "#floors", "#cost/month"], rows)
     for name, item in document["clusters"].items():
         text += f"\n{name}: {item['model']['model']}: {item['model']['reason']}"
-        lines = [*item["statements"], found.clusters[name].tracking.told(), *_advice(item)]
+        own = found.clusters[name]
+        learned = [f"unit capacity: {own.unit.told()}"] if own.unit.source == "learned" else []
+        lines = [*learned, *item["statements"], own.tracking.told(), *_advice(item)]
         text += "".join(f"\n  {line}" for line in lines)
     for refusal in document["refused"]:
         text += f"\nrefused: {refusal['name']}: {refusal['reason']}"

@@ -13,7 +13,7 @@ from quartermaster.planner.chart import Chart
 from quartermaster.planner.plan import ClusterPlan
 from quartermaster.planner.replay import Replay
 from quartermaster.planner.report_charts import demand_chart, plan_chart, tradeoff_chart, verification_chart
-from quartermaster.planner.statements import amount, of_to
+from quartermaster.planner.statements import of_to
 from quartermaster.planner.verification import Verification
 
 __all__ = ["Cluster", "Table", "money", "section", "span", "when"]
@@ -126,7 +126,7 @@ def _cards(c: ClusterPlan) -> list[tuple[str, str, str]]:
 def _facts(c: ClusterPlan) -> list[tuple[str, str]]:
     rules, cost = c.rules, c.cost
     return [
-        ("Unit capacity", f"{amount(c.unit.value)} at {rules.target_utilisation:.0%} utilisation ({c.unit.why})"),
+        (f"Unit capacity at {rules.target_utilisation:.0%} utilisation", c.unit.told()),
         ("Survives", f"{rules.lost} of {rules.zones} zones lost, the rest then up to {rules.at_utilisation:.0%} busy"),
         ("Plans for", f"q{c.settings.quantile:g} of demand over a lead time of {c.settings.lead_minutes:g} minutes"),
         ("Headroom", f"{c.headroom:.0%} above the median demand in the tightest hours"),

@@ -16,6 +16,7 @@ import numpy as np
 
 from quartermaster.fleet.errors import InputError
 from quartermaster.planner.series import Series
+from quartermaster.planner.statements import amount
 from quartermaster.planner.within_hour import FINER
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class UnitCapacity:
     source: str
     """``given`` or ``learned``."""
     why: str
+
+    def told(self) -> str:
+        """For people."""
+        sure = f", {amount(self.low)} to {amount(self.high)} at 95 %" if self.source == "learned" else ""
+        return f"{amount(self.value)} an instance{sure} ({self.why})"
 
     def to_json(self) -> dict[str, float | str]:
         return asdict(self)
@@ -92,7 +98,7 @@ def learn(demand: Series, by_name: Mapping[str, Series], target_utilisation: flo
     usable = whole & (busy <= _OVERLOADED)
     each, busy = load[usable] / many[usable], busy[usable]
     if len(each) < _FEWEST:
-        why = f"only {len(each)} hours have demand, utilisation and instances (needs {_FEWEST})"
+        why = f"only {len(each)} readings have demand, utilisation and instances (needs {_FEWEST})"
         over = int((whole & ~usable).sum())
         if over:
             why += f"; {over} more are over {_OVERLOADED:g} busy (readings in percent need the unit percent)"
@@ -106,7 +112,7 @@ def learn(demand: Series, by_name: Mapping[str, Series], target_utilisation: flo
     value, low, high, idle = _line(each, busy, target_utilisation)
     if not math.isfinite(value) or target_utilisation <= idle:
         raise _cannot(demand.id, "the line of utilisation over demand does not reach the target utilisation")
-    why = f"{len(each)} hours, correlation {correlation:.2f}, idle utilisation {max(idle, 0):.2f}"
+    why = f"{len(each)} readings, correlation {correlation:.2f}, idle utilisation {max(idle, 0):.2f}"
     if value > 1.5 * float(each.max()):
         why += f"; beyond the {each.max():.3g} an instance was ever seen to carry: an extrapolation"
     found = UnitCapacity(value, min(low, value), max(high, value), "learned", why)

@@ -32,6 +32,8 @@ def test_it_is_learned_with_an_interval_that_holds_the_truth() -> None:
     assert found.value == pytest.approx(25, rel=0.05)
     assert found.low <= 25 <= found.high or found.high - found.low < 1
     assert found.source == "learned"
+    assert found.told().startswith("24.99 an instance, 24.9") and " at 95 % (334 readings, corr" in found.told()
+    assert given(40).told() == "40 an instance (given by hand)"
 
 
 def test_outliers_do_not_move_it() -> None:
