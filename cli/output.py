@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from quartermaster.fleet.events import Event, Json
 
-__all__ = ["confirm", "draw", "emit", "fields", "room", "say", "table", "working"]
+__all__ = ["confirm", "draw", "emit", "fields", "room", "say", "styled", "table", "working"]
 
 
 _T = TypeVar("_T")
@@ -94,6 +94,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
         if title:
             console.print(title, style="italic", soft_wrap=True)
         console.print(shown)
+    return capture.get()
+
+
+def styled(text: str) -> str:
+    """The text with its marks as colours on a terminal, and without them elsewhere."""
+    console = _console()
+    with console.capture() as capture:
+        console.print(text, soft_wrap=True, end="")
     return capture.get()
 
 

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from quartermaster.cli.options import options
-from quartermaster.cli.output import emit, table
+from quartermaster.cli.output import emit, styled, table
 from quartermaster.cli.session import Session, session
 from quartermaster.cli.status_facts import FleetStatus, gather
 from quartermaster.fleet.durations import age, measured
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     watch: Annotated[
-        float, typer.Option(min=0, help="Look again every so many seconds, 5 where none are said; 0: once.")
+        float, typer.Option(min=0, help="Look again every so many seconds, 5 if no number is given; 0: look once.")
     ] = 0,
 ) -> None:
     """Show how each cluster and database stands: health, headroom, patches, backups, drills; what is red first."""
@@ -94,9 +94,9 @@ def _document(ops: Session, found: FleetStatus) -> dict[str, Any]:
 
 def _told(ops: Session, found: FleetStatus) -> str:
     local = found.at.astimezone(ops.fleet.tz)
-    head = f"{ops.fleet.fleet} · {ops.stack} ({ops.declared.target}) · {local:%a %d %b %H:%M} {ops.fleet.timezone}"
-    head += " · " + ", ".join(f"{count} {_WORDS[level]}" for level, count in found.counts if count)
-    parts = [head, ""]
+    counts = ", ".join(f"[{_COLOURS[level]}]{count} {_WORDS[level]}[/]" for level, count in found.counts if count)
+    when = f"{ops.declared.target}, {local:%a %d %b %H:%M} {ops.fleet.timezone}"
+    parts = [styled(f"{ops.fleet.fleet} {ops.stack}: {counts}\n{when}")]
     if said := found.said:
         parts.append(table(["", "of", "what", "what helps"], [_line(name, remark) for name, remark in said]))
     ordered = found.worst_first
@@ -108,8 +108,8 @@ def _told(ops: Session, found: FleetStatus) -> str:
     if databases:
         columns = ["", "database", "state", "zone", "restorable to", "last restore drill", "last drill"]
         parts.append(table(columns, [_database(one, found.at) for one in databases]))
-    parts += [_leases(found), _drift(found)]
-    return "\n".join(part.rstrip("\n") if part else part for part in parts) + "\n"
+    parts.append(f"{_leases(found)}\n{_drift(found)}")
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
 def _line(name: str, remark: Remark) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from quartermaster.fleet.events import Noted, StepFailed, StepStarted
@@ -17,7 +18,9 @@ __all__ = ["COLUMNS", "Bar", "bars", "drawn"]
 COLUMNS = ("at (UTC)", "step", "host", "state", "#seconds", "when")
 _WIDEST, _NARROWEST = 40, 8
 _STEP = 20
-"""Columns of a step's title, at the least, where there is a bar."""
+"""Columns of a step's title where there is too little room for the whole of it and a bar."""
+_SHORT = 16
+"""Of a bar, beside whole titles."""
 _BETWEEN = 2
 
 
@@ -96,10 +99,14 @@ def drawn(shown: Sequence[Bar], room: int) -> list[tuple[str, str, str, str, str
     ]
     used = [column for column in zip(COLUMNS, *rows, strict=False) if any(column[1:])]
     widths = [max(len(cell.lstrip("#")) for cell in column) for column in used]
-    widths[1] = min(widths[1], _STEP)
-    width = min(_WIDEST, room - sum(widths) - _BETWEEN * len(widths))
-    if width < _NARROWEST:
-        return [(*row, "") for row in rows]
+    room -= sum(widths) + _BETWEEN * len(widths)
+    if room < _SHORT:
+        steps = [fill(bar.step, _STEP, break_long_words=False, break_on_hyphens=False) for bar in shown]
+        room += widths[1] - max(len(line) for step in (COLUMNS[1], *steps) for line in step.split("\n"))
+        if room < _NARROWEST:
+            return [(*row, "") for row in rows]
+        rows = [(row[0], step, *row[2:]) for row, step in zip(rows, steps, strict=True)]
+    width = min(_WIDEST, room)
     scale = width / max((last - first).total_seconds(), 1e-9)
     found = []
     for row, bar, end in zip(rows, shown, ends, strict=True):

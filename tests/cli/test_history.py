@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 from quartermaster.cli.main import run
-from quartermaster.cli.timeline import Bar, bars, drawn
+from quartermaster.cli.output import table
+from quartermaster.cli.timeline import COLUMNS, Bar, bars, drawn
 from quartermaster.fleet.events import Event, Noted, StepFailed, StepFinished, StepStarted
 from quartermaster.fleet.journal import Journal, Recorded
 from quartermaster.fleet.workspace import Workspace
+from tests.cli.terminal import Terminal
 
 EVENTS = [
     StepStarted(step="drain", host="i-1", zone="eu-west-1a"),
@@ -236,6 +239,17 @@ def test_bars_share_one_scale_in_the_room_that_is_left(room: int, half: int) -> 
     first, second = drawn(TWO, room)
     assert (first[-1], second[-1]) == ("█" * half, " " * half + "▒" * half)
     assert (first[3], second[3]) == ("", "failed")
+
+
+@pytest.mark.parametrize("room", [50, 60, 80, 120])
+def test_no_bar_goes_over_two_lines(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(room))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    title = "The new host makes itself complete"
+    shown = [Bar(title, "i-0123456789abcdef0", one.began_at, one.ended_at, one.state) for one in TWO]
+    lines = [line for line in table(COLUMNS, drawn(shown, room)).splitlines() if "█" in line or "▒" in line]
+    assert len(lines) == (2 if room > 60 else 0)
+    assert all(title in line for line in lines) == (room != 80)
 
 
 def test_a_run_says_first_what_it_came_to(books: Books) -> None:

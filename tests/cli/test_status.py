@@ -90,6 +90,18 @@ def test_a_runbook_that_somebody_left_part_way_is_red(fleet: Path, capsys: pytes
     assert remark["remedy"] == f"ops runbook run --resume {left.id}"
 
 
+def test_the_first_line_says_how_many_stand_how_and_parts_stand_apart(
+    fleet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["status", "--fleet", str(fleet)]) == 0
+    first, second, *parts = capsys.readouterr().out.rstrip().split("\n")
+    assert first == "shop dev: 2 to look at, 2 unknown"
+    assert second.startswith("local, ")
+    assert [parts[place + 1].split()[0] for place, line in enumerate(parts) if not line] == [
+        "of", "cluster", "database", "leases:",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("words", [["--watch", "1"], ["--watch"]])
 def test_watching_needs_a_terminal(fleet: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--fleet", str(fleet), *words]) == 2
