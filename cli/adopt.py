@@ -25,11 +25,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _adopt(
-    region: Annotated[str, typer.Option("--region", help="Look there; default: that of your AWS profile.")] = "",
-    tag: Annotated[str, typer.Option("--tag", help="Only what bears this tag: KEY=VALUE.")] = "",
-    vpc: Annotated[str, typer.Option("--vpc", help="Only what stands in this network: vpc-…")] = "",
+    region: Annotated[str, typer.Option("--region", help="Region to look in; default: that of your AWS profile.")] = "",
+    tag: Annotated[str, typer.Option("--tag", help="Only what has this tag: KEY=VALUE.")] = "",
+    vpc: Annotated[str, typer.Option("--vpc", help="Only what is in this VPC: vpc-…")] = "",
     name: Annotated[str, typer.Option("--name", help="Name of the fleet.")] = "adopted",
-    out: Annotated[Path, typer.Option("--out", help="The file to write; never overwritten.")] = Path("fleet.yaml"),
+    out: Annotated[Path, typer.Option("--out", help="File to write; one that exists is never overwritten.")] = Path(
+        "fleet.yaml"
+    ),
     take_in: Annotated[
         bool, typer.Option("--import", help="Take what fleet.yaml names as adopted into the state.")
     ] = False,

@@ -29,13 +29,13 @@ __all__ = ["group", "restorer"]
 
 group = Group("backup", "Backups of databases: list, run, verify, restore.")
 _Database = Annotated[str, typer.Argument(help="Database, as fleet.yaml names it.")]
-_To = Annotated[str, typer.Option(help="To this instant, e.g. 2026-03-01T12:00:00Z.")]
-_Random = Annotated[bool, typer.Option("--random", help="From a recovery point drawn at random.")]
+_To = Annotated[str, typer.Option(help="Restore to this instant, e.g. 2026-03-01T12:00:00Z.")]
+_Random = Annotated[bool, typer.Option("--random", help="Restore from a recovery point drawn at random.")]
 _POLL_SECONDS = {"local": 0.5, "aws": 15.0}
 
 
 @group.command("list", example="ops backup list orders --json")
-def list_(database: Annotated[str, typer.Argument(help="Database; all without it.")] = "") -> None:
+def list_(database: Annotated[str, typer.Argument(help="Database; default: all.")] = "") -> None:
     """List recovery points: age, size, region, encryption, expiry, and the lock of those in a vault."""
     ops = session()
     names = [_accepted(ops, database)] if database else ops.fleet.postgres
@@ -73,7 +73,8 @@ def restore(
     to: _To = "",
     random: _Random = False,
     over_original: Annotated[
-        bool, typer.Option("--over-original", help="Put it in the original's place: asked twice, the original is kept.")
+        bool,
+        typer.Option("--over-original", help="Put it in the original's place; asks twice, and keeps the original."),
     ] = False,
     again: Annotated[
         str, typer.Option(help="The database's name once more, for --over-original where nobody is asked.")
@@ -125,7 +126,7 @@ def verify(database: _Database, to: _To = "", random: _Random = False, confirm_s
 def remove(
     database: _Database,
     replaced: Annotated[
-        bool, typer.Option("--replaced", help="What restores over the original replaced, instead.")
+        bool, typer.Option("--replaced", help="Remove the old data that a restore over the original kept, instead.")
     ] = False,
 ) -> None:
     """Remove what was restored beside a database, or what it had before it was restored over."""
@@ -148,7 +149,7 @@ def remove(
 
 @group.command("answer", example="ops backup answer --json")
 def answer() -> None:
-    """Check what AWS Backup's restore test restored, and tell it. Let a timer run it: AWS waits for an hour."""
+    """Check what AWS Backup's restore test restored, and report it. Run this from a timer: AWS waits for an hour."""
     from quartermaster.runbooks import restoring
 
     ops = session()

@@ -27,12 +27,14 @@ schedule.attach(group)
 def run(
     kind: Annotated[str, typer.Argument(help="Kind of drill, e.g. instance_loss.")],
     of: Annotated[str, typer.Argument(help="Cluster or database.")],
-    now: Annotated[bool, typer.Option("--now", help="Now, not in its hours. Other guards hold.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Run now rather than in its hours; other guards hold.")] = False,
     how: How = "",
     override: Annotated[str, typer.Option(help="A guard to break, with --reason: freeze or hours.")] = "",
     reason: Annotated[str, typer.Option(help="Why; journalled.")] = "",
     confirm_stack: Confirm = "",
-    answers: Annotated[Path | None, typer.Option(help="tabletop, unattended: YAML with the table's answers.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="YAML file with the answers to a tabletop that nobody attends.")
+    ] = None,
 ) -> None:
     """Lose something on purpose, measure the recovery, put everything back."""
     from quartermaster.cli.tabletop import seated, talk, told

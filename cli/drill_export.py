@@ -25,9 +25,9 @@ def attach(group: Group) -> None:
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="Run of a drill, or of a person who walked a runbook.")],
+    run: Annotated[str, typer.Argument(help="Id of a drill's run, or of a runbook that a person walked.")],
     out: Annotated[Path, typer.Option(help="Folder for experiment.json and journal.json.")],
-    format: Annotated[Literal["chaostoolkit"], typer.Option(help="Whose words.")] = "chaostoolkit",
+    format: Annotated[Literal["chaostoolkit"], typer.Option(help="Format of the experiment.")] = "chaostoolkit",
 ) -> None:
     """Write a run as a Chaos Toolkit experiment, which `chaos run` can repeat, and as its journal."""
     from quartermaster.runbooks.chaos import experiment, journal

@@ -25,7 +25,7 @@ def attach(group: Group) -> None:
 def lint(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 when an objective is out of reach.")] = False,
 ) -> None:
-    """Tell for each objective the best that the settings allow, what that is the sum of, and what to change."""
+    """Show for each objective the best that the settings allow, what it adds up from, and what to change."""
     from quartermaster.fleet.reach import verdicts
     from quartermaster.runbooks.lint import document, measured
 

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where fleet.yaml is to stand.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder to write fleet.yaml into.")] = Path(),
     name: Annotated[str, typer.Option(help="Name of the fleet.")] = "shop",
 ) -> None:
     """Write a commented fleet.yaml that validates and runs on the local cloud."""

@@ -42,8 +42,12 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Parquet or CSV file to write; default: .ops/reports.")] = None,
     workers: Annotated[int, typer.Option(help="Processes on this machine; 0: one a core.", min=0)] = 0,
     dask: Annotated[str, typer.Option(help="A Dask scheduler's address, such as tcp://host:8786.")] = "",
-    timezone: Annotated[str, typer.Option(help="Of the people; default: the fleet's for the store, else found.")] = "",
-    holidays: Annotated[str, typer.Option(help="Of a country or a part of it (US, US-CA); default: the fleet's.")] = "",
+    timezone: Annotated[
+        str, typer.Option(help="Time zone of the users; default: the fleet's for the store, else inferred.")
+    ] = "",
+    holidays: Annotated[
+        str, typer.Option(help="Country, or a part of one, with its holidays (US, US-CA); default: the fleet's.")
+    ] = "",
 ) -> None:
     """Forecast every series: exactly HORIZON rows each, levels that never cross."""
     from quartermaster.planner import pieces

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 __all__ = ["Confirm", "Group", "How", "Listed", "Root"]
 
 Confirm = Annotated[str, typer.Option("--confirm", help="Name of a protected stack, typed.")]
-How = Annotated[str, typer.Option(help="For kinds that can be run in several ways: which.")]
+How = Annotated[str, typer.Option(help="Which way, for kinds that can be run in several.")]
 _F = TypeVar("_F", bound=Callable[..., Any])
 _COMMON = "Everywhere: --fleet PATH · --stack NAME · --json · --yes"
 

@@ -46,8 +46,10 @@ class _History(Listed):
 
 
 group = Group("history", "What was done: list runs and events, show a run, export, verify.", cls=_History)
-Since = Annotated[str, typer.Option(help="From then on: 2026-11-01, an instant, or 30d, 12h, 90m before now.")]
-Until = Annotated[str, typer.Option(help="Before then.")]
+Since = Annotated[
+    str, typer.Option(help="From then on: a date (2026-11-01), an instant, or a span before now (30d, 12h, 90m).")
+]
+Until = Annotated[str, typer.Option(help="Up to then: as for --since.")]
 Host = Annotated[str, typer.Option(help="Events about this host only.")]
 
 
@@ -57,7 +59,7 @@ def list_(
     since: Since = "",
     until: Until = "",
     host: Host = "",
-    events: Annotated[bool, typer.Option("--events", help="The events themselves; also with --host.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="List events rather than runs; so does --host.")] = False,
 ) -> None:
     """List runs, newest first, or with --events or --host the events of all runs. `ops history` alone does this too."""
     ops = session()

@@ -29,9 +29,9 @@ class Job(StrEnum):
 
 @group.command("policy", example="ops iam policy --for readonly --stack prod")
 def policy(
-    job: Annotated[Job, typer.Option("--for", help="What ops is run for.")],
+    job: Annotated[Job, typer.Option("--for", help="What the rights are for.")],
 ) -> None:
-    """Print the least policy for a job, from what this stack is made of. Asks no cloud.
+    """Print the least-privilege policy for a job, from what this stack is made of. Asks no cloud.
 
     IAM takes 6,144 characters a policy: more come as several documents, each to be attached. Print it before a kind
     of thing is taken out of fleet.yaml: what is no longer declared can no longer be deleted.

@@ -32,7 +32,7 @@ def up() -> None:
 
 @group.command("down", example="ops local down --yes")
 def down() -> None:
-    """Stop it and remove every host, namespace, mount and process; also mends what a killed run left."""
+    """Stop the local cloud and remove every host, namespace, mount and process; also mends what a killed run left."""
     from quartermaster.infra.local.client import down as stop
 
     ops = _local()

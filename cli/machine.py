@@ -38,7 +38,7 @@ def doctor() -> None:
 
 
 def setup() -> None:
-    """Bring what is missing: the Pulumi engine, the hosts' base tree, system packages."""
+    """Install what is missing: the Pulumi engine, the hosts' base tree, system packages."""
     from quartermaster.infra.setup.run import main
 
     raise typer.Exit(main([part for name in ("packages", "engine", "base tree") for part in ("--only", name)]))

@@ -12,12 +12,12 @@ from quartermaster.fleet.errors import InputError, OpsError
 
 __all__ = ["group"]
 
-group = Group("notify", "Notices: test the channels of fleet.yaml, list what was told, tell what is due.")
+group = Group("notify", "Notices: test the channels of fleet.yaml, list what was sent, send what is due.")
 
 
 @group.command("test", example="ops notify test")
 def test() -> None:
-    """Tell each channel a word, and say which of them took it."""
+    """Send a test notice to each channel, and show which of them took it."""
     from quartermaster.cli.notify_send import send
     from quartermaster.fleet.notices import Notice, channel_of
 
@@ -41,7 +41,7 @@ def test() -> None:
 
 @group.command("list", example="ops notify list")
 def list_() -> None:
-    """List what was told to which channel, what waits for another try and what was given up."""
+    """List the notices of each channel: sent, waiting for another try, or given up."""
     from quartermaster.fleet.notices import Deliveries
 
     found = Deliveries(session().journal.engine).listed()
@@ -52,7 +52,7 @@ def list_() -> None:
 
 @group.command("send", example="ops notify send")
 def send_() -> None:
-    """Tell now what is due, as each command does by itself when it ends."""
+    """Send now what is due, as each command does by itself when it ends."""
     from quartermaster.cli.notify_worker import tell
     from quartermaster.fleet.notices import Deliveries
 

@@ -43,8 +43,8 @@ def plan(
     cluster: Cluster,
     override: Override = False,
     reason: Reason = "",
-    out: Annotated[Path | None, typer.Option("--out", help="Write it to a file, for `run --plan`.")] = None,
-    compare: Annotated[Path | None, typer.Option("--compare", help="Tell what differs from this saved plan.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the plan to a file, for `run --plan`.")] = None,
+    compare: Annotated[Path | None, typer.Option("--compare", help="Show what differs from this saved plan.")] = None,
 ) -> None:
     """Show what is pending on each host, the waves, and the hour in which they are best done. Changes nothing."""
     from quartermaster.cli.patch_decide import show

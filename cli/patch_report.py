@@ -9,6 +9,7 @@ import typer
 
 from quartermaster.cli import patch_database
 from quartermaster.cli.group import Group
+from quartermaster.cli.history import mend, state_of
 from quartermaster.cli.output import emit, table
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.durations import age
@@ -26,7 +27,7 @@ _LOOKED_BACK = 30
 """Cycles in which the last one that worked on a host is looked for."""
 _SHOWN_UPDATES = 3
 
-Cluster = Annotated[str, typer.Argument(help="Cluster; default: each.")]
+Cluster = Annotated[str, typer.Argument(help="Cluster; default: all.")]
 
 
 def attach(group: Group) -> None:
@@ -50,12 +51,12 @@ def status(
     documents = {
         name: {**last_run(ops, name), "compliance": found} for name, found in compliance_of(ops, chosen).items()
     }
-    text = "\n\n".join(_told(name, document) for name, document in documents.items())
+    text = "\n\n".join(_told(name, document, _goes_on(ops, name)) for name, document in documents.items())
     emit(documents[cluster] if cluster else {"clusters": documents}, text)
 
 
 def report(cluster: Cluster = "") -> None:
-    """Show who was patched when, from what to what, and how what is pending and its age went. Asks no host."""
+    """Show which hosts were patched when, from what to what, and how many updates waited for how long. Asks no host."""
     ops = session()
     documents = {
         name: {"compliance": found, **history_of(ops, name)}
@@ -156,14 +157,22 @@ def _chosen(ops: Session, cluster: str) -> list[str]:
     return [cluster] if cluster else list(ops.fleet.clusters)
 
 
-def _told(cluster: str, document: Mapping[str, Any]) -> str:
+def _goes_on(ops: Session, cluster: str) -> str:
+    """What goes on with a last cycle that was cut short or stopped; empty where none was."""
+    rows = _rows(ops, cluster, 1)
+    return mend(rows[0]) if rows and state_of(rows[0]) in ("interrupted", "stopped") else ""
+
+
+def _told(cluster: str, document: Mapping[str, Any], helps: str) -> str:
     found = document["compliance"]
     rows = [_row(host) for host in found["hosts"]]
     lines = [
         f"{cluster}: {_summary(found)}",
         *([table(["host", "zone", "#pending", "#security", "#oldest", "reboot", "why not yet"], rows)] if rows else []),
-        f"last cycle: {_last(document)}",
     ]
+    last = f"last cycle: {_last(document)}"
+    # What is half-way comes before all that waits for it.
+    lines = [last, f"remedy: {helps}", *lines] if helps else [*lines, last]
     return "\n".join(line.rstrip() for line in lines)
 
 

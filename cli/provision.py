@@ -23,7 +23,7 @@ group = Group("provision", "Clusters, balancers, databases and backups from flee
 @group.command("preview", example="ops provision preview --exit-code")
 def preview(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 when there are changes.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Show also what stays as it is.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what stays as it is.")] = False,
     save: Annotated[Path | None, typer.Option("--save", help="Write the plan to a file, for `up --plan`.")] = None,
 ) -> None:
     """Show what `up` would change, what it costs a month and what policy says. Changes nothing."""

@@ -33,7 +33,7 @@ def attach(group: Group) -> None:
 def drift(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 when there is drift.")] = False,
 ) -> None:
-    """Show what was changed behind the tool's back, property by property. Changes nothing."""
+    """Show what was changed by others than ops, property by property. Changes nothing."""
     from quartermaster.cli.status_facts import DRIFT_RUN
 
     ops = session()
@@ -64,7 +64,7 @@ def refresh() -> None:
 
 
 def graph(
-    out: Annotated[Path | None, typer.Option("--out", help="Write it there, not to stdout.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; default: stdout.")] = None,
 ) -> None:
     """Draw the stack as SVG: components as boxes, what each needs as arrows."""
     ops = session()

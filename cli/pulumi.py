@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("pulumi", epilog="Example: ops pulumi -- preview --diff")(_pulumi)
 
 
-def _pulumi(arguments: Annotated[list[str], typer.Argument(help="Of pulumi, after --.")]) -> None:
+def _pulumi(arguments: Annotated[list[str], typer.Argument(help="Arguments for pulumi, after --.")]) -> None:
     """Run plain pulumi on this stack: backend, secrets, program and, on the local cloud, the provider are set.
 
     Policy rules, leases and the journal are those of `ops provision`: this way passes them by.

@@ -22,8 +22,8 @@ __all__ = ["group"]
 group = Group("rehearse", "Rehearsals on a small local copy: what would happen to requests, capacity and time.")
 
 Cluster = Annotated[str, typer.Argument(help="Cluster as fleet.yaml names it.")]
-Faults = Annotated[str, typer.Option(help="What goes wrong meanwhile: bad-package or host-lost.")]
-Junit = Annotated[Path | None, typer.Option(help="Write the outcome as JUnit XML, too.")]
+Faults = Annotated[str, typer.Option(help="Fault to inject meanwhile: bad-package or host-lost.")]
+Junit = Annotated[Path | None, typer.Option(help="JUnit XML file to write the outcome to, too.")]
 
 
 @group.command("provision", example="ops rehearse provision --junit rehearsal.xml")

@@ -35,7 +35,7 @@ def render(
     of: Annotated[str, typer.Argument(help="Cluster or database whose live names are filled in.")],
     how: How = "",
     html: Annotated[bool, typer.Option("--html", help="One HTML page instead of Markdown.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
 ) -> None:
     """Print the runbook as the drill would execute it now.
 
@@ -78,7 +78,9 @@ def probe(
 
 @group.command("check", example="ops runbook check --folder runbooks/documents")
 def check(
-    folder: Annotated[Path | None, typer.Option(help="Of other documents; default: those that ops brings.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of other documents; default: those that come with ops.")
+    ] = None,
 ) -> None:
     """Refuse undefined names, unknown or mistyped commands, steps without a probe, dead links: every fault at once."""
     from quartermaster.cli.command_lines import complaint

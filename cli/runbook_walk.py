@@ -32,7 +32,7 @@ def run(
     kind: Annotated[str, typer.Argument(help="As `ops runbook list` names it.")] = "",
     of: Annotated[str, typer.Argument(help="Cluster or database.")] = "",
     how: How = "",
-    resume: Annotated[str, typer.Option(help="A run that was left part-way: go on with it.")] = "",
+    resume: Annotated[str, typer.Option(help="Id of a run that was left part-way, to go on with.")] = "",
     confirm_stack: Confirm = "",
 ) -> None:
     """Walk a runbook: each step is shown, done by you or by ops, its probe read; stop and go on whenever you like."""

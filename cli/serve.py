@@ -26,11 +26,11 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; beyond loopback a token is asked for.")
+        str, typer.Option(help="Address to listen on; on any but loopback a token is asked for.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")] = 8420,
     name: Annotated[
-        list[str] | None, typer.Option(help="A name that the site is called by, beside its address.")
+        list[str] | None, typer.Option(help="Another name that the site is reached by, besides its address.")
     ] = None,
 ) -> None:
     """Serve status, report and history as pages, read-only, until Ctrl-C.

@@ -27,14 +27,16 @@ def whatif(
     unit_capacity: Annotated[
         float | None, typer.Option("--unit-capacity", help="Demand one instance carries at target utilisation.")
     ] = None,
-    growth: Annotated[_Many, typer.Option(help="All demand grows: 20%.")] = None,
+    growth: Annotated[_Many, typer.Option(help="All demand grows by this share: 20%.")] = None,
     launch: Annotated[
         _Many, typer.Option(help="Demand grows from a day (YYYY-MM-DD), or a day of the plan, on: 5d:+30%.")
     ] = None,
-    lost_tenant: Annotated[_Many, typer.Option(help="A share of the demand goes: 15%.")] = None,
-    zones: Annotated[list[int] | None, typer.Option(help="Zones that the group stands in.", min=1, max=6)] = None,
-    survive: Annotated[list[int] | None, typer.Option(help="Zones that may be lost at once.", min=0)] = None,
-    instance: Annotated[_Many, typer.Option(help="Another instance type: m7g.large.")] = None,
+    lost_tenant: Annotated[_Many, typer.Option(help="This share of the demand goes away: 15%.")] = None,
+    zones: Annotated[
+        list[int] | None, typer.Option(help="Number of zones that the group is spread over.", min=1, max=6)
+    ] = None,
+    survive: Annotated[list[int] | None, typer.Option(help="Number of zones that may be lost at once.", min=0)] = None,
+    instance: Annotated[_Many, typer.Option(help="Plan with another instance type: m7g.large.")] = None,
     quantile: Annotated[list[float] | None, typer.Option(help="Quantile of demand to plan for.")] = None,
     utilisation: Annotated[list[float] | None, typer.Option(help="Target utilisation to plan for: 0.7.")] = None,
     days: Annotated[int | None, typer.Option(help="Days to look ahead; default: as planned.", min=1)] = None,
