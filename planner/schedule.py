@@ -24,6 +24,8 @@ __all__ = ["MOST_ACTIONS", "Floor", "cheapest", "cheapest_days", "floors"]
 MOST_ACTIONS = 125
 """Scheduled actions per Auto Scaling group: docs.aws.amazon.com/general/latest/gr/as.html (quota, adjustable)."""
 
+_LATE = 4
+"""Changes that the last days of a plan keep, where AWS allows as many: for a night, two rises, and a fall."""
 _NEVER = np.iinfo(np.int64).max // 4
 
 
@@ -79,10 +81,11 @@ def _allowed(changes: int, days: int) -> tuple[list[int], str]:
         return [MOST_ACTIONS], f"{MOST_ACTIONS} changes in all, {limit}"
     if changes <= even:
         return [changes] * days, ""
-    # A plan is made anew before its last days come: the first ones get what was asked for, the others half of an even
-    # share.
-    late = max(1, even // 2)
+    # A plan is made anew before its last days come: they can do with a few, and the first ones get what was asked for.
+    late = min(even, _LATE)
     full = (MOST_ACTIONS - late * days) // (changes - late)
+    if not full:
+        return [late] * days, f"{late} changes a day rather than {changes}, {limit}"
     stated = f"floors change up to {changes} times a day for {full} days and {late} after, {limit}: plan again by then"
     return [changes] * full + [late] * (days - full), stated
 

@@ -108,3 +108,10 @@ def test_the_first_days_keep_the_changes_that_aws_has_no_actions_for_on_all() ->
     # Who wants no more is not told of the limit.
     assert floors(times, [3 + (i % 24 > 8) for i in range(len(times))], 12, UTC)[1] == ""
     assert floors(times * 10, [3] * len(times) * 10, 12, UTC)[1] == ""
+
+
+@pytest.mark.parametrize(("days", "each"), [(30, 4), (60, 2), (120, 1)])
+def test_where_no_day_can_keep_them_all_days_get_the_same(days: int, each: int) -> None:
+    times = [START + timedelta(hours=i) for i in range(24 * days)]
+    _, stated = floors(times, [i % 24 for i in range(len(times))], 12, UTC)
+    assert stated == f"{each} changes a day rather than 12, as AWS allows 125 scheduled actions a group"
