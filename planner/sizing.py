@@ -104,7 +104,7 @@ def choose(
                 [demand.max(initial=0.0)], replace(rules, unit=scaled_unit(prices, rules.unit, declared, instance) or 1)
             )[0]
         )
-        if not reason and fewest < rules.zones:
+        if not reason and rules.lost and fewest < rules.zones:
             reason = f"{fewest} of them carry the peak: fewer than the {rules.zones} zones"
         if reason:
             refused.append(Refused(instance, reason))

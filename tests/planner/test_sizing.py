@@ -14,9 +14,9 @@ UNIT = UnitCapacity(20.0, 16.0, 24.0, "learned", "")
 DEMAND = 100 + 50 * np.sin(np.arange(48) * np.pi / 12)
 
 
-def chosen(count: int = 1024, types: tuple[str, ...] = (), demand: np.ndarray = DEMAND) -> Choice:
+def chosen(count: int = 1024, types: tuple[str, ...] = (), demand: np.ndarray = DEMAND, lost: int = 1) -> Choice:
     scale, unit = worlds("web", np.linspace(0.8, 1.6, 50), UNIT, count)
-    return choose(demand, Rules(20.0), "m6i.large", "eu-west-1", scale, unit, types)
+    return choose(demand, Rules(20.0, lost=lost), "m6i.large", "eu-west-1", scale, unit, types)
 
 
 def test_a_small_fleet_gains_nothing_from_large_instances() -> None:
@@ -27,6 +27,11 @@ def test_a_small_fleet_gains_nothing_from_large_instances() -> None:
     assert {r.instance: r.reason for r in found.refused} == {
         "m6i.4xlarge": "2 of them carry the peak: fewer than the 3 zones"
     }
+
+
+def test_one_host_will_do_where_no_zone_is_to_be_survived() -> None:
+    found = chosen(types=("m6i.large", "m6i.xlarge"), demand=DEMAND / 10, lost=0)
+    assert [(c.instance, c.instances_most) for c in found.candidates] == [("m6i.large", 1), ("m6i.xlarge", 1)]
 
 
 def test_a_large_fleet_pays_by_the_vcpu_whatever_the_size() -> None:
