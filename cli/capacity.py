@@ -14,7 +14,7 @@ from quartermaster.cli.forecasts import plan_of_store
 from quartermaster.cli.group import Group
 from quartermaster.cli.lead import lead_measured
 from quartermaster.cli.outfile import check_out, write_out
-from quartermaster.cli.output import confirm, emit, say, table, working
+from quartermaster.cli.output import confirm, emit, folded, say, table, working
 from quartermaster.cli.session import session
 from quartermaster.cli.whatif import whatif
 from quartermaster.fleet.errors import InputError
@@ -46,14 +46,18 @@ def plan(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
         rows.append((name, f"{item['unit_capacity']:,.6g}", min(needed), max(needed), len(item["schedule"]), cost))
     text = table(["cluster", "#unit capacity", "#least", "#most", "#floors", "#cost/month"], rows)
     for name, item in document["clusters"].items():
-        text += f"\n{name}: {item['model']['model']}: {item['model']['reason']}"
-        own = found.clusters[name]
+        own, model = found.clusters[name], item["model"]
         learned = [f"unit capacity: {own.unit.told()}"] if own.unit.source == "learned" else []
-        lines = [*learned, *item["statements"], own.tracking.told(), *_advice(item)]
-        text += "".join(f"\n  {line}" for line in lines)
+        # What somebody has to act on comes first.
+        lines = [*item["statements"], *learned, own.tracking.told(), *_advice(item)]
+        lines.append(f"forecast by {model['model']}: {model['reason']}")
+        text += f"\n{name}:\n" + "\n".join(folded(line) for line in lines)
     for refusal in document["refused"]:
         text += f"\nrefused: {refusal['name']}: {refusal['reason']}"
-    emit(document, f"{text}\n{found_lines(document['findings'])}")
+    text = f"{text}\n{found_lines(document['findings'])}".rstrip("\n")
+    # What a file or a unit of one's own says of may be no cluster of this fleet.
+    ours = metrics is None and unit_capacity is None and rows
+    emit(document, text + ("\nnext: ops capacity apply" if ours else ""))
 
 
 def _advice(item: Mapping[str, Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from quartermaster.cli.options import options
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from quartermaster.fleet.events import Event, Json
 
-__all__ = ["confirm", "draw", "emit", "fields", "room", "say", "styled", "table", "working"]
+__all__ = ["confirm", "draw", "emit", "fields", "folded", "room", "say", "styled", "table", "working"]
 
 
 _T = TypeVar("_T")
@@ -103,6 +104,14 @@ def styled(text: str) -> str:
     with console.capture() as capture:
         console.print(text, soft_wrap=True, end="")
     return capture.get()
+
+
+def folded(line: str) -> str:
+    """The line, indented; on a terminal on as many lines as it takes, those after the first indented further."""
+    return fill(
+        line, room() if _console().is_terminal else len(line) + 2,
+        initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def room() -> int:

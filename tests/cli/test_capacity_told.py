@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from quartermaster.planner.findings import Finding, found_lines
 from quartermaster.planner.frame import write
 from quartermaster.planner.samples import demand
 from quartermaster.planner.statements import amount, of_to
+from tests.cli.terminal import Terminal
 
 
 def test_a_history_in_two_units_is_told_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,6 +30,25 @@ def test_a_history_in_two_units_is_told_with_its_remedy(tmp_path: Path, capsys: 
         (line,) = [one for one in text.splitlines() if "in another unit" in one]
         assert line.startswith("found in web at ") and line.endswith(")") and "(" in line
     assert " USD" in said[0] and "target tracking above the floors keeps hosts" in said[0]
+
+
+def test_a_plan_of_the_store_says_first_what_to_act_on_and_last_what_comes_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fleet.yaml").write_text("fleet: shop\nclusters: {web: {}}\ncapacity: {web: {unit: 20}}\n")
+    write(demand(days=21, growth=0.3), tmp_path / "web.csv")
+    fleet = ["--fleet", str(tmp_path)]
+    assert run(["metrics", "import", str(tmp_path / "web.csv"), "--replay", *fleet]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "60")
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert run(["capacity", "plan", *fleet]) == 0
+    lines = screen.getvalue().splitlines()
+    first = lines.index("web:") + 1
+    assert "size.max" in lines[first] or "floors" in lines[first], "what the plan asks of its reader"
+    assert max(len(line) for line in lines[first:]) <= 60 and lines[first + 1].startswith("    ")
+    assert lines[-1] == "next: ops capacity apply"
 
 
 def test_many_findings_are_cut_and_say_so() -> None:

@@ -109,6 +109,20 @@ def test_status_says_in_words_what_waits_and_why(
     assert "last cycle: none yet" in text
 
 
+def test_status_says_first_that_a_cycle_was_cut_short_and_what_goes_on_with_it(
+    folder: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = journal.start("patch", stack="dev", subject="web")
+    world = fakes.FakeWorld(fakes.group(3, floor=1))
+    tools = patch_run.Tools(world, fakes.FakeMachines.of(world.now), fakes.FakeCounter())
+    fakes.until(record.record(patch_run.run(planned(world.now), record.id, tools)), 6)
+    record.finish("stopped")
+    last, remedy, summary = told(capsys, folder, "status", "web").splitlines()[:3]
+    assert last.startswith(f"last cycle: {record.id}, stopped at ")
+    assert remedy == "remedy: ops patch resume web, or ops patch recover web"
+    assert summary.startswith("web: ")
+
+
 def test_status_without_a_cluster_tells_of_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(asked(capsys, folder, "status")["clusters"]) == ["web", "api"]
 
