@@ -21,6 +21,7 @@ from quartermaster.planner.clock import infer
 from quartermaster.planner.findings import Finding
 from quartermaster.planner.grid import grid, iso
 from quartermaster.planner.months import instants
+from quartermaster.planner.outages import outages
 from quartermaster.planner.regimes import shifts, told
 from quartermaster.planner.seasons import DAY_US
 from quartermaster.planner.series import Series
@@ -264,6 +265,14 @@ def _tell_unread(series: Series, report: _Notes) -> None:
 
 def _tell_changes(series: Series, report: _Notes) -> None:
     """What forecasts do about the readings, though no reading is wrong."""
+    for outage in outages(series):
+        report(
+            "outage",
+            f"{_at(series, outage.start)}/{_at(series, outage.stop - 1)}",
+            int(np.isfinite(series.values[outage.start : outage.stop]).sum()),
+            "next to nothing at hours that never are: forecasts go on as if it had not been read, but on named days",
+            "leave it empty if it was not measured; if it was planned, put it into events",
+        )
     for shift in shifts(series):
         report(
             "level_shift",

@@ -13,6 +13,7 @@ from quartermaster.planner.far import seasoned
 from quartermaster.planner.forecasters.base import Forecaster
 from quartermaster.planner.occasions import without
 from quartermaster.planner.one import SeriesForecast, forecast_all
+from quartermaster.planner.outages import bridged
 from quartermaster.planner.series import Series
 from quartermaster.planner.settling import settled
 
@@ -42,6 +43,8 @@ def forecast_prepared(
             series, steps = local.series, local.steps
             parts.append(local.back)
         series, back = without(series, known)
+        parts.append(back)
+        series, back = bridged(series)
         parts.append(back)
         backs.append(tuple(parts))
         batches.setdefault(steps, []).append((i, series))

@@ -167,7 +167,7 @@ def _largest(levels: NDArray[np.float64]) -> tuple[int, float] | None:
         clear /= _WITHIN_A_WEEK if count - day < _WEEK else 1.0
         left, right = levels[max(0, day - before) : day], levels[day : day + before]
         by = nanmedian(right[None])[0] - nanmedian(left[None])[0]
-        if clear > best and abs(by) > SMALLEST and _free(left, right, by):
+        if clear > best and abs(by) > SMALLEST and _free(left, right, by) and not _taken_back(levels, day, by):
             best, found = clear, (day, float(by))
     return found
 
@@ -185,6 +185,13 @@ def _free(before: NDArray[np.float64], after: NDArray[np.float64], moved: float)
     way = np.sign(moved)
     gap = np.nanquantile(way * after, 0.15) - np.nanquantile(way * before, 0.85)
     return bool(gap > _APART * abs(moved))
+
+
+def _taken_back(levels: NDArray[np.float64], day: int, moved: float) -> bool:
+    """Whether the last fifth of the days since, one at least, lies nearer to the level before: it has passed."""
+    since = levels[day:]
+    left = nanmedian(since[None, -max(1, len(since) // 5) :])[0] - nanmedian(since[None])[0]
+    return bool(-left * np.sign(moved) > abs(moved) / 2)
 
 
 def _place(residual: NDArray[np.float64], day: int, width: int, by: float) -> int:
