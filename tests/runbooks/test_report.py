@@ -20,6 +20,8 @@ from quartermaster.runbooks import drill
 from quartermaster.runbooks.plan import DrillPlan
 from quartermaster.runbooks.report import Books, Drilled, report
 from quartermaster.runbooks.report_page import render_report
+from tests.chromium import Tab, driven
+from tests.keys import stops
 from tests.runbooks import zone_world
 from tests.runbooks.rehearsal import a_scene, finish, start
 from tests.runbooks.world import MONDAY, FakeWorld, a_fleet, a_group
@@ -234,6 +236,25 @@ def test_what_is_drawn_is_told_in_words_too(journal: Journal) -> None:
     assert [len(told.split("; ")), told.count(": ")] == [len(runs)] * 2
     assert page.index("</header>") < page.index("<main>") < page.index("<h2>")
     assert page.count("<th ") == page.count('<th scope="col"')
+
+
+@pytest.mark.browser
+def test_every_drill_is_opened_by_keyboard_alone(journal: Journal, tmp_path: Path) -> None:
+    for _ in range(2):
+        ran(journal)
+    (tmp_path / "drills.html").write_text(render_report(report(books(journal))), encoding="utf-8")
+
+    async def work(tab: Tab) -> None:
+        await tab.go((tmp_path / "drills.html").as_uri())
+        there = await stops(tab)
+        assert [stop.place for stop in there] == list(range(there[0].count))
+        assert [stop.name for stop in there if stop.ring < 2 or not stop.seen] == []
+        while not await tab.value("document.activeElement.matches('details:not([open]) > summary')"):
+            await tab.press("Tab")
+        await tab.press("Enter")
+        assert await tab.value("document.querySelectorAll('details[open]').length") == 2
+
+    driven(work, tmp_path)
 
 
 @pytest.mark.browser
