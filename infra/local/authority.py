@@ -16,6 +16,9 @@ __all__ = ["Authority"]
 
 _DAYS = 395
 """As long as AWS's are valid: https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate.html (13 months)."""
+_SUBJECT = 64
+"""Characters of a common name: https://www.rfc-editor.org/rfc/rfc5280#appendix-A.1 (ub-common-name). Clients go by the
+alternative names, which hold the whole."""
 _CERTIFICATE, _KEY = "authority.pem", "authority.key"
 
 
@@ -63,7 +66,7 @@ class Authority:
     def issue(self, names: tuple[str, ...]) -> tuple[bytes, bytes]:
         """(certificate, key) as PEM for these DNS names, the first of which is its subject."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:_SUBJECT])])
         builder = _builder(subject, self.certificate.subject, key.public_key(), days=_DAYS)
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(alternatives, critical=False)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.names import limited
 from quartermaster.infra.local.network import Attachment, Bridge, Network
 from quartermaster.infra.local.pgbackrest import HOME, gist
 from quartermaster.infra.local.postgres_service import role
@@ -48,7 +49,7 @@ class Node:
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         shutil.chown(self.folder / "data", "postgres", "postgres")
         (self.folder / "data").chmod(0o700)
-        self.attachment: Attachment = network.attach(f"db-{name}"[:48], bridge, address)
+        self.attachment: Attachment = network.attach(limited(f"db-{name}", 48), bridge, address)
 
     @property
     def alive(self) -> bool:

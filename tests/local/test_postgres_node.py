@@ -6,12 +6,15 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from quartermaster.fleet.errors import OpsError
+from quartermaster.fleet.names import physical
 from quartermaster.infra.local import postgres
+from quartermaster.infra.local.authority import Authority
 from quartermaster.infra.local.network import Attachment
 
 LOGIN = "alter role \"shop\" password 'planted-secret'"
@@ -66,3 +69,19 @@ def test_no_error_tells_what_the_statement_held(
         node.sql(LOGIN, user="shop", password="p")
     assert "planted-secret" not in repr(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_standby_of_the_longest_name_has_a_namespace_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = physical("a" * 24, "b" * 16, "c" * 24)
+    monkeypatch.setattr(postgres.shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(postgres, "postgres_programs", lambda: tmp_path)
+    world: Any = SimpleNamespace(home=tmp_path, ledger=SimpleNamespace(add=lambda *_: None))
+    names: list[str] = []
+    network: Any = SimpleNamespace(attach=lambda name, *_: names.append(name))
+    for name in (longest, f"{longest}-standby"):
+        postgres.Node(world, network, Any, name, "eu-west-1a", "10.0.0.5", 5432)  # type: ignore[arg-type]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) <= 48
+    Authority.new().issue((f"{longest}.rds.internal",))

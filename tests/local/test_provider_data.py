@@ -125,6 +125,20 @@ def test_a_replica_in_another_region_is_its_own(api: Api) -> None:
     assert drift(kind.read(api, id_, INSTANCE), INSTANCE) == {}
 
 
+def test_a_database_that_could_not_be_made_is_not_waited_for(api: Api) -> None:
+    from moto.rds.models import rds_backends
+
+    rds = api.client("rds")
+
+    def failing(service: str, region: str) -> Any:
+        for made in rds_backends["123456789012"][HERE].databases.values():
+            made.status = "failed"
+        return rds
+
+    with pytest.raises(ValueError, match="orders could not be made here"):
+        TABLE["aws:rds/instance:Instance"].create(Api(failing, HERE, api.account), INSTANCE)
+
+
 def test_a_replica_of_a_login_that_rds_manages_is_refused(api: Api) -> None:
     managed = {"DBInstanceIdentifier": "orders", "Engine": "postgres", "DBInstanceClass": "db.m6i.large"}
     api.client("rds").create_db_instance(**managed, MasterUsername="ops", ManageMasterUserPassword=True)

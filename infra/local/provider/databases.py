@@ -109,7 +109,13 @@ def _refuse_managed(api: Api, source: str) -> None:
 
 
 def _available(api: Api, name: str) -> None:
-    api.wait(f"database {name} is available", lambda: _instance(api, name)["DBInstanceStatus"] == "available")
+    def available() -> bool:
+        status = _instance(api, name)["DBInstanceStatus"]
+        if status == "failed":
+            raise ValueError(f"database {name} could not be made here: .ops/local/daemon.log says why")
+        return bool(status == "available")
+
+    api.wait(f"database {name} is available", available)
 
 
 def _read(api: Api, id_: str, given: Given) -> State | None:
