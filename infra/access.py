@@ -17,6 +17,7 @@ from quartermaster.infra.layout import GROUP, Layout
 from quartermaster.infra.listener import TLS_PORT
 from quartermaster.infra.permissions.hosts import Reach, host_policy
 from quartermaster.infra.policies import trust
+from quartermaster.infra.ports import let_in, let_out
 
 __all__ = ["ClusterAccess"]
 
@@ -51,7 +52,8 @@ class ClusterAccess(Component):
             self.balancer = self._group(f"{name}-balancer", vpc_id, f"Balancer of {name}")
             self._admit(self.balancer, cluster.balancer.port)
             self._source = str(layout.cidr) if cluster.balancer.internal else "0.0.0.0/0"
-            self._rule(f"{name}-balancer", self.balancer, cluster.balancer.port, cidr=self._source)
+            port = cluster.balancer.port
+            let_in(f"{name}-balancer", self.balancer.id, port, cidr=self._source, opts=self.child())
         used = [databases[item] for item in cluster.uses if item in databases]
         for database in used:
             database.admit(name, self.hosts)
@@ -62,7 +64,8 @@ class ClusterAccess(Component):
     def open_tls(self) -> None:
         """Let clients reach the balancer by TLS too."""
         if self.balancer is not None:
-            self._rule(f"{self._cluster}-balancer-tls", self.balancer, TLS_PORT, cidr=self._source)
+            name = f"{self._cluster}-balancer-tls"
+            let_in(name, self.balancer.id, TLS_PORT, cidr=self._source, opts=self.child())
 
     def stand_behind(self, other: ClusterAccess, port: int) -> None:
         """Let another cluster's balancer reach these hosts."""
@@ -70,40 +73,12 @@ class ClusterAccess(Component):
             self._admit(other.balancer, port)
 
     def _admit(self, balancer: aws.ec2.SecurityGroup, port: int) -> None:
-        self._rule(self._cluster, self.hosts, port, group=balancer)
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._cluster}-balancer",
-            security_group_id=balancer.id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            referenced_security_group_id=self.hosts.id,
-            opts=self.child(),
-        )
+        let_in(self._cluster, self.hosts.id, port, source=balancer.id, opts=self.child())
+        let_out(f"{self._cluster}-balancer", balancer.id, port, target=self.hosts.id, opts=self.child())
 
     def _group(self, name: str, vpc_id: pulumi.Input[str], description: str) -> aws.ec2.SecurityGroup:
         return aws.ec2.SecurityGroup(
             name, name=self._layout.name(name), description=description, vpc_id=vpc_id, opts=self.child()
-        )
-
-    def _rule(
-        self,
-        name: str,
-        to: aws.ec2.SecurityGroup,
-        port: int,
-        *,
-        cidr: str | None = None,
-        group: aws.ec2.SecurityGroup | None = None,
-    ) -> None:
-        aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=to.id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=cidr,
-            referenced_security_group_id=group.id if group else None,
-            opts=self.child(),
         )
 
     def _out(self, name: str, group: aws.ec2.SecurityGroup) -> None:

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.ports import let_in
 
 __all__ = ["Endpoints"]
 
@@ -67,13 +68,5 @@ class Endpoints(Component):
             opts=self.child(),
         )
         for subnet in layout.of("private"):
-            aws.vpc.SecurityGroupIngressRule(
-                f"endpoints-{subnet.zone[-1]}",
-                security_group_id=group.id,
-                ip_protocol="tcp",
-                from_port=443,
-                to_port=443,
-                cidr_ipv4=str(subnet.cidr),
-                opts=self.child(),
-            )
+            let_in(f"endpoints-{subnet.zone[-1]}", group.id, 443, cidr=str(subnet.cidr), opts=self.child())
         return group.id

@@ -14,6 +14,7 @@ import pulumi_aws as aws
 from quartermaster.infra.component import Component
 from quartermaster.infra.keyring import There
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.ports import let_out
 from quartermaster.infra.postgres import PORT, USER, Servers
 
 __all__ = ["ROTATION", "Rotation", "first_password", "login", "rotate", "secret_name"]
@@ -131,24 +132,8 @@ def rotate(
         opts=parent.child(),
     )
     servers.admit("rotation", group.id)
-    aws.vpc.SecurityGroupEgressRule(
-        f"{who}-database",
-        security_group_id=group.id,
-        ip_protocol="tcp",
-        from_port=PORT,
-        to_port=PORT,
-        referenced_security_group_id=servers.group.id,
-        opts=parent.child(),
-    )
-    aws.vpc.SecurityGroupEgressRule(
-        f"{who}-secrets",
-        security_group_id=group.id,
-        ip_protocol="tcp",
-        from_port=_HTTPS,
-        to_port=_HTTPS,
-        cidr_ipv4="0.0.0.0/0",
-        opts=parent.child(),
-    )
+    let_out(f"{who}-database", group.id, PORT, target=servers.group.id, opts=parent.child())
+    let_out(f"{who}-secrets", group.id, _HTTPS, cidr="0.0.0.0/0", opts=parent.child())
     secret, version = login
     aws.cloudformation.Stack(
         who,

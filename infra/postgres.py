@@ -13,6 +13,7 @@ from quartermaster.fleet.maintenance import Windows
 from quartermaster.fleet.schema import Database as Declared
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.ports import let_in
 
 __all__ = ["FORCE_SSL", "PORT", "USER", "Place", "Servers", "parameters"]
 
@@ -93,15 +94,7 @@ class Servers:
 
     def admit(self, who: str, group_id: pulumi.Input[str]) -> None:
         """Let the members of a security group in."""
-        aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-{who}",
-            security_group_id=self.group.id,
-            ip_protocol="tcp",
-            from_port=PORT,
-            to_port=PORT,
-            referenced_security_group_id=group_id,
-            opts=self._parent.child(),
-        )
+        let_in(f"{self._name}-{who}", self.group.id, PORT, source=group_id, opts=self._parent.child())
 
     def primary(
         self, password: pulumi.Output[str], *, upgrades: bool, last_snapshot: str, tags: Mapping[str, str]

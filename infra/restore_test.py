@@ -12,6 +12,7 @@ from quartermaster.fleet.names import TAG_BACKUP, backup_tag
 from quartermaster.infra.backup import NAME_LIMIT, Backup
 from quartermaster.infra.component import Component
 from quartermaster.infra.layout import Layout
+from quartermaster.infra.ports import let_in
 from quartermaster.infra.postgres import PORT
 
 __all__ = ["RestoreTest"]
@@ -57,27 +58,10 @@ class RestoreTest(Component):
         for engine in sorted(set(engines)):
             overrides = None
             if engine == "postgres":
-                # What is restored answers nobody but its own group, which a host joins to ask it (`ops backup answer`).
-                closed = aws.ec2.SecurityGroup(
-                    "restored",
-                    name=layout.name("restored"),
-                    description="Databases restored to be tested",
-                    vpc_id=vpc_id,
-                    opts=self.child(),
-                )
-                aws.vpc.SecurityGroupIngressRule(
-                    "restored",
-                    security_group_id=closed.id,
-                    ip_protocol="tcp",
-                    from_port=PORT,
-                    to_port=PORT,
-                    referenced_security_group_id=closed.id,
-                    opts=self.child(),
-                )
                 # Without them AWS Backup takes the default network, where the account may have none.
                 overrides = {
                     "dbSubnetGroupName": subnet_group,
-                    "vpcSecurityGroupIds": closed.id.apply(lambda id_: json.dumps([id_])),
+                    "vpcSecurityGroupIds": self._closed(layout, vpc_id).apply(lambda id_: json.dumps([id_])),
                     "multiAz": "false",
                 }
             aws.backup.RestoreTestingSelection(
@@ -96,6 +80,18 @@ class RestoreTest(Component):
                 opts=self.child(),
             )
         self.register_outputs({"plan": plan.arn})
+
+    def _closed(self, layout: Layout, vpc_id: pulumi.Input[str]) -> pulumi.Output[str]:
+        """The group of what is restored: it answers its members only; a host joins it to ask (`ops backup answer`)."""
+        group = aws.ec2.SecurityGroup(
+            "restored",
+            name=layout.name("restored"),
+            description="Databases restored to be tested",
+            vpc_id=vpc_id,
+            opts=self.child(),
+        )
+        let_in("restored", group.id, PORT, source=group.id, opts=self.child())
+        return group.id
 
 
 def _words(name: str) -> str:
