@@ -32,7 +32,7 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "bootstrap": ("makes bucket and keys in an account", "tests/cli/test_bootstrap.py"),
     "configure": ("needs hosts", "tests/hosts/test_configure.py"),
     "demo": ("needs hosts, and six minutes: make demo", "cli/demo.py"),
-    "drill recover": ("needs a drill that was cut short", "tests/hosts/test_ops_killed.py"),
+    "drill recover": ("needs a drill that was cut short", "tests/cli/test_killed.py"),
     "drill run": ("needs hosts", "tests/hosts/drill_cluster.py"),
     "drill run failover": ("needs a database that runs", "tests/hosts/drill_database.py"),
     "drill run restore": ("needs a database that runs", "tests/hosts/backup_database.py"),

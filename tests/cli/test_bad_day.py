@@ -1,7 +1,7 @@
 """Bad days: of each, what the user sees, and that nothing of the journal is lost.
 
 In each a patch cycle is under way, and the trouble comes between its first step and its second; or two schedulers
-share a fleet. With real processes: ``tests/cli/test_scheduler.py``, ``tests/hosts/test_ops_killed.py``.
+share a fleet. With real processes: ``tests/cli/test_scheduler.py``, ``tests/cli/test_killed.py``.
 """
 
 from __future__ import annotations
