@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quartermaster.fleet.durations import duration
-from quartermaster.fleet.errors import GuardRefused, InputError
+from quartermaster.fleet.errors import GuardRefused
 from quartermaster.fleet.hosts import Group, Host
 from quartermaster.playbooks.approval import approved
 from quartermaster.playbooks.machine import Survey
@@ -56,8 +56,6 @@ def plan(
     it. Pure.
     """
     policy = fleet.patching_of(group.cluster)
-    if policy.method != "in_place":
-        raise InputError(f"patching.{group.cluster}.method is {policy.method}", remedy="in_place is what there is yet")
     breaks = [] if ahead else time_faults(fleet, group.cluster, now)
     faults = [*health_faults(group, refresh_running), *_unasked(group, surveys)]
     refuse(group.cluster, "patched", faults, [] if override else breaks)
