@@ -270,7 +270,7 @@ def _one(
         replay_reason=replayed if isinstance(replayed, str) else "",
         statements=(
             *told(result.choice, rows, rules, lowered, stale * by_the_hour.interval_us / DAY_US),
-            *over_budget(own, cost),
+            *over_budget(own, cost, rules),
             *([factors.told()] if factors is not None else []),
         ),
     )

@@ -36,8 +36,8 @@ def told(choice: Choice, rows: Sequence[Requirement], rules: Rules, lowered: str
     return (*out, lowered) if lowered else tuple(out)
 
 
-def over_budget(own: Settings, cost: Cost) -> list[str]:
-    """Where the floors cost more than they may, or nobody can tell."""
+def over_budget(own: Settings, cost: Cost, rules: Rules) -> list[str]:
+    """Where the floors cost more than they may, and any group that survives does, or nobody can tell."""
     budget = own.budget_per_month
     if cost.per_month is None:
         unwatched = "" if budget is None else f", and whether the budget of {budget:,.0f} is kept"
@@ -45,7 +45,10 @@ def over_budget(own: Settings, cost: Cost) -> list[str]:
         return [f"what the floors cost is unknown{unwatched}: {where} (`ops prices update`)"]
     if budget is None or cost.per_month <= budget:
         return []
-    return [f"the floors cost {cost.per_month:,.0f} {cost.currency} a month, the budget is {budget:,.0f}"]
+    told = f"the floors cost {cost.per_month:,.0f} {cost.currency} a month, the budget is {budget:,.0f}"
+    least = cost.per_month / cost.mean_instances * rules.least
+    never = f"; the least group, {rules.least} of {cost.instance}, costs {least:,.0f}"
+    return [told + (never if least > budget else "")]
 
 
 def iso(at: datetime) -> str:

@@ -88,6 +88,13 @@ def test_a_budget_is_met_when_the_bill_has_grown_to_it() -> None:
 
 def test_a_cost_that_nobody_knows_is_said_and_that_no_budget_is_held_against_it() -> None:
     unknown = Cost(None, None, 3.0, "USD", "m6i.large", "ap-south-1", "2025-10-01")
-    (said,) = over_budget(Settings(budget_per_month=900.0), unknown)
+    (said,) = over_budget(Settings(budget_per_month=900.0), unknown, Rules(10.0))
     assert "unknown, and whether the budget of 900 is kept: no price of m6i.large in ap-south-1" in said
-    assert over_budget(Settings(), replace(unknown, per_month=10.0)) == []
+    assert over_budget(Settings(), replace(unknown, per_month=10.0), Rules(10.0)) == []
+
+
+def test_a_budget_that_no_group_can_keep_is_told_as_such() -> None:
+    cost = Cost(1_000.0, None, 10.0, "USD", "m6i.large", "eu-west-1", "2025-10-01")
+    said = [over_budget(Settings(budget_per_month=b), cost, Rules(10.0))[0] for b in (250.0, 150.0)]
+    assert said[0] == "the floors cost 1,000 USD a month, the budget is 250"
+    assert said[1].endswith("the budget is 150; the least group, 2 of m6i.large, costs 200")
