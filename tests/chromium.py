@@ -85,6 +85,8 @@ async def _connected(profile: Path, work: Callable[[_DevTools], Awaitable[T]]) -
         return await work(_DevTools(socket))
     finally:
         socket.close()
+        while await socket.read_message() is not None:  # until the other end has closed it too
+            pass
 
 
 async def _read_back(browser: _DevTools, page: Path, folder: Path) -> list[Saved]:

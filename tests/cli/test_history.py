@@ -214,7 +214,8 @@ def test_a_step_that_was_cut_short_ends_where_its_run_was_last_heard_of() -> Non
     ]
     assert (found[0].seconds, found[1].seconds) == (None, 10.0)
     assert [row[3] for row in drawn(found, 200)] == ["cut", "", "open"]
-    assert bars(recorded(*again), over=True)[-1] == Bar("patch", "", *[AT + timedelta(seconds=20)] * 2, "cut")
+    last = AT + timedelta(seconds=20)
+    assert bars(recorded(*again), over=True)[-1] == Bar("patch", "", last, last, "cut")
 
 
 def test_a_run_that_was_taken_up_shows_what_was_cut_short_before(books: Books) -> None:

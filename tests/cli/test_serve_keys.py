@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -142,6 +143,17 @@ def test_the_status_is_renewed_and_neither_focus_nor_place_is_lost(site: Site, t
         await tab.value("document.activeElement.href = '/history/another'")
         await tab.value(RENEW)
         assert await tab.value("document.activeElement.tagName") == "MAIN", "what had the focus is gone"
+
+    driven(work, tmp_path)
+
+
+def test_a_page_that_came_too_early_fills_by_itself(site: Site, tmp_path: Path) -> None:
+    async def work(tab: Tab) -> None:
+        await tab.go(f"{site.address}/")
+        assert "being read" in await tab.value("window.kept = 1; document.body.textContent"), "the first look is begun"
+        while "Clusters" not in await tab.value("document.body.textContent"):
+            await asyncio.sleep(0.1)
+        assert await tab.value("window.kept") == 1, "it was not loaded anew"
 
     driven(work, tmp_path)
 
