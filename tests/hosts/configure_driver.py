@@ -1,14 +1,16 @@
-"""`ops configure` in a process of its own, to be killed: ``python configure_driver.py FLEET_FILE`` prints each step."""
+"""`ops configure` in a process of its own, to be killed; prints each step.
+
+``python -m tests.hosts.configure_driver FLEET_FILE``
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from patch_cluster import BUCKET, PatchCluster  # beside this file: the script's own folder is on the path
-
 from quartermaster.playbooks import configure
 from quartermaster.playbooks.bundle import build
+from tests.hosts.patch_cluster import BUCKET, PatchCluster
 
 if __name__ == "__main__":
     cluster = PatchCluster(Path(sys.argv[1]))

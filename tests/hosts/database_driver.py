@@ -1,4 +1,7 @@
-"""Maintenance of a database in a process of its own, to be killed: ``python database_driver.py FLEET_FILE``."""
+"""Maintenance of a database in a process of its own, to be killed.
+
+``python -m tests.hosts.database_driver FLEET_FILE``
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import boto3
-
-from quartermaster.fleet.aws import Cloud, read_local_cloud
+from quartermaster.fleet.aws import connect
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.schema import Fleet
 from quartermaster.fleet.workspace import Workspace
@@ -27,10 +28,7 @@ class Maintaining:
 
     def __init__(self, file: Path) -> None:
         self.workspace = Workspace(file)
-        local = read_local_cloud(self.workspace)
-        assert local is not None
-        session = boto3.Session(local.access_key, local.secret_key, region_name="eu-west-1")
-        self.cloud = Cloud("shop", "dev", "local", "eu-west-1", session, local.endpoint)
+        self.cloud = connect(Fleet(fleet="shop"), "dev", self.workspace)
         self.server = CloudDatabase(self.cloud, "orders")
 
     @property

@@ -6,20 +6,19 @@ A marker host serves its instance id with nginx and completes its launch hook by
 from __future__ import annotations
 
 import base64
-import json
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from quartermaster.fleet.aws import Cloud, connect
-from quartermaster.fleet.names import physical, tags
+from quartermaster.fleet.names import physical
 from quartermaster.fleet.schema import load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local import client
 from quartermaster.infra.local.ledger import Ledger
+from tests.hosts.balanced_group import await_serving, make_group
 from tests.hosts.drilled import Drilled, make_database
 from tests.hosts.local_cluster import free_cidr, wait
 
@@ -61,13 +60,7 @@ class DrillCluster(Drilled):
         return _url(self.workspace)
 
     def await_serving(self, count: int, seconds: float = 120) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            group = self.hosts.group("web")
-            if len(group.hosts) == count and all(host.serving for host in group.hosts):
-                return
-            time.sleep(0.5)
-        raise AssertionError(f"not serving after {seconds} s: {self.hosts.group('web').hosts}")
+        await_serving(self.hosts, count, seconds)
 
 
 @contextmanager
@@ -121,65 +114,8 @@ def _url(workspace: Workspace) -> str:
 
 def build(cloud: Cloud, net: str, hosts: int, *, part: str = "web", most: int = 6) -> list[str]:
     """Cluster ``web`` in the cloud's region, its resources named after ``part``; the subnets."""
-    ec2, elb, groups, iam = (cloud.client(name) for name in ("ec2", "elbv2", "autoscaling", "iam"))
-    name, most = physical("drills", "dev", part), max(most, 2 * hosts)
-    vpc = ec2.create_vpc(CidrBlock=f"{net}.0.0/20")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{net}.{n}.0/24", AvailabilityZone=f"{cloud.region}{zone}")["Subnet"][
-            "SubnetId"
-        ]
-        for n, zone in enumerate("abc", start=1)
-    ]
-    targets = elb.create_target_group(
-        Name=name, Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance", HealthCheckPath="/healthz",
-        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=3, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
-    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
-    elb.modify_target_group_attributes(
-        TargetGroupArn=targets,
-        Attributes=[
-            {"Key": "deregistration_delay.timeout_seconds", "Value": "5"},
-            {"Key": "load_balancing.algorithm.type", "Value": "least_outstanding_requests"},
-        ],
-    )
-    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-    balancer = elb.create_load_balancer(Name=name, Subnets=subnets, Type="application")["LoadBalancers"][0]
-    elb.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"],
-        Protocol="HTTP",
-        Port=80,
-        DefaultActions=[{"Type": "forward", "TargetGroupArn": targets}],
-    )
-    may = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [may]})
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
-    iam.create_instance_profile(InstanceProfileName=name)
-    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    name = physical("drills", "dev", part)
     data = _USER_DATA.replace("REGION", cloud.region).replace("GROUP", name)
-    template: dict[str, Any] = {
-        "ImageId": _image(ec2),
-        "InstanceType": "m6i.large",
-        "IamInstanceProfile": {"Name": name},
-        "UserData": base64.b64encode(data.encode()).decode(),
-    }
-    ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=template)
-    groups.create_auto_scaling_group(
-        AutoScalingGroupName=name, MinSize=0, MaxSize=0, DesiredCapacity=0, VPCZoneIdentifier=",".join(subnets),
-        LaunchTemplate={"LaunchTemplateName": name, "Version": "$Latest"}, TargetGroupARNs=[targets],
-        HealthCheckType="ELB", HealthCheckGracePeriod=30,
-        Tags=[
-            {"Key": key, "Value": value, "PropagateAtLaunch": True}
-            for key, value in tags(cloud.fleet, cloud.stack, "web").items()
-        ],
-    )  # fmt: skip
-    groups.put_lifecycle_hook(
-        AutoScalingGroupName=name, LifecycleHookName="converged", HeartbeatTimeout=300, DefaultResult="ABANDON",
-        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
-    )  # fmt: skip
-    groups.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=hosts, MaxSize=most, DesiredCapacity=hosts)
-    return subnets
-
-
-def _image(ec2: Any) -> str:
-    images = ec2.describe_images(Owners=["136693071363"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}])
-    return str(images["Images"][0]["ImageId"])
+    template = {"UserData": base64.b64encode(data.encode()).decode()}
+    most = max(most, 2 * hosts)
+    return make_group(cloud, name, net, template, count=hosts, most=most, drain_seconds=5, grace_seconds=30)

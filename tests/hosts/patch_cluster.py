@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -12,12 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from quartermaster.fleet.aws import LOCAL_ACCOUNT, Cloud, connect
 from quartermaster.fleet.deb import build_deb
 from quartermaster.fleet.hosts import Hosts, Requests
-from quartermaster.fleet.names import physical, tags
+from quartermaster.fleet.names import physical
 from quartermaster.fleet.schema import Fleet, load_fleet
 from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra import keys, userdata
@@ -34,6 +32,8 @@ from quartermaster.playbooks.patch_run import Tools
 from quartermaster.playbooks.publish import POINTER, publish
 from quartermaster.playbooks.remote import SshMachines
 from quartermaster.playbooks.world import CloudWorld
+from tests.hosts.balanced_group import await_serving, make_group
+from tests.hosts.local_cluster import free_cidr
 
 NAME = physical("patches", "dev", "web")
 BUCKET = physical("patches", "dev", "ops-123456789012")
@@ -133,21 +133,16 @@ class PatchCluster:
         return str(done.stdout).strip()
 
     def await_serving(self, count: int, seconds: float = 400) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            group = self.hosts.group("web")
-            if len(group.hosts) == count and all(host.serving for host in group.hosts):
-                return
-            time.sleep(0.5)
-        logs = [self.on(host.id, "tail -5 /var/log/ops-converge.log") for host in self.hosts.group("web").hosts]
-        raise AssertionError(f"not serving after {seconds} s: {self.hosts.group('web').hosts}: {logs}")
+        try:
+            await_serving(self.hosts, count, seconds)
+        except AssertionError as failed:
+            logs = [self.on(host.id, "tail -5 /var/log/ops-converge.log") for host in self.hosts.group("web").hosts]
+            raise AssertionError(f"{failed}: {logs}") from None
 
 
 @contextmanager
 def patch_cluster(folder: Path, *, count: int = 3, floor: int | None = None) -> Iterator[PatchCluster]:
     """The cluster, serving page 1.0, its min the count unless ``floor`` says; nothing of it is left afterwards."""
-    from tests.hosts.local_cluster import free_cidr  # here, as drivers beside this file do not find it
-
     net = free_cidr().removesuffix(".0.0/16")
     file = folder / "fleet.yaml"
     file.write_text(
@@ -173,69 +168,12 @@ def patch_cluster(folder: Path, *, count: int = 3, floor: int | None = None) -> 
 
 def _build(cluster: PatchCluster, net: str, count: int) -> None:
     cloud = cluster.cloud
-    ec2, elb, groups = (cloud.client(name) for name in ("ec2", "elbv2", "autoscaling"))
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": cloud.region})
     publish(s3, BUCKET, build(cluster.fleet))
-    vpc = ec2.create_vpc(CidrBlock=f"{net}.0.0/20")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{net}.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"][
-            "SubnetId"
-        ]
-        for n, zone in enumerate("abc", start=1)
-    ]
-    targets = elb.create_target_group(
-        Name=NAME, Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance", HealthCheckPath="/healthz",
-        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=3, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
-    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
-    attributes = {
-        "deregistration_delay.timeout_seconds": "3",
-        "load_balancing.algorithm.type": "least_outstanding_requests",
-    }
-    elb.modify_target_group_attributes(
-        TargetGroupArn=targets, Attributes=[{"Key": key, "Value": value} for key, value in attributes.items()]
-    )
-    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-    balancer = elb.create_load_balancer(Name=NAME, Subnets=subnets, Type="application")["LoadBalancers"][0]
-    elb.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80,
-        DefaultActions=[{"Type": "forward", "TargetGroupArn": targets}],
-    )  # fmt: skip
-    _group(cluster, groups, ec2, subnets, targets, count)
-
-
-def _group(cluster: PatchCluster, groups: Any, ec2: Any, subnets: list[str], targets: str, count: int) -> None:
-    cloud = cluster.cloud
-    iam = cloud.client("iam")
-    may = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]}))
-    iam.create_instance_profile(InstanceProfileName=NAME)
-    iam.add_role_to_instance_profile(InstanceProfileName=NAME, RoleName=NAME)
-    ec2.import_key_pair(KeyName="ops", PublicKeyMaterial=keys.public_key(cluster.workspace).encode())
+    cloud.client("ec2").import_key_pair(KeyName="ops", PublicKeyMaterial=keys.public_key(cluster.workspace).encode())
     data = userdata.render(
         bucket=BUCKET, pointer=POINTER, region=cloud.region, cluster="web", role="web", group=NAME, hook="converged"
     )
-    images = ec2.describe_images(Owners=["136693071363"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}])
-    template = {
-        "ImageId": images["Images"][0]["ImageId"],
-        "InstanceType": "m6i.large",
-        "KeyName": "ops",
-        "IamInstanceProfile": {"Name": NAME},
-        "UserData": base64.b64encode(data.encode()).decode(),
-    }
-    ec2.create_launch_template(LaunchTemplateName=NAME, LaunchTemplateData=template)
-    groups.create_auto_scaling_group(
-        AutoScalingGroupName=NAME, MinSize=0, MaxSize=0, DesiredCapacity=0, VPCZoneIdentifier=",".join(subnets),
-        LaunchTemplate={"LaunchTemplateName": NAME, "Version": "$Latest"}, TargetGroupARNs=[targets],
-        HealthCheckType="ELB", HealthCheckGracePeriod=60,
-        Tags=[
-            {"Key": key, "Value": value, "PropagateAtLaunch": True}
-            for key, value in tags(cloud.fleet, cloud.stack, "web").items()
-        ],
-    )  # fmt: skip
-    groups.put_lifecycle_hook(
-        AutoScalingGroupName=NAME, LifecycleHookName="converged", HeartbeatTimeout=300, DefaultResult="ABANDON",
-        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
-    )  # fmt: skip
-    groups.update_auto_scaling_group(AutoScalingGroupName=NAME, MinSize=count, MaxSize=12, DesiredCapacity=count)
+    template = {"KeyName": "ops", "UserData": base64.b64encode(data.encode()).decode()}
+    make_group(cloud, NAME, net, template, count=count, most=12, drain_seconds=3, grace_seconds=60)

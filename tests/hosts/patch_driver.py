@@ -1,4 +1,4 @@
-"""A patch run in a process of its own, to be killed: ``python patch_driver.py FLEET_FILE [WHERE]``.
+"""A patch run in a process of its own, to be killed: ``python -m tests.hosts.patch_driver FLEET_FILE [WHERE]``.
 
 Goes on with the run that was cut off last, else starts one. Prints each event's step. It kills itself, as ``kill -9``
 would, once an event stands in the journal, so that what it announces is not begun: the event KIND:STEP, or, with
@@ -12,11 +12,10 @@ import signal
 import sys
 from pathlib import Path
 
-from patch_cluster import PatchCluster  # beside this file: the script's own folder is on the path
-
 from quartermaster.fleet.events import Event
 from quartermaster.fleet.journal import Journal
 from quartermaster.playbooks import patch_run
+from tests.hosts.patch_cluster import PatchCluster
 
 
 def named(event: Event) -> tuple[str, str, str]:

@@ -1,4 +1,7 @@
-"""A replacement in a process of its own, to be killed: ``python replace_driver.py FLEET_FILE`` prints each event."""
+"""A replacement in a process of its own, to be killed; prints each event.
+
+``python -m tests.hosts.replace_driver FLEET_FILE``
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import boto3
-
-from quartermaster.fleet.aws import Cloud, read_local_cloud
+from quartermaster.fleet.aws import connect
 from quartermaster.fleet.hosts import Hosts, Requests
 from quartermaster.fleet.journal import Journal
 from quartermaster.fleet.schema import Fleet
@@ -32,10 +33,7 @@ class Replacing:
 
     def __init__(self, file: Path) -> None:
         self.workspace = Workspace(file)
-        local = read_local_cloud(self.workspace)
-        assert local is not None
-        session = boto3.Session(local.access_key, local.secret_key, region_name="eu-west-1")
-        self.cloud = Cloud("shop", "dev", "local", "eu-west-1", session, local.endpoint)
+        self.cloud = connect(Fleet.model_validate(FLEET), "dev", self.workspace)
         self.world = CloudRefreshes(self.cloud, Hosts(self.cloud), "web")
 
     def read(self, cluster: str) -> Requests:

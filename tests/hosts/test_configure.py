@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +12,7 @@ from quartermaster.playbooks.bundle import build
 from quartermaster.playbooks.configure import ConfigureResult, Converged
 from quartermaster.playbooks.inventory import Inventory
 from quartermaster.playbooks.publish import POINTER
+from tests.hosts.apart import apart
 from tests.hosts.local_cluster import wait
 from tests.hosts.patch_cluster import BUCKET, NAME, PatchCluster, patch_cluster
 
@@ -58,10 +56,8 @@ def test_with_its_controller_killed_and_the_pointer_half_written_a_doubled_group
 ) -> None:
     cloud, old = cluster.cloud, ids(cluster)
     sha256 = settings(cluster, "web_packages", "base_open_files: 70000, web_packages")
-    driver = Path(__file__).with_name("configure_driver.py")
-    controller = subprocess.Popen([sys.executable, str(driver), str(cluster.file)], stdout=subprocess.PIPE, text=True)
-    assert controller.stdout is not None
-    with controller:
+    with apart("configure_driver", cluster.file) as controller:
+        assert controller.stdout is not None
         assert any(line.startswith("finished publish") for line in controller.stdout)
         controller.kill()
     s3 = cloud.client("s3")

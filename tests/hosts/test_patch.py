@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +14,7 @@ from quartermaster.fleet.journal import Journal
 from quartermaster.playbooks import patch_run
 from quartermaster.playbooks.patch_result import outcome
 from quartermaster.playbooks.patch_saved import read_plan
+from tests.hosts.apart import apart
 from tests.hosts.patch_cluster import PatchCluster
 
 pytestmark = pytest.mark.hosts
@@ -82,10 +81,8 @@ def test_a_host_converges_where_its_upgrade_moved_what_roles_manage(cluster: Pat
 def test_a_killed_run_is_resumed_and_nobody_is_patched_twice(cluster: PatchCluster) -> None:
     version = cluster.release(scripts={"preinst": "#!/bin/sh\nsleep 3\n", **REBOOT})
     before = cluster.hosts.group("web")
-    driver = Path(__file__).with_name("patch_driver.py")
-    child = subprocess.Popen([sys.executable, str(driver), str(cluster.file)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    with child:
+    with apart("patch_driver", cluster.file) as child:
+        assert child.stdout is not None
         for line in child.stdout:
             if line.startswith("started upgrade"):
                 break

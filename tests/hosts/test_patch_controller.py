@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +12,7 @@ from quartermaster.fleet.hosts import Group
 from quartermaster.fleet.journal import Journal
 from quartermaster.playbooks.patch_recover import recover
 from quartermaster.playbooks.patch_result import PatchResult, outcome
+from tests.hosts.apart import apart
 from tests.hosts.patch_cluster import PatchCluster
 
 pytestmark = pytest.mark.hosts
@@ -41,8 +39,9 @@ class Cycle:
 
     def driven(self, last: str = "") -> int:
         """Run or resume in a process until it kills itself after the event ``last``; its exit status."""
-        driver = Path(__file__).with_name("patch_driver.py")
-        return subprocess.run([sys.executable, str(driver), str(self.cluster.file), last], check=False).returncode
+        with apart("patch_driver", self.cluster.file, last) as child:
+            child.communicate()
+        return child.returncode
 
     def recovered(self) -> Group:
         journal, run = self._last()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from quartermaster.fleet.workspace import Workspace
 from quartermaster.infra.local import client
 from quartermaster.playbooks import database_run
 from quartermaster.playbooks.database_result import outcome
+from tests.hosts.apart import apart
 from tests.hosts.database_driver import PASSWORD, Maintaining
 from tests.hosts.local_cluster import LocalCluster, network, wait
 
@@ -84,9 +83,7 @@ def test_a_controller_killed_in_a_failover_goes_on_and_fails_over_once(maintaini
     wait(maintaining.in_sync)
     zone, told = maintaining.server.read().zone, failovers(maintaining)
     say(maintaining, 72)
-    driver = Path(__file__).with_name("database_driver.py")
-    words = [sys.executable, str(driver), str(maintaining.workspace.fleet_file)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+    with apart("database_driver", maintaining.workspace.fleet_file) as child:
         wait(lambda: maintaining.server.read().status == "rebooting")
         child.kill()
     journal = Journal.open(maintaining.workspace.database)

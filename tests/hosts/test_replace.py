@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +13,7 @@ from quartermaster.fleet.load import Load
 from quartermaster.fleet.names import tags
 from quartermaster.playbooks import replace_run
 from quartermaster.playbooks.outcomes import outcome
+from tests.hosts.apart import apart
 from tests.hosts.local_cluster import USER_DATA, LocalCluster, wait
 from tests.hosts.replace_driver import Replacing
 
@@ -61,10 +59,8 @@ def told(events: Iterator[Event]) -> list[Event]:
 def test_a_killed_replacement_is_followed_and_no_request_is_lost(cluster: LocalCluster) -> None:
     offer(cluster, USER_DATA + "touch /srv/version-2\n")
     before, workspace = set(cluster.members), cluster.workspace
-    driver = Path(__file__).with_name("replace_driver.py")
     with Load(cluster.url, 30, 8) as load:
-        words = [sys.executable, str(driver), str(workspace.fleet_file)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        with apart("replace_driver", workspace.fleet_file) as child:
             assert child.stdout is not None
             for line in child.stdout:
                 if line.startswith("started host"):
