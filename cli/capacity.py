@@ -21,6 +21,7 @@ from quartermaster.fleet.errors import InputError
 
 if TYPE_CHECKING:
     from quartermaster.cli.session import Session
+    from quartermaster.planner.apply import Change
     from quartermaster.planner.plan import CapacityPlan
     from quartermaster.planner.settings import Settings
 
@@ -115,8 +116,7 @@ def apply(metrics: Metrics = None, unit_capacity: Unit = None) -> None:
         if not change.diff:
             say(f"{name}: fleet.yaml has these floors already")
             continue
-        cost = shown["cost_per_month"]
-        told = f"{change.diff}\ncost per month: {cost['before']} → {cost['after']} {cost['currency']}"
+        told = f"{change.diff}\n{_cost(change)}"
         confirm(f"Write these floors of {name} into {ops.fleet_file.name}?", plan=told)
         write(change, ops.fleet_file)
         changes.append(shown)
@@ -178,3 +178,10 @@ def settings_for(ops: Session, metrics: Path | None) -> dict[str, tuple[str, Set
 group.command("whatif", example="ops capacity whatif --growth 20% --launch 5d:+30% --zones 4")(whatif)
 
 __all__ = ["group", "settings_for"]
+
+
+def _cost(change: Change) -> str:
+    if change.cost_after is None:
+        return "cost per month: unknown, as its type has no price in its region (`ops prices update`)"
+    before = "unknown" if change.cost_before is None else f"{change.cost_before:,.2f}"
+    return f"cost per month: {before} → {change.cost_after:,.2f} {change.currency}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,14 @@ def test_demand_is_told_without_exponents(value: float, told: str) -> None:
 
 def test_a_range_of_one_number_is_that_number() -> None:
     assert (of_to(2, 2), of_to(2, 1800), of_to(2, 3, " to ")) == ("2", "2 - 1,800", "2 to 3")
+
+
+def test_floors_in_a_region_without_prices_cost_nobody_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fleet.yaml").write_text(
+        "fleet: shop\nregion: ap-south-1\nclusters:\n  web: {size: {min: 3, max: 24}}\n"
+    )
+    write(demand(days=21, end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0)), tmp_path / "web.csv")
+    given = ["--metrics", str(tmp_path / "web.csv"), "--unit-capacity", "10", "--fleet", str(tmp_path), "--yes"]
+    assert run(["capacity", "apply", *given]) == 0
+    told = capsys.readouterr()
+    assert "cost per month: unknown" in told.err and "None" not in told.err + told.out
