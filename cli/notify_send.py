@@ -26,13 +26,11 @@ _SECRET_PART = 6
 def send(ops: Session, channel: Notify, notice: Notice) -> None:
     """Tell it. Raises OpsError, in which no part of the channel's address stands. Sends to the channel."""
     if channel.kind == "sns":
-        from botocore.exceptions import BotoCoreError, ClientError
+        from quartermaster.fleet.aws import asking
 
         subject, client = notice.title[:_SHOWN_SUBJECT], ops.cloud.client("sns")
-        try:
+        with asking("publish the notice", remedy=f"is {channel.topic} there, and may ops publish?"):
             client.publish(TopicArn=channel.topic, Subject=subject, Message=notice.text)
-        except (BotoCoreError, ClientError) as exc:
-            raise OpsError(f"SNS refuses: {exc}", remedy=f"is {channel.topic} there, and may ops publish?") from exc
         return
     import apprise
 

@@ -242,7 +242,8 @@ CASES: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
     ),
     "a topic that refuses": (
         told(kind="sns", topic="arn:aws:sns:eu-west-1:123456789012:ops"),
-        f"error: SNS refuses: {NO}\n  remedy: is arn:aws:sns:eu-west-1:123456789012:ops there, and may ops publish?\n",
+        f"error: AWS refused to publish the notice: {NO}\n"
+        "  remedy: is arn:aws:sns:eu-west-1:123456789012:ops there, and may ops publish?\n",
     ),
     "an address that is none": (
         told(kind="email", url="post@example"),
