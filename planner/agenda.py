@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from quartermaster.fleet import holidays
 from quartermaster.fleet.windows import Window, parse_clock
-from quartermaster.planner.drill_schedule import ScheduledDrill
 
 if TYPE_CHECKING:
     from quartermaster.fleet.schema import Fleet
+    from quartermaster.planner.drill_schedule import ScheduledDrill
 
 __all__ = ["FROZEN", "Entry", "agenda", "drill_entries"]
 
