@@ -20,6 +20,8 @@ __all__ = ["changes_text", "plan_text"]
 
 def plan_text(found: PatchPlan, zone: tzinfo, now: datetime) -> str:
     """The whole plan, times in the people's zone."""
+    if not found.hosts:
+        return f"nothing to do: {found.group} is to hold no host"
     parts = [_updates(found, now), _withheld(found, zone), _hosts(found, now)]
     if found.waves:
         parts.append(_waves(found, zone))

@@ -28,6 +28,7 @@ from quartermaster.planner.hourly import Hourly
 from quartermaster.planner.plan import Requirement
 from quartermaster.planner.settings import Settings
 from quartermaster.playbooks.machine import Survey, Update
+from quartermaster.playbooks.patch import plan as decided
 from quartermaster.playbooks.patch_plan import PatchPlan
 from tests.playbooks import fakes
 
@@ -304,3 +305,9 @@ def test_a_plan_is_read_on_a_narrow_terminal_and_in_people_s_time(
 ) -> None:
     found = PatchPlan.from_json(world.ops("plan", "web", capsys=capsys))
     assert "Sun 2026-11-22 12:00 AEDT" in plan_text(found, ZoneInfo("Australia/Sydney"), NOW)
+
+
+def test_the_plan_of_a_group_that_is_to_hold_no_host_says_so_rather_than_an_empty_table() -> None:
+    empty = replace(fakes.group(), hosts=(), desired=0, min=0)
+    planned = decided(empty, fakes.fleet(), {}, NOW, drain_seconds=5, ahead=True)
+    assert plan_text(planned, UTC, NOW) == "nothing to do: shop-dev-web is to hold no host"
