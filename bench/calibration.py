@@ -47,12 +47,12 @@ def m4(data: Path) -> Iterator[Window]:
         yield series, test[series.id]
 
 
-def rolling(name: str, data: Path) -> Iterator[Window]:
-    file, history, horizon, count = SETS[name]
+def rolling(data: Path, file: str, history: int, horizon: int, count: int, *, spread: bool) -> Iterator[Window]:
+    """``count`` windows a series of a file: the last ones, or spread over all of it."""
     for s in clean(frame.read(data / f"{file}.parquet")).series:
         # Half of the history at least.
         far = (len(s.values) - history // 2) // horizon
-        backs = np.linspace(1, far, count).astype(int) if name == "eia" else np.arange(1, min(count, far) + 1)
+        backs = np.linspace(1, far, count).astype(int) if spread else np.arange(1, min(count, far) + 1)
         for back in backs.tolist():
             past = s.before(back * horizon)
             past = Series(s.id, s.unit, past.last_us, s.interval_us, past.values[-history:], s.lower)
@@ -113,7 +113,8 @@ def main() -> None:
     args = parser.parse_args()
     sys.stdout.write(f"levels {LEVELS}; points off at q0.95\n")
     for name in args.sets:
-        sys.stdout.write(measured(name, list(m4(args.data) if name == "m4" else rolling(name, args.data))) + "\n")
+        found = m4(args.data) if name == "m4" else rolling(args.data, *SETS[name], spread=name == "eia")
+        sys.stdout.write(measured(name, list(found)) + "\n")
         sys.stdout.flush()
 
 

@@ -2,14 +2,14 @@
 
     python bench/planner.py [DATA_FOLDER] [m4 eia web bike service tweets vm cloudwatch] [--series N] [--mstl N]
 
-M4 hourly: OWA against Naive2, as the competition defines it. The others: the last non-overlapping windows as origins
-(EIA's are spread over its years), weighted quantile loss relative to week median with back-test bounds (mean over
-series), and relative to the best simple method of that set (by the mean over windows of loss over demand): seasonal
-naive of the day or the week and week median, with the same bounds, and MSTL where --mstl names a number of windows.
-Risk for money: the median over windows of what is provisioned beyond demand where one factor on one quantile of the
-whole set leaves 5 % of hours under, from the quantile that serves best, and so for each simple method, the best of
-which is shown. Then the share of demand under q0.95 and seconds a series. Without a folder only the sample in examples/
-is measured.
+M4 hourly: OWA against Naive2, as the competition defines it. The others: the windows of bench/calibration.py, as what
+one factor leaves under in a few windows is a sample rather than a measure. Weighted quantile loss relative to week
+median with back-test bounds (mean over series), and relative to the best simple method of that set (by the mean over
+windows of loss over demand): seasonal naive of the day or the week and week median, with the same bounds, and MSTL
+where --mstl names a number of windows. Risk for money: the median over windows of what is provisioned beyond demand
+where one factor on one quantile of the whole set leaves 5 % of hours under, from the quantile that serves best, and so
+for each simple method, the best of which is shown. Then the share of demand under q0.95 and seconds a series. Without
+a folder only the sample in examples/ is measured.
 """
 
 from __future__ import annotations
@@ -21,26 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import calibration
 import numpy as np
 
-from quartermaster.planner import frame
-from quartermaster.planner.clean import clean
 from quartermaster.planner.forecasters.registry import candidates
-from quartermaster.planner.one import SeriesForecast, forecast_series
+from quartermaster.planner.one import SeriesForecast
+from quartermaster.planner.prepared import forecast_prepared
 from quartermaster.planner.series import Series
 
 LEVELS = (0.5, 0.9, 0.95)
-SETS = {
-    # file, history in steps, horizon, origins
-    "eia": ("eia_demand_hourly", 2016, 168, 12),
-    "sample": ("web_requests_hourly", 1008, 48, 8),
-    "web": ("web_requests_hourly", 1344, 168, 12),
-    "bike": ("bike_demand_hourly", 2016, 168, 12),
-    "service": ("service_hourly", 672, 48, 4),
-    "tweets": ("tweet_volume_5min", 8064, 288, 3),
-    "vm": ("vm_cpu_5min", 4032, 288, 3),
-    "cloudwatch": ("cloudwatch_5min", 2880, 288, 3),
-}
+SETS = {"sample": ("web_requests_hourly", 1008, 48, 8), **calibration.SETS}
 OURS, WEEK = "quartermaster", "week_median"
 # Each with plain naive beside it, for histories too short for it.
 SIMPLE = {name: (name, "naive") for name in ("seasonal_naive_day", "seasonal_naive_week", WEEK)}
@@ -88,7 +78,7 @@ class Windows:
 
     def add(self, past: Series, horizon: int, y: np.ndarray, models: tuple[str, ...]) -> None:
         started = time.perf_counter()
-        made = forecast_series(past, horizon, LEVELS, candidates(models))
+        made = next(forecast_prepared([past], horizon, LEVELS, candidates(models)))
         self.spent += time.perf_counter() - started
         loss, demand = pinball(y, made.quantiles)
         self.series.append(past.id)
@@ -136,21 +126,13 @@ class Windows:
 
 def windows(name: str, data: Path, limit: int) -> Iterator[tuple[Series, int, np.ndarray]]:
     """What is known, the horizon, and what came."""
-    if name == "m4":
-        test = {s.id: s.values for s in clean(frame.read(data / "m4_hourly_test.parquet")).series}
-        for s in clean(frame.read(data / "m4_hourly_train.parquet")).series[:limit]:
-            yield s, 48, test[s.id]
-        return
-    file, history, horizon, count = SETS[name]
-    for s in clean(frame.read(data / f"{file}.parquet")).series[:limit]:
-        far = (len(s.values) - history) // horizon
-        gaps = np.linspace(1, far, count).astype(int) if name == "eia" else np.arange(1, min(count, far) + 1)
-        for back in gaps:
-            end = len(s.values) - int(back) * horizon
-            past = Series(s.id, s.unit, 0, s.interval_us, s.values[max(0, end - history) : end], s.lower)
-            y = s.values[end : end + horizon]
-            if np.isfinite(y).any() and past.known:
-                yield past, horizon, y
+    found = calibration.m4(data) if name == "m4" else calibration.rolling(data, *SETS[name], spread=name == "eia")
+    seen: set[str] = set()
+    for past, came in found:
+        seen.add(past.id)
+        if len(seen) > limit:
+            return
+        yield past, len(came), came
 
 
 def owa(known: list[Series], mine: Windows) -> str:
