@@ -28,7 +28,7 @@ from tests.playbooks.test_patch_plan_start import NIGHTS
 
 FLEET = """
 fleet: shop
-clusters: {web: {}, api: {}}
+clusters: {web: {}, api: {role: web}}
 databases: {orders: {}}
 patching: {web: {window: always}, api: {window: always}}
 """
