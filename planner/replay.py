@@ -191,8 +191,10 @@ def _judged(
         "predictive_scaling": trial.predictive_scaling(FACTORS, within[standing // HOUR_US % 24]),
     }
     levels = sorted({*_LEVELS, quantile})
-    kinds = [(level, 1.0, changes) for changes in sorted({changes_per_day, day}) for level in levels]
-    kinds += [(quantile, f, changes_per_day) for f in FACTORS if f != 1 and f <= 1.5]
+    # Floors that change less often are held around steep flanks: another way to have some in hand.
+    often = sorted({max(1, changes_per_day // 2), changes_per_day, day})
+    kinds = [(level, 1.0, changes) for changes in often for level in levels]
+    kinds += [(quantile, f, changes) for changes in often for f in FACTORS if f != 1 and f <= 1.5]
     kinds += [(0.5, f, day) for f in FACTORS if 1 < f <= 1.5]
     # Who may choose the floors sets the group's min with them: to what survives, as under the scalers alone.
     each = np.stack([floors(planned(level) * f, changes, trial.least) for level, f, changes in kinds], axis=1)

@@ -62,6 +62,15 @@ def test_what_the_frontier_holds_is_beaten_by_none(web: Replay) -> None:
     assert web.thrifty is not None and web.thrifty.outcome.under_share <= 0.01
 
 
+def test_floors_that_change_half_as_often_are_tried_and_serve_where_nothing_tells_when_a_day_begins() -> None:
+    random = np.random.default_rng(3)
+    days = np.full((60, 24), 20.0)
+    for day in days:
+        day[8 + random.integers(-2, 3) : 18 + random.integers(-2, 3)] = 100.0
+    found = run(Series("web", "x/s", 1_699_999_200_000_000, HOUR_US, days.ravel(), 0.0))
+    assert 3 in {mix.changes_per_day for mix in found.frontier}
+
+
 @pytest.mark.slow
 def test_a_day_sees_nothing_of_itself(web: Replay) -> None:
     series = clean(demand(days=60)).series[0]
