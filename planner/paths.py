@@ -261,6 +261,9 @@ def _by_level(z: NDArray[np.float64], days: int, count: int, random: np.random.G
     months = np.array([np.median(part) for part in np.array_split(level - line, max(2, len(level) // 4))])
     moves = float(np.sqrt((np.diff(months) ** 2).mean()))
     walk = moves * random.standard_normal((count, -(-days // _BLOCK))).cumsum(axis=1)
+    # No further than months ever lay apart, and some more where few are known: what jumps to and fro does not drift.
+    most = float(np.ptp(months)) * (1 + 2 / (len(months) - 1))
+    walk = np.clip(walk, -most, most)
     paths = line[-1] + rest[source] + np.repeat(walk, _BLOCK, axis=1)[:, :days]
     yearly = 52 * slope / now if now > 0 else 0.0
     error = 52 * np.std(size - now - slope * at) / (now * len(at)) if now > 0 else 0.0

@@ -84,6 +84,11 @@ def test_days_on_which_a_shop_is_closed_are_no_noise() -> None:
     assert np.quantile(out[:, 5::7], 0.95) < 5
 
 
+def test_counts_that_jump_to_and_fro_do_not_drift_away() -> None:
+    peaks = np.random.default_rng(5).poisson(0.7, 196).astype(float)
+    assert np.quantile(found(peaks, 300).paths, 0.99, axis=0).max() < 100 * peaks.max()
+
+
 def test_a_year_and_a_month_show_the_season_of_the_year() -> None:
     for days in (400, 910):
         season = 1 + 0.3 * np.sin(2 * np.pi * (np.arange(days + 364) - days) / 364)
