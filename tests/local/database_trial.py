@@ -88,8 +88,9 @@ class FakeNode:
             self.done.append(f"{self.name} is promoted")
         if "alter system" in statement:
             self.names = statement.split("'")[1]
-        if statement.startswith("show"):
-            return self.names
+        if "exists" in statement:
+            told = ["t" if it else "f" for it in (self.fed, self.names)]
+            return "|".join(told if "synchronous_standby_names" in statement else told[:1])
         return "1" if self.fed else "0"
 
     fed: bool = True
