@@ -30,7 +30,7 @@ FAST_PARTS = pytest -q -m "$(FAST)" $(PARTS)
 FAST_REST = pytest -q -m "$(FAST)" $(addprefix --ignore=,$(PARTS))
 # On real hosts tests wait more than they compute, so that two lanes of them fill what the others leave of two processors:
 # roles and patching, and all else.
-MADE := $(patsubst %,tests/hosts/test_%.py,roles patch patch_controller patch_faults patch_load)
+MADE := $(patsubst %,tests/hosts/test_%.py,roles patch patch_controller patch_faults patch_load readme)
 HOSTS_MADE = pytest -q -m "hosts and not soak" $(MADE)
 HOSTS_REST = pytest -q -m "hosts and not soak" tests/hosts $(addprefix --ignore=,$(MADE))
 ENGINE = pytest -q -m "(engine or hosts) and not soak" --ignore=tests/hosts
