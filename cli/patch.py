@@ -15,7 +15,7 @@ import typer
 from quartermaster.cli.group import Group as CommandGroup
 from quartermaster.cli.outfile import check_out
 from quartermaster.cli.output import confirm, emit, say, table
-from quartermaster.cli.patch_way import way
+from quartermaster.cli.patch_way import require, way
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import InputError, OpsError, Stopped
 
@@ -54,7 +54,7 @@ def plan(
         _in_place_only(cluster, out, compare)
         other.plan(ops, cluster, _overriding(override, reason))
         return
-    _known(ops, cluster)
+    require(ops, cluster)
     check_out(out)
     show(ops, cluster, _overriding(override, reason), out, compare)
 
@@ -73,7 +73,7 @@ def run(
     from quartermaster.playbooks.patch_saved import read_plan, refuse_moved
 
     ops = session()
-    _known(ops, cluster)
+    require(ops, cluster)
     if (other := way(ops, cluster)) is not None:
         _refuse_unfinished(ops, cluster)
         _in_place_only(cluster, plan)
@@ -241,7 +241,7 @@ def _refuse_unfinished(ops: Session, cluster: str) -> None:
 
 def last_unfinished(ops: Session, cluster: str, *, drained: bool = False) -> RunRow:
     """The last run that was cut short; with ``drained`` also one that failed and left hosts drained."""
-    _known(ops, cluster)
+    require(ops, cluster)
     rows = ops.journal.unfinished("patch", stack=ops.stack, subject=cluster)
     if drained:
         rows += [row for row in ops.journal.runs("patch", stack=ops.stack, subject=cluster, limit=1) if _drained(row)]
@@ -253,14 +253,6 @@ def last_unfinished(ops: Session, cluster: str, *, drained: bool = False) -> Run
 def _drained(row: RunRow) -> bool:
     hosts = (row.result or {}).get("hosts", [])
     return row.state == "failed" and any(host.get("state") == "drained" for host in hosts)
-
-
-def _known(ops: Session, name: str) -> None:
-    known = (*ops.fleet.clusters, *ops.fleet.postgres)
-    if name not in known:
-        raise InputError(
-            f"no cluster or database {name!r} in {ops.fleet_file.name}", remedy=f"one of: {', '.join(known)}"
-        )
 
 
 def _told(document: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quartermaster.cli.output import confirm, emit, say
+from quartermaster.cli.patch_way import require
 from quartermaster.cli.session import Session, session
 from quartermaster.fleet.errors import GuardRefused, InputError
 from quartermaster.fleet.events import Noted
@@ -106,10 +107,7 @@ def _tell(ops: Session, row: RunRow, word: str, what: str) -> None:
 
 
 def _under_way(ops: Session, cluster: str) -> RunRow:
-    known = (*ops.fleet.clusters, *ops.fleet.postgres)
-    if cluster not in known:
-        remedy = f"one of: {', '.join(known)}"
-        raise InputError(f"no cluster or database {cluster!r} in {ops.fleet_file.name}", remedy=remedy)
+    require(ops, cluster)
     rows = ops.journal.runs("patch", stack=ops.stack, subject=cluster, states=("running",), limit=1)
     row = rows[0] if rows else None
     if row is None:
