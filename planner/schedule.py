@@ -90,23 +90,22 @@ def _allowed(changes: int, days: int) -> tuple[list[int], str]:
     return [changes] * full + [late] * (days - full), stated
 
 
-def cheapest(required: Sequence[int], days: Sequence[int], changes: int | Sequence[int]) -> list[int]:
+def cheapest(required: Sequence[int], days: Sequence[int], changes: Sequence[int]) -> list[int]:
     """The floor of each interval: at least what is required, least in sum, then with the fewest changes.
 
-    ``days`` is the day of each interval (ascending); ``changes`` at most start a floor within each, the first included:
-    one number for every day, or that of each (1 or more).
+    ``days`` is the day of each interval (ascending); ``changes``, by day, is how many floors may start on it (1 or
+    more), the first included.
     """
     need = np.asarray(required, dtype=np.int64)
     count = len(need)
-    most = [changes] * (max(days, default=0) + 1) if isinstance(changes, int) else changes
-    if min(most) < 1:
+    if min(changes) < 1:
         raise ValueError("a schedule needs one change to begin with")
-    if min(most) >= count:
+    if min(changes) >= count:
         # Nothing is below the requirement itself, and there are changes enough to follow it.
         return [int(n) for n in need]
     levels = np.unique(need)
     price = count + 1  # one instance interval outweighs any number of changes
-    used = min(max(most), count)
+    used = min(max(changes), count)
     # cost[c, l]: cheapest so far at level l with c changes used in the present day.
     cost = np.full((used + 1, len(levels)), _NEVER, dtype=np.int64)
     came_from = np.zeros((count, used + 1, len(levels)), dtype=np.int32)
@@ -129,7 +128,7 @@ def cheapest(required: Sequence[int], days: Sequence[int], changes: int | Sequen
         following[1:] = np.where(better, moved, following[1:])
         came_from[t, 1:] = np.where(better, cheapest_level[:-1, None], came_from[t, 1:])
         following = np.minimum(following + levels * price, _NEVER)
-        following[most[days[t]] + 1 :] = _NEVER
+        following[changes[days[t]] + 1 :] = _NEVER
         following[:, levels < need[t]] = _NEVER
         cost = following
     return _walk_back(cost, came_from, carried, levels)
