@@ -175,13 +175,13 @@ def settings_for(ops: Session, metrics: Path | None) -> dict[str, tuple[str, Set
         return {}
 
 
-group.command("whatif", example="ops capacity whatif --growth 20% --launch 5d:+30% --zones 4")(whatif)
-
-__all__ = ["group", "settings_for"]
-
-
 def _cost(change: Change) -> str:
     if change.cost_after is None:
         return "cost per month: unknown, as its type has no price in its region (`ops prices update`)"
     before = "unknown" if change.cost_before is None else f"{change.cost_before:,.2f}"
     return f"cost per month: {before} → {change.cost_after:,.2f} {change.currency}"
+
+
+group.command("whatif", example="ops capacity whatif --growth 20% --launch 5d:+30% --zones 4")(whatif)
+
+__all__ = ["group", "settings_for"]
